@@ -1,0 +1,1 @@
+"""Black-box conformance cases against any running gateway."""

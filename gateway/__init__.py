@@ -1,0 +1,1 @@
+"""IHE interoperability gateway for regional health networks."""
