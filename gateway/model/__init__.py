@@ -1,0 +1,1 @@
+"""The values everyone speaks: frozen, valid by construction, free of sockets and databases."""

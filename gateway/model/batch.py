@@ -1,0 +1,89 @@
+"""What an upload became: items, findings, and whom they are about.
+
+Nothing is dropped without a finding; every item names the bytes it came from.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from gateway.model.category import Category
+from gateway.model.identifiers import PatientId
+from gateway.model.person import Demographics
+
+Resource = dict[str, Any]
+"A FHIR R4 resource as plain JSON, made by the builders of `wire/fhir.py`."
+
+
+class Severity(Enum):
+    """How bad a finding is: an error refused its unit, a warning lost or guessed something."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something a facility should know about its file; never carries a value (section 2.3)."""
+
+    code: str
+    "Stable word, e.g. `unmapped-code`, `pid-clash`, `layout-unknown`."
+    severity: Severity
+    at: str = ""
+    "Segment and field (`OBX[3].5`), row and column, or element."
+    text: str = ""
+    "English, one sentence; says what to do next where somebody must act."
+    japanese: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePosition:
+    """Where in the received bytes an item stands."""
+
+    file: str
+    "Path of the file inside the upload, as data."
+    at: str
+    "Segment and field, row, or element."
+    start: int = 0
+    "First byte in the file."
+    end: int = 0
+    "First byte after it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One clinical statement, standardized."""
+
+    category: Category
+    resource: Resource
+    "The main resource; references inside are to `contained` ids or to urn:uuid of `companions`."
+    key: str
+    "Stable key of the source item: the same item from another delivery has the same key (STG-04)."
+    source: SourcePosition
+    version: str = ""
+    "What orders two deliveries of one key: message time or order version, compared as text."
+    cancelled: bool = False
+    "The source says this item is deleted or cancelled."
+    companions: tuple[Resource, ...] = ()
+    "Resources the item needs beside it: Specimen, Practitioner, Organization, Encounter …"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One file, read: the patient it is about, its items and its findings."""
+
+    path: str
+    format: str
+    "Name of the format that recognised it, e.g. `ssmix2/OML-11`."
+    patient: PatientId | None
+    "Chart id; None where the file names no patient, and then there are no items."
+    demographics: Demographics | None = None
+    patient_resource: Resource | None = None
+    "JP_Patient made from the file, if it describes the patient."
+    items: tuple[Item, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    occurred: str = ""
+    "Message time as the file states it, RFC 3339 where it is readable."
+    account: dict[str, str] = field(default_factory=dict)
+    "What became of each segment or row: position to `item …`, `used`, or a finding's code."

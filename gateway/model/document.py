@@ -1,0 +1,88 @@
+"""Documents: their metadata and where their bytes are.
+
+DocumentEntry attributes follow ITI TF-3: 4.2.3.2; the bytes lie in the blob store under their
+SHA-256 and are never changed (REC-02).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from gateway.model.category import Category
+from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded value: code, coding scheme (an OID or URI) and what people read."""
+
+    code: str
+    system: str
+    display: str = ""
+
+
+class Availability(Enum):
+    """Availability status of a document entry (ITI TF-3: 4.2.3.2.2)."""
+
+    APPROVED = "urn:oasis:names:tc:ebxml-regrep:StatusType:Approved"
+    DEPRECATED = "urn:oasis:names:tc:ebxml-regrep:StatusType:Deprecated"
+
+
+class Assurance(Enum):
+    """What the signature says about a document's content (REC-03)."""
+
+    NONE = "none"
+    VERIFIED = "verified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentEntry:
+    """Metadata of one document (XDS DocumentEntry)."""
+
+    entry_uuid: str
+    "`urn:uuid:…`, random (H-03)."
+    unique_id: str
+    "Document unique id: opaque to peers (FN-710), ours is an OID under a UUID arc."
+    repository: Oid
+    home: HomeCommunityId
+    patient: PatientId
+    "Under the domain by which this reader knows the patient; for neighbours the TGP ID."
+    source_patient: PatientId
+    "Chart id at the facility that provided it."
+    title: str
+    category: Category
+    class_code: Code
+    type_code: Code
+    format_code: Code
+    facility_type: Code
+    practice_setting: Code
+    confidentiality: Code
+    mime_type: str
+    language: str
+    created: datetime
+    service_start: datetime | None = None
+    service_stop: datetime | None = None
+    author: str = ""
+    author_institution: str = ""
+    hash_sha1: str = ""
+    "Hexadecimal SHA-1 of the bytes, as XDS wants it (FN-801)."
+    sha256: str = ""
+    "Hexadecimal SHA-256: the key in the blob store."
+    size: int = 0
+    "Bytes."
+    status: Availability = Availability.APPROVED
+    facility: str = ""
+    "Name of the facility that provides it (REC-01)."
+    source_system: str = ""
+    "`emr`, `dispensing`, `lab` … as the upload said (REC-01, STG-03)."
+    registered: datetime | None = None
+    posted: datetime | None = None
+    assurance: Assurance = Assurance.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document about to be filed: its entry and its bytes."""
+
+    entry: DocumentEntry
+    content: bytes

@@ -1,0 +1,247 @@
+"""One frozen Settings, read once from one TOML file (`INTERFACES.md` section 5).
+
+Every key has a docstring and a safe default or none. Unknown keys stop the start. Relative paths
+are relative to the file. No environment look-ups happen elsewhere.
+"""
+
+import tomllib
+import types
+import typing
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+_Table = TypeVar("_Table")
+
+
+class SettingsError(Exception):
+    """The settings file is wrong; the text says which key and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommunitySettings:
+    """`[community]`: who we are to neighbours."""
+
+    home_community_id: str
+    "OID, bare."
+    repository_id: str
+    "OID of our document repository, bare."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """`[http]`: where we listen."""
+
+    host: str = "127.0.0.1"
+    port: int = 8443
+    "Machines: client certificate required. 0 picks a free port."
+    people_port: int = 8444
+    operator_port: int = 8445
+    "Plain HTTP, loopback only."
+    names: tuple[str, ...] = ("localhost", "127.0.0.1")
+    "Host header values that are answered (C-03)."
+    workers: int = 1
+    drain_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """`[tls]`: our certificate and whom we accept."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+    "PEM bundle of authorities whose client certificates are accepted on the machine port."
+    crl: Path | None = None
+    "PEM or DER revocation list of those authorities, reread when it changes."
+    minimum: str = "1.3"
+    "`1.3`, or `1.2` with ECDHE and AEAD suites."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSettings:
+    """`[database]`: `sqlite:///…` or `postgresql+psycopg://…`."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobSettings:
+    """`[blobs]`: `file:///…`."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HpkiSettings:
+    """`[hpki]`: trust for signatures on documents."""
+
+    trust: Path | None = None
+    "TOML of `gateway verify --trust`; None means the list that ships with the product."
+    insecure_test_cards: bool = False
+    "Accept test-card policies and authorities marked as test. Never in production (G13)."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XuaSettings:
+    """`[xua]`: assertions about the users of neighbours."""
+
+    audience: str = ""
+    "Audience that assertions must carry."
+    clock_skew_seconds: int = 180
+    longest_lifetime_seconds: int = 4 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """`[audit]`: the chain and its checkpoints."""
+
+    checkpoints: Path = Path("audit")
+    "Folder for signed chain heads, outside the database (L-02)."
+    seal_seconds: float = 1.0
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """`[network]`: the policy file."""
+
+    policy: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IheSettings:
+    """`[ihe]`: the published schemas, where the operator has them."""
+
+    schemas: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FhirSettings:
+    """`[fhir]`: the R4 JSON schema, where the operator has it."""
+
+    schema: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MllpSettings:
+    """`[mllp]`: HL7 v2 over TLS; off unless a port is set."""
+
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """`[limits]`: `security.md` section 3."""
+
+    requests_per_second: float = 50.0
+    burst: int = 100
+    connections: int = 1024
+    connections_per_client: int = 64
+    soap_bytes: int = 20 * 1024 * 1024
+    xml_depth: int = 100
+    xml_elements: int = 500_000
+    xml_attributes: int = 256
+    mtom_parts: int = 100
+    mtom_part_bytes: int = 1024**3
+    mtom_message_bytes: int = 2 * 1024**3
+    upload_bytes: int = 2 * 1024**3
+    file_bytes: int = 1024**3
+    archive_entries: int = 50_000
+    archive_bytes: int = 4 * 1024**3
+    archive_ratio: int = 200
+    archive_ratio_from: int = 10 * 1024 * 1024
+    query_results: int = 1000
+    query_references: int = 10_000
+    query_values: int = 500
+    header_seconds: float = 10.0
+    idle_seconds: float = 30.0
+    body_seconds: float = 60.0
+    body_bytes_per_second: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an installation may set."""
+
+    folder: Path
+    "Folder of the settings file: peers/, mappings/ and relative paths are beside it."
+    community: CommunitySettings
+    tls: TlsSettings
+    database: DatabaseSettings
+    blobs: BlobSettings
+    network: NetworkSettings
+    http: HttpSettings = field(default_factory=HttpSettings)
+    hpki: HpkiSettings = field(default_factory=HpkiSettings)
+    xua: XuaSettings = field(default_factory=XuaSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    ihe: IheSettings = field(default_factory=IheSettings)
+    fhir: FhirSettings = field(default_factory=FhirSettings)
+    mllp: MllpSettings = field(default_factory=MllpSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+
+
+def load(path: Path) -> Settings:
+    """Read and check the settings file; raises `SettingsError` naming the key."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read {path.name}: make it with `gateway init`") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name} is not TOML: {error}") from error
+    folder = path.resolve().parent
+    values: dict[str, Any] = {"folder": folder}
+    hints = typing.get_type_hints(Settings)
+    known = {item.name for item in fields(Settings)} - {"folder"}
+    for name in tables.keys() - known:
+        raise SettingsError(f"unknown table [{name}]: known are {', '.join(sorted(known))}")
+    for item in fields(Settings):
+        if item.name == "folder":
+            continue
+        table = tables.get(item.name)
+        if table is None:
+            if item.default_factory is MISSING:
+                raise SettingsError(f"table [{item.name}] is missing")
+            continue
+        if not isinstance(table, dict):
+            raise SettingsError(f"{item.name} must be a table")
+        values[item.name] = _read_table(hints[item.name], item.name, table, folder)
+    return Settings(**values)
+
+
+def _read_table(kind: type[_Table], name: str, table: dict[str, Any], folder: Path) -> _Table:
+    """One TOML table as its dataclass."""
+    hints = typing.get_type_hints(kind)
+    items = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    for key in table.keys() - items.keys():
+        known = ", ".join(sorted(items))
+        raise SettingsError(f"unknown key {key} in [{name}]: known are {known}")
+    values: dict[str, Any] = {}
+    for key, item in items.items():
+        if key in table:
+            values[key] = _read_value(hints[key], f"[{name}] {key}", table[key], folder)
+        elif item.default is MISSING and item.default_factory is MISSING:
+            raise SettingsError(f"[{name}] {key} is missing")
+        elif isinstance(item.default, Path):
+            values[key] = folder / item.default
+    return kind(**values)
+
+
+def _read_value(hint: Any, name: str, value: Any, folder: Path) -> Any:
+    """One value as its declared type; numbers must be positive."""
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    if hint is Path and isinstance(value, str):
+        return folder / value
+    if typing.get_origin(hint) is tuple and isinstance(value, list):
+        if all(isinstance(part, str) for part in value):
+            return tuple(value)
+    elif hint is bool and isinstance(value, bool):
+        return value
+    elif hint in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
+        if value < 0:
+            raise SettingsError(f"{name} must not be negative")
+        return hint(value)
+    elif hint is str and isinstance(value, str):
+        return value
+    raise SettingsError(f"{name} has the wrong type: {type(value).__name__}")
