@@ -15,7 +15,9 @@ class Refusal(Exception):
     code: ClassVar[str] = "refused"
     "Stable word for this kind, used in JSON answers and in the audit trail."
 
-    def __init__(self, english: str, japanese: str = "", *, at: str = "", rule: str = "") -> None:
+    def __init__(
+        self, english: str, japanese: str = "", *, at: str = "", rule: str = "", log: str = ""
+    ) -> None:
         super().__init__(english)
         self.english = english
         "Short fixed reason, in English, without refused values."
@@ -25,6 +27,8 @@ class Refusal(Exception):
         "Where in the input: an XPath, a field such as `PID-3`, a row, a parameter name."
         self.rule = rule
         "The rule that decided, as `requirements.md` or `security.md` numbers it."
+        self.log = log
+        "Audit code of `security.md` section 5, e.g. `AUTH-SPOOF`; empty where none applies."
 
 
 class Malformed(Refusal):
@@ -134,6 +138,21 @@ class Unauthenticated(Refusal):
     """The caller could not be established: certificate, assertion or credentials."""
 
     code = "unauthenticated"
+
+    def __init__(
+        self,
+        english: str,
+        japanese: str = "",
+        *,
+        check: str = "authentication",
+        at: str = "",
+        rule: str = "",
+        log: str = "",
+    ) -> None:
+        super().__init__(english, japanese, at=at, rule=rule, log=log)
+        self.check = check
+        """Which check of `security.md` 2.1 failed: `security` (header absent or malformed),
+        `token`, `unsupported-token`, `algorithm`, `signature`, `authentication`, `expired`."""
 
 
 class Inconsistent(Refusal):

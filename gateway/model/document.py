@@ -7,6 +7,7 @@ SHA-256 and are never changed (REC-02).
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 
 from gateway.model.category import Category
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
@@ -86,3 +87,55 @@ class Document:
 
     entry: DocumentEntry
     content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeRange:
+    """From (inclusive) and to (exclusive), either absent (ITI TF-2: 3.18.4.1.2.3.4)."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentQuery:
+    """FindDocuments: what a stored query asks for (ITI TF-2: 3.18.4.1.2.3.7.1).
+
+    Each code tuple is one slot: its values are ORed; several slots of one name are ANDed, so a
+    multi-valued attribute has a tuple of slots. Empty means not asked.
+    """
+
+    patient: PatientId
+    statuses: frozenset[Availability] = frozenset({Availability.APPROVED})
+    stable: bool = True
+    "Stable entries are asked for (the default)."
+    on_demand: bool = False
+    class_codes: tuple[Code, ...] = ()
+    type_codes: tuple[Code, ...] = ()
+    practice_settings: tuple[Code, ...] = ()
+    facility_types: tuple[Code, ...] = ()
+    format_codes: tuple[Code, ...] = ()
+    event_codes: tuple[tuple[Code, ...], ...] = ()
+    confidentialities: tuple[tuple[Code, ...], ...] = ()
+    authors: tuple[str, ...] = ()
+    "Author person patterns with the wildcards % and _."
+    created: TimeRange = TimeRange()
+    service_start: TimeRange = TimeRange()
+    service_stop: TimeRange = TimeRange()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRequest:
+    """One document asked for (ITI TF-2: 3.39.4.1.2)."""
+
+    home: HomeCommunityId | None
+    repository: str
+    unique_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieved:
+    """One document about to leave: its entry and the file of the blob store it is in."""
+
+    entry: DocumentEntry
+    path: Path
