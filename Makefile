@@ -1,0 +1,81 @@
+# Regional gateway. The two commands: make demo, make test.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+JOBS ?= 2
+
+.PHONY: demo serve test check lint bench interop campaign golden format conformance locks clean
+
+# --- environments -----------------------------------------------------------------------------
+
+# The runtime environment, hash for hash what requirements.lock says.
+$(VENV)/.runtime: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The same with the test extras.
+$(VENV)/.test: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv: $(VENV)/.runtime
+
+# --- the two commands -------------------------------------------------------------------------
+
+demo: $(VENV)/.runtime
+	$(BIN)/python -m gateway demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+# --- everything else --------------------------------------------------------------------------
+
+serve: $(VENV)/.runtime
+	rm -rf build/demo && mkdir -p build
+	$(BIN)/python -m gateway init build/demo --demo
+	$(BIN)/python -m gateway serve --config build/demo/gateway.toml
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint
+	$(MAKE) test
+
+bench: $(VENV)/.test
+	$(BIN)/python -m bench $(if $(PEER),--peer)
+
+interop: $(VENV)/.test
+	$(BIN)/python conformance/peers/ipf/run.py
+	$(BIN)/python -m conformance.interop
+
+campaign: $(VENV)/.test
+	CAMPAIGN=1 $(BIN)/python -m pytest -m campaign $(PYTEST_ARGS)
+
+golden: $(VENV)/.test
+	GOLDEN=1 $(BIN)/python -m pytest tests -k golden $(PYTEST_ARGS)
+
+conformance: $(VENV)/.runtime
+	$(BIN)/python -m conformance --target $(URL) $(ARGS)
+
+format: $(VENV)/.test
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Resolve the locks anew. They carry hashes and no address.
+locks:
+	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml \
+		--extra build --extra test -o requirements-dev.lock --quiet --upgrade
+	uv pip compile --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml \
+		--extra build -c requirements-dev.lock -o requirements.lock --quiet
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache
