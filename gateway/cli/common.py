@@ -1,0 +1,131 @@
+"""What every command shares: its settings, its two ways of speaking, its exit codes.
+
+Exit: 0 done, 1 refused or a finding that needs somebody, 2 wrong usage or settings, 3 unavailable
+or defect (`INTERFACES.md` section 2). Logs and progress go to stderr, answers to stdout.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gateway.errors import Refusal
+
+DONE, REFUSED, USAGE, UNAVAILABLE = 0, 1, 2, 3
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Value = TypeVar("_Value")
+
+config_option = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="GATEWAY_CONFIG",
+    default=Path("gateway.toml"),
+    show_default=True,
+    help="Settings file. 設定ファイル。",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on stdout. JSON で出力します。"
+)
+
+
+def configured(function: _Function) -> _Function:
+    """Add `--config` and `--json` to a command."""
+    return config_option(json_option(function))
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def emit(value: Any, *, as_json: bool, text: Callable[[], Iterable[str]]) -> None:
+    """Say the answer for machines or for people."""
+    if as_json:
+        print_json(value)
+        return
+    for line in text():
+        click.echo(line)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Rows under headings, aligned; East Asian wide characters count two columns."""
+    cells = [[_shown(cell) for cell in row] for row in rows]
+    widths = [
+        max([_width(heading), *(_width(row[index]) for row in cells)])
+        for index, heading in enumerate(headings)
+    ]
+    yield "  ".join(_padded(heading, widths[i]) for i, heading in enumerate(headings)).rstrip()
+    yield "  ".join("-" * width for width in widths)
+    for row in cells:
+        yield "  ".join(_padded(cell, widths[i]) for i, cell in enumerate(row)).rstrip()
+
+
+def _shown(cell: object) -> str:
+    """A cell as text on one line; control characters are shown, not obeyed (`security.md` K-10)."""
+    text = "" if cell is None else str(cell)
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _width(text: str) -> int:
+    """Columns that `text` takes in a terminal."""
+    return sum(2 if ord(c) >= 0x1100 and _is_wide(c) else 1 for c in text)
+
+
+def _is_wide(character: str) -> bool:
+    import unicodedata
+
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def progress(items: Sequence[_Value], label: str) -> Iterator[_Value]:
+    """Go through `items` with a progress bar and the time left on stderr; none when it is short."""
+    if len(items) < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, description=label, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Turn refusals, wrong settings and defects into their message and exit code."""
+    from sqlalchemy.exc import DBAPIError
+
+    from gateway.audit.door import Defect
+    from gateway.settings import SettingsError
+
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s"
+    )
+    try:
+        yield
+    except Refusal as refusal:
+        place = f" ({refusal.at})" if refusal.at else ""
+        rule = f" [{refusal.rule}]" if refusal.rule else ""
+        click.echo(f"refused: {refusal.english}{place}{rule}", err=True)
+        if refusal.japanese != refusal.english:
+            click.echo(f"拒否: {refusal.japanese}{place}{rule}", err=True)
+        sys.exit(REFUSED)
+    except SettingsError as error:
+        click.echo(f"settings: {error}", err=True)
+        click.echo("設定ファイルを直してから、もう一度実行してください。", err=True)
+        sys.exit(USAGE)
+    except Defect as defect:
+        click.echo(f"defect: incident {defect.incident}; see the log", err=True)
+        click.echo(f"障害番号 {defect.incident}: ログを確認してください。", err=True)
+        sys.exit(UNAVAILABLE)
+    except DBAPIError:
+        click.echo("the database cannot be used: check [database] url and that it runs", err=True)
+        click.echo("データベースに接続できません。[database] url を確認してください。", err=True)
+        sys.exit(UNAVAILABLE)
