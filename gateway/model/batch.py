@@ -85,5 +85,9 @@ class Batch:
     findings: tuple[Finding, ...] = ()
     occurred: str = ""
     "Message time as the file states it, RFC 3339 where it is readable."
+    scope: str = ""
+    """Prefix of item keys that this file states completely: an older item of this patient under it
+    that this file no longer has is ended by it (a whole order, the whole list of diagnoses).
+    Empty: the file adds only."""
     account: dict[str, str] = field(default_factory=dict)
     "What became of each segment or row: position to `item …`, `used`, or a finding's code."

@@ -4,6 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.model.batch import Batch
+from gateway.model.identifiers import Oid
+
+UNSTATED = Oid("2.999")
+"Domain of chart ids where nobody says whose they are (the pure command line)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +18,10 @@ class Upload:
     content: bytes
     in_tree: bool = False
     "Whether `path` is a path inside a delivered tree or archive, so that folders mean something."
+    domain: Oid | None = None
+    "Chart id domain of the facility it is delivered for; None only on the pure command line."
+    patient: str = ""
+    "Chart id the sender states beside a file whose format carries none (medication notebook)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
