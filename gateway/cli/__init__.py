@@ -56,4 +56,4 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="regional-gateway", prog_name="gateway")
 def group() -> None:
-    """IHE gateway for regional health networks. 地域医療連携ゲートウェイ。"""
+    """地域医療連携ゲートウェイ。IHE gateway for regional health networks."""
