@@ -156,7 +156,8 @@ def merge(
         f"{_custodian(domain, facility)}"
         '<replacementOf typeCode="RPLC"><priorRegistration classCode="REG" moodCode="EVN">'
         '<statusCode code="obsolete"/><subject1 typeCode="SBJ">'
-        f'<priorRegisteredRole classCode="PAT"><id root="{domain}" extension={quoteattr(subsumed)}/></priorRegisteredRole></subject1>'
+        f'<priorRegisteredRole classCode="PAT"><id root="{domain}" '
+        f"extension={quoteattr(subsumed)}/></priorRegisteredRole></subject1>"
         "</priorRegistration></replacementOf></registrationEvent></subject>"
     )
     return _interaction("PRPA_IN201304UV02", control, sender=sender, receiver=receiver)
