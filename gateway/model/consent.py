@@ -46,7 +46,11 @@ class Exclusion:
     at: datetime
     by: str
     items: frozenset[Category] = frozenset()
+    "Hidden from every other facility."
     groups: frozenset[ExclusionGroup] = frozenset()
+    "Facilities that see nothing."
+    pairs: frozenset[tuple[Category, ExclusionGroup]] = frozenset()
+    "One item hidden from one group, e.g. prescription from clinics."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
