@@ -1,0 +1,359 @@
+"""HL7 v2.5 messages: bytes to segments that know where they stand, and acknowledgements.
+
+Segments are cut at CR, which is no part of any character of the sets in use; each is then decoded
+as a whole and only then split at its delimiters (`security.md` F-02), and only as far as somebody
+asks. Every segment keeps the range of bytes it came from. Refusals carry in `rule` how HL7 says
+them: `HL7 AR 101` is answered by AR with table 0357 code 101 (`security.md` 2.2).
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from functools import lru_cache
+
+from gateway.errors import Malformed, OverLimit, Refusal, Unsupported
+from gateway.wire import japanese
+from gateway.wire.japanese import Charset
+
+LONGEST_MESSAGE = 20 * 1024 * 1024
+MOST_SEGMENTS = 10_000
+MOST_REPETITIONS = 1_000
+LONGEST_FIELD = 10 * 1024 * 1024
+LINE_TERMINATOR = "segment-terminator"
+YEN_ESCAPE = "yen-for-backslash"
+_VERSIONS = re.compile(r"2\.[1-8](\.[0-9])?")
+_PROCESSING = frozenset("PTD")
+_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_FORBIDDEN = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
+_LINE = re.compile(rb"[^\r\n]+")
+_TIME = re.compile(
+    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.\d{1,4})?)?)?)?)?)?"
+    r"(?:[+-](?:0\d|1[0-4])[0-5]\d)?"
+)
+_FORMATTING = re.compile(r"\.[a-z]{2}[+-]?\d*|[HN]|[XCMZ][0-9A-Za-z]*")
+_ESCAPED = {"F": 0, "S": 1, "R": 2, "E": 3, "T": 4}
+
+
+class Segment:
+    """One segment: its name, its text, and the bytes it came from."""
+
+    __slots__ = ("_delimiters", "_escapes", "_fields", "end", "name", "number", "start", "text")
+
+    def __init__(
+        self, name: str, number: int, text: str, start: int, end: int, delimiters: str
+    ) -> None:
+        self.name = name
+        self.number = number
+        "Which of its name in the message, from 1."
+        self.text = text
+        self.start = start
+        self.end = end
+        self._delimiters = delimiters
+        self._escapes = delimiters[3] in text
+        self._fields: list[str] | None = None
+
+    @property
+    def at(self) -> str:
+        """Where it stands, as findings say it: `OBX[3]`."""
+        return f"{self.name}[{self.number}]"
+
+    @property
+    def fields(self) -> list[str]:
+        """Raw fields; index 0 is the name, and MSH-1 is at index 1 of MSH."""
+        if self._fields is None:
+            fields = self.text.split(self._delimiters[0])
+            if self.name == "MSH":
+                fields.insert(1, self._delimiters[0])
+            self._fields = fields
+        return self._fields
+
+    def raw(self, field: int) -> str:
+        """One field as it was sent, all repetitions; empty where there is none."""
+        fields = self.fields
+        return fields[field] if field < len(fields) else ""
+
+    def repetitions(self, field: int) -> list[str]:
+        """The repetitions of a field, as sent."""
+        raw = self.raw(field)
+        if self._delimiters[2] not in raw:
+            return [raw] if raw else []
+        return raw.split(self._delimiters[2])
+
+    def components(self, field: int, repetition: int = 0) -> list[str]:
+        """The components of one repetition, unescaped; sub-components stay joined by `&`."""
+        raw = self.raw(field)
+        if not raw:
+            return []
+        if self._delimiters[2] in raw:
+            raw = raw.split(self._delimiters[2])[repetition]
+        return self.split(raw)
+
+    def split(self, repetition: str) -> list[str]:
+        """The components of a repetition, unescaped; an explicit null is empty."""
+        parts = repetition.split(self._delimiters[1])
+        if self._escapes:
+            return [unescape(part, self._delimiters) for part in parts]
+        return ["" if part == '""' else part for part in parts]
+
+    def subcomponents(self, component: str) -> list[str]:
+        """The sub-components of a component."""
+        return component.split(self._delimiters[4])
+
+    def value(self, field: int, component: int = 1) -> str:
+        """One component of the first repetition, unescaped; empty where there is none."""
+        parts = self.components(field)
+        return parts[component - 1] if component <= len(parts) else ""
+
+    def is_null(self, field: int) -> bool:
+        """Whether the sender says explicitly: delete what you have."""
+        return self.raw(field) == '""'
+
+
+class Message:
+    """One message: segments in order, with the leniencies that reading it needed."""
+
+    __slots__ = ("_by_name", "charset", "delimiters", "notes", "segments")
+
+    def __init__(
+        self, segments: list[Segment], delimiters: str, charset: Charset, notes: set[str]
+    ) -> None:
+        self.segments = segments
+        self.delimiters = delimiters
+        self.charset = charset
+        self.notes = notes
+        "Names of the leniencies that were used; each becomes a finding."
+        self._by_name: dict[str, list[Segment]] = {}
+        for segment in segments:
+            self._by_name.setdefault(segment.name, []).append(segment)
+
+    def first(self, name: str) -> Segment | None:
+        """The first segment of that name."""
+        found = self._by_name.get(name)
+        return found[0] if found else None
+
+    def all(self, name: str) -> list[Segment]:
+        """Every segment of that name, in order."""
+        return self._by_name.get(name, [])
+
+    @property
+    def header(self) -> Segment:
+        """MSH."""
+        return self.segments[0]
+
+    @property
+    def type(self) -> str:
+        """Message type and trigger: `OUL^R22`."""
+        parts = self.header.components(9)
+        return "^".join(parts[:2])
+
+    @property
+    def control_id(self) -> str:
+        """MSH-10."""
+        return self.header.value(10)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self.segments)
+
+
+def parse(
+    content: bytes, *, framed: bool = False, accepted: Collection[str] | None = None
+) -> Message:
+    """Read one message; `framed` is strict, as MLLP is, and else what stored files do is read.
+
+    Files may end segments with LF and carry the VT and FS that MLLP left behind; both are the
+    only differences. `accepted` are the message types that are taken, None for any.
+    """
+    if len(content) > LONGEST_MESSAGE:
+        raise OverLimit("message too long", "メッセージが長すぎます", at="MSH", rule="HL7 AR 102")
+    notes: set[str] = set()
+    start = 0
+    if not framed:
+        content = content.rstrip(b"\r\n").removesuffix(b"\x1c")
+        start = 1 if content.startswith(b"\x0b") else 0
+        start += 3 if content.startswith(b"\xef\xbb\xbf", start) else 0
+    if not content.startswith(b"MSH", start):
+        raise _framing("no MSH at the beginning", "先頭に MSH がありません")
+    if content.find(b"\n") >= 0:
+        if framed:
+            raise _framing("a segment does not end with CR", "セグメントの終端が CR ではありません")
+        notes.add(LINE_TERMINATOR)
+    if len(content.translate(None, _FORBIDDEN)) != len(content) - (content[:1] == b"\x0b"):
+        raise _bad_byte(content, start)
+    lines = [(line.group(), line.start()) for line in _LINE.finditer(content, start)]
+    if len(lines) > MOST_SEGMENTS:
+        raise OverLimit("too many segments", "セグメントが多すぎます", rule="HL7 AR 102")
+    charset = _charset(lines[0][0], content, notes)
+    delimiters = _delimiters(japanese.decode(lines[0][0], charset, set()), notes)
+    message = Message(_segments(lines, delimiters, charset, notes), delimiters, charset, notes)
+    _check_header(message, accepted)
+    return message
+
+
+def _charset(header: bytes, content: bytes, notes: set[str]) -> Charset:
+    """The declared character set (MSH-18), or the one the bytes show, said aloud (F-04)."""
+    fields = header.split(header[3:4])
+    names = fields[17].decode("ascii", "ignore") if len(fields) > 17 else ""
+    sets = [found for name in names.split("~") if name and (found := japanese.declared(name))]
+    charset = next((one for one in sets if one is not Charset.ASCII), sets[0] if sets else None)
+    if content.isascii() and b"\x1b" not in content:
+        return Charset.ASCII
+    if charset is None or charset is Charset.ASCII:
+        notes.add(japanese.ENCODING_DETECTED)
+        return japanese.detect(content)
+    if charset is Charset.ISO_2022_JP and not content.isascii() and b"\x1b" not in content:
+        # A copy saved by an editor keeps its MSH-18. Shift_JIS is refused: it can be mistaken.
+        if japanese.is_readable(content, Charset.UTF_8):
+            notes.add(japanese.ENCODING_DETECTED)
+            return Charset.UTF_8
+        raise Malformed(
+            "the bytes are not in the declared character set",
+            "宣言された文字コードで読めません",
+            at="MSH-18",
+            rule="HL7 AE 102",
+        )
+    return charset
+
+
+def _delimiters(header: str, notes: set[str]) -> str:
+    r"""MSH-1 and MSH-2 as five characters `|^~\&`; anything unusable is refused (E-01)."""
+    separator = header[3:4]
+    encoding = header[4:].split(separator, 1)[0] if separator else ""
+    if "¥" in encoding:
+        # 0x5C is a yen sign in JIS-Roman; copies in UTF-8 keep the sign (U+00A5).
+        notes.add(YEN_ESCAPE)
+    found = separator + encoding[:4]
+    usable = all(c in "|^~\\&#$%*+,-/:;<=>?@_!¥" for c in found)
+    if len(encoding) not in (4, 5) or len(set(found)) != 5 or not usable:
+        raise Malformed(
+            "unusable delimiters", "区切り文字が使えません", at="MSH-2", rule="HL7 AR 102"
+        )
+    return found
+
+
+def _segments(
+    lines: list[tuple[bytes, int]], delimiters: str, charset: Charset, notes: set[str]
+) -> list[Segment]:
+    """Decode line by line, so that an escape sequence left open is seen where it is (F-01)."""
+    counts: dict[str, int] = {}
+    segments: list[Segment] = []
+    separator, repeat = delimiters[0], delimiters[2]
+    for line, start in lines:
+        name = line[:3].decode("ascii", "ignore")
+        number = counts[name] = counts.get(name, 0) + 1
+        try:
+            text = japanese.decode(line, charset, notes)
+        except Malformed as refusal:
+            place = f"{name}[{number}]" if _NAME.fullmatch(name) else f"line {len(segments) + 1}"
+            raise Malformed(
+                refusal.english, refusal.japanese, at=place, rule="HL7 AE 102"
+            ) from refusal
+        if name == "MSH" and segments and text[3:4] == separator:
+            raise _framing("a second message in one", "一つの中に複数のメッセージがあります")
+        if text.count(repeat) > MOST_REPETITIONS or len(line) > LONGEST_FIELD:
+            _check_sizes(text, delimiters, f"{name}[{number}]")
+        segments.append(Segment(name, number, text, start, start + len(line), delimiters))
+    return segments
+
+
+def _check_sizes(text: str, delimiters: str, place: str) -> None:
+    for number, field in enumerate(text.split(delimiters[0])):
+        if field.count(delimiters[2]) >= MOST_REPETITIONS or len(field) > LONGEST_FIELD:
+            raise OverLimit(
+                "too many repetitions or too long a field",
+                "繰り返しが多すぎるか、項目が長すぎます",
+                at=f"{place}.{number}",
+                rule="HL7 AE 102",
+            )
+
+
+def is_segment_name(name: str) -> bool:
+    """Whether a line that begins so is a segment at all."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _check_header(message: Message, accepted: Collection[str] | None) -> None:
+    """What makes it a message of ours (HL7 v2.5 2.15.9; `security.md` 2.2: AR)."""
+    header = message.header
+    if not header.value(9) or (accepted is not None and message.type not in accepted):
+        known = accepted is None or any(one.startswith(header.value(9) + "^") for one in accepted)
+        code = "201" if known and header.value(9) else "200"
+        raise Unsupported(
+            "message type not taken", "扱わないメッセージ型です", at="MSH-9", rule=f"HL7 AR {code}"
+        )
+    for field, name in ((7, "message time"), (10, "control id")):
+        if not header.value(field):
+            raise Malformed(
+                f"{name} missing", "必須項目がありません", at=f"MSH-{field}", rule="HL7 AR 101"
+            )
+    if not is_time(header.value(7)):
+        raise Malformed("not a time", "日時の形式ではありません", at="MSH-7", rule="HL7 AR 102")
+    if header.value(11)[:1] not in _PROCESSING:
+        raise Unsupported("processing id", "処理IDが不正です", at="MSH-11", rule="HL7 AR 202")
+    if not _VERSIONS.fullmatch(header.value(12)):
+        raise Unsupported("version", "版が対象外です", at="MSH-12", rule="HL7 AR 203")
+
+
+@lru_cache(maxsize=4096)
+def is_time(text: str) -> bool:
+    """Whether `text` is a TS or DTM with a date and a zone that exist (HL7 v2.5 2.A.22)."""
+    found = _TIME.fullmatch(text)
+    if not found:
+        return False
+    year, month, day, hour, minute, second = (
+        int(part) if part else None for part in found.groups()
+    )
+    try:
+        datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)  # noqa: DTZ001
+    except ValueError:
+        return False
+    return True
+
+
+def _framing(english: str, text: str) -> Refusal:
+    return Malformed(english, text, at="MSH", rule="HL7 AR 100")
+
+
+def _bad_byte(content: bytes, start: int) -> Refusal:
+    """A control character is framing gone wrong (VT, FS) or a value that cannot be (E-02)."""
+    place = next(i for i in range(start, len(content)) if content[i] in _FORBIDDEN)
+    if content[place] in (0x0B, 0x1C):
+        return _framing("framing byte inside the message", "メッセージ内にフレーム文字があります")
+    if content[place] in (0x0E, 0x0F):
+        return Malformed("shift code", "シフトコードがあります", rule="HL7 AE 102")
+    return Malformed("control character", "制御文字があります", rule="HL7 AE 102")
+
+
+def unescape(text: str, delimiters: str) -> str:
+    """A value with its delimiter escapes resolved once; formatting escapes stay as sent (E-01)."""
+    escape = delimiters[3]
+    if text == '""':
+        return ""
+    if escape not in text:
+        return text
+    parts = text.split(escape)
+    out = [parts[0]]
+    index = 1
+    while index < len(parts):
+        code, closed = parts[index], index + 1 < len(parts)
+        if closed and code in _ESCAPED:
+            out.append(delimiters[_ESCAPED[code]])
+            out.append(parts[index + 1])
+            index += 2
+        else:
+            # \.br\, \H\, \X0D\ and a lone yen sign are text here; no value gains a line break.
+            out.append(escape + code)
+            index += 1
+            if closed and _FORMATTING.fullmatch(code):
+                out.append(escape + parts[index])
+                index += 1
+    return "".join(out)
+
+
+def escape(text: str, delimiters: str = "|^~\\&") -> str:
+    """A value as it may stand in a field: it can change no structure when it is written (E-01)."""
+    sign = delimiters[3]
+    codes = {delimiters[place]: f"{sign}{code}{sign}" for code, place in _ESCAPED.items()}
+    return "".join(
+        codes.get(c) or (c if c >= " " and c != "\x7f" else f"{sign}X{ord(c):02X}{sign}")
+        for c in text
+    )
