@@ -1,0 +1,1 @@
+"""The grammar the profiles share: bytes to values and back, without sockets or databases."""
