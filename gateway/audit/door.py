@@ -1,0 +1,224 @@
+"""The audit door: it alone opens a Work, and leaves one event whatever happens.
+
+A writing Work inserts its event in its own transaction. A reading Work hands its event to the one
+audit writer; its answer leaves after that commit (`work.recorded`, G5). A refusal rolls back and is
+recorded by itself; a defect is recorded under an incident number, which is all a peer hears (G11).
+"""
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from gateway.audit.events import row_of
+from gateway.audit.writer import AuditWriter
+from gateway.errors import (
+    NotOwner,
+    NotPermitted,
+    Refusal,
+    Unauthenticated,
+    UntrustedSignature,
+)
+from gateway.model.audit import Event, EventKind, Outcome
+from gateway.model.caller import Caller
+from gateway.model.network import NetworkPolicy
+from gateway.store import audit as rows
+from gateway.store.blobs import Blobs
+from gateway.store.database import Database
+from gateway.store.work import Community, Work
+
+logger = logging.getLogger(__name__)
+_Value = TypeVar("_Value")
+_SERIOUS = (NotPermitted, NotOwner, Unauthenticated, UntrustedSignature)
+_FLOOD_FROM = 100
+_FLOOD_SECONDS = 60.0
+
+
+class Defect(Exception):
+    """Something went wrong that is not the caller's fault; only the incident number is told."""
+
+    def __init__(self, incident: str) -> None:
+        super().__init__(f"incident {incident}")
+        self.incident = incident
+
+
+class Door:
+    """Opens units of work."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: Blobs,
+        policy: NetworkPolicy,
+        community: Community,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self.policy = policy
+        self.community = community
+        self._clock = clock
+        self._new_id = new_id
+        self._writer = AuditWriter(database)
+        self._snapshots: dict[Any, tuple[float, Any]] = {}
+        self._guard = threading.Lock()
+        self._floods: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def open(self) -> None:
+        """Start the audit writer."""
+        self._writer.start()
+
+    def close(self) -> None:
+        """Commit the events that wait, and stop."""
+        self._writer.stop()
+
+    @contextmanager
+    def work(self, kind: EventKind, caller: Caller, *, reading: bool = False) -> Iterator[Work]:
+        """One unit of work; raises what its body raises, a defect as `Defect`."""
+        if reading:
+            with self._database.reading() as db:
+                work = self._new_work(db, caller)
+                try:
+                    yield work
+                except Refusal as refusal:
+                    work.recorded = self._hand(self._refused(kind, work, refusal))
+                    raise
+                except Exception as error:
+                    event = self._defective(kind, work, error)
+                    work.recorded = self._hand(event)
+                    raise Defect(event.incident) from error
+                work.recorded = self._hand(_finished(kind, work))
+            return
+        opened: Work | None = None
+        try:
+            with self._database.writing() as db:
+                opened = work = self._new_work(db, caller)
+                yield work
+                rows.insert_events(db, [self._row(_finished(kind, work))])
+        except Refusal as refusal:
+            if opened is not None:
+                self._write(self._refused(kind, opened, refusal))
+            raise
+        except Exception as error:
+            if opened is None:
+                raise
+            event = self._defective(kind, opened, error)
+            self._write(event)
+            raise Defect(event.incident) from error
+
+    def snapshot(self, load: Callable[[Connection], _Value], *, max_age: float = 5.0) -> _Value:
+        """What `load` read at most `max_age` seconds ago; shared by all threads."""
+        now = time.monotonic()
+        held = self._snapshots.get(load)
+        if held is not None and now - held[0] < max_age:
+            value: _Value = held[1]
+            return value
+        with self._database.reading() as db:
+            value = load(db)
+        self._snapshots[load] = (now, value)
+        return value
+
+    def forget_snapshots(self) -> None:
+        """Make the next look-up read anew, after a change made by this process."""
+        self._snapshots.clear()
+
+    def note(self, event: Event) -> None:
+        """Record an event outside any Work and wait until it is durable."""
+        self._write(event)
+
+    def refuse_at_edge(
+        self,
+        kind: EventKind,
+        caller: Caller,
+        *,
+        code: str,
+        outcome: Outcome,
+        detail: dict[str, Any] | None = None,
+    ) -> None:
+        """Record a refusal before any message is known; equal ones are folded when they flood."""
+        count = 0
+        if outcome is not Outcome.SERIOUS:  # denied or forged are never folded (section 5)
+            count = self._flooded(caller.certificate or caller.address, code)
+            if count > _FLOOD_FROM and count % _FLOOD_FROM:
+                return
+        event = Event(
+            kind=kind, outcome=outcome, at=self._clock(), caller=caller, code=code,
+            detail={**(detail or {}), **({"repeated": count} if count > _FLOOD_FROM else {})},
+        )  # fmt: skip
+        self._hand(event)
+
+    def _flooded(self, client: str, code: str) -> int:
+        """How many equal refusals this client had in the running minute."""
+        now = time.monotonic()
+        with self._guard:
+            since, count = self._floods.get((client, code), (now, 0))
+            if now - since > _FLOOD_SECONDS:
+                since, count = now, 0
+            self._floods[client, code] = (since, count + 1)
+            if len(self._floods) > 10_000:
+                self._floods.clear()
+            return count + 1
+
+    def _new_work(self, db: Connection, caller: Caller) -> Work:
+        return Work(
+            db=db, caller=caller, policy=self.policy, now=self._clock(), new_id=self._new_id,
+            community=self.community, blobs=self._blobs,
+        )  # fmt: skip
+
+    def _row(self, event: Event) -> rows.EventRow:
+        return row_of(event, self._new_id())
+
+    def _hand(self, event: Event) -> Any:
+        return self._writer.hand(lambda: self._row(event))
+
+    def _write(self, event: Event) -> None:
+        with self._database.writing() as db:
+            rows.insert_events(db, [self._row(event)])
+
+    def _refused(self, kind: EventKind, work: Work, refusal: Refusal) -> Event:
+        trail = work.trail
+        return Event(
+            kind=kind,
+            outcome=Outcome.SERIOUS if isinstance(refusal, _SERIOUS) else Outcome.MINOR,
+            at=work.now, caller=work.caller, patients=_patients(work),
+            objects=tuple(trail.objects), rule=refusal.rule or trail.rule,
+            code=refusal.log or trail.code,
+            detail={**trail.detail, "refused": refusal.code, "at": refusal.at},
+        )  # fmt: skip
+
+    def _defective(self, kind: EventKind, work: Work, error: Exception) -> Event:
+        incident = self._new_id()[:8]
+        # Frames only: an exception's own text may carry values of a patient (G12, FN-1309).
+        frames = traceback.extract_tb(error.__traceback__)
+        logger.error(
+            "incident %s in %s: %s at %s", incident, kind.value, type(error).__name__,
+            " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames)),
+        )  # fmt: skip
+        return Event(
+            kind=kind, outcome=Outcome.MAJOR, at=work.now, caller=work.caller,
+            patients=_patients(work), incident=incident,
+        )  # fmt: skip
+
+
+def _finished(kind: EventKind, work: Work) -> Event:
+    """The event of a Work that ended well."""
+    trail = work.trail
+    return Event(
+        kind=kind, outcome=trail.outcome or Outcome.SUCCESS, at=work.now, caller=work.caller,
+        patients=_patients(work), objects=tuple(trail.objects), rule=trail.rule, code=trail.code,
+        detail=trail.detail,
+    )  # fmt: skip
+
+
+def _patients(work: Work) -> tuple[Any, ...]:
+    """The patients of the trail in a stable order."""
+    return tuple(sorted(work.trail.patients, key=lambda patient: (patient.domain, patient.value)))

@@ -1,0 +1,55 @@
+"""Events as rows: the canonical JSON that is stored, hashed and shown.
+
+`security.md` L, last paragraph: sequence, time, event code, outcome, actor, patient, objects,
+purpose, request id, deciding rule; never clinical content (WDR-08, G12).
+"""
+
+import orjson
+
+from gateway.model.audit import Event
+from gateway.store.audit import EventRow
+from gateway.store.metadata import write_moment
+
+_LONGEST_DETAIL = 16_384
+
+
+def row_of(event: Event, key: str) -> EventRow:
+    """The event as the row that is inserted; `key` makes it unique."""
+    caller = event.caller
+    content = {
+        "actor": {
+            "network": caller.network,
+            "kind": caller.kind.value,
+            "facility": caller.facility,
+            "facility_type": caller.facility_type.value,
+            "subject": caller.subject,
+            "role": caller.role,
+            "assurance": caller.assurance.value,
+            "tls_subject": caller.tls_subject,
+            "certificate": caller.certificate,
+            "address": caller.address,
+            "home": caller.home,
+            "assertion": caller.assertion,
+        },
+        "purpose": caller.purpose,
+        "patients": [{"domain": p.domain, "value": p.value} for p in event.patients],
+        "objects": list(event.objects),
+        "rule": event.rule,
+        "code": event.code,
+        "detail": event.detail,
+        "incident": event.incident,
+    }
+    text = orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS).decode()
+    if len(text) > _LONGEST_DETAIL:
+        content["detail"] = {"cut": len(text)}
+        text = orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS).decode()
+    return EventRow(
+        key=key,
+        at=write_moment(event.at),
+        kind=event.kind.value,
+        outcome=event.outcome.value,
+        request=caller.request,
+        facility=caller.facility,
+        content=text,
+        patients=event.patients,
+    )

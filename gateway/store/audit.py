@@ -1,0 +1,188 @@
+"""Rows of the audit room: events, whom they concern, seals. Append-only, by trigger."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Connection, Integer, Table, Text, func, insert, select
+
+from gateway.model.identifiers import PatientId
+from gateway.store.metadata import METADATA
+
+EVENT = Table(
+    "audit_event",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("outcome", Integer, nullable=False),
+    Column("request", Text, nullable=False, index=True),
+    Column("facility", Text, nullable=False),
+    Column("content", Text, nullable=False),
+)
+PATIENT = Table(
+    "audit_patient",
+    METADATA,
+    Column("domain", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+)
+SEAL = Table(
+    "audit_seal",
+    METADATA,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("event", Integer, nullable=False, unique=True),
+    Column("hash", Text, nullable=False),
+)
+_COLUMNS = (
+    EVENT.c.id, EVENT.c.key, EVENT.c.at, EVENT.c.kind, EVENT.c.outcome, EVENT.c.request,
+    EVENT.c.facility, EVENT.c.content,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One event ready to be inserted."""
+
+    key: str
+    at: str
+    kind: str
+    outcome: int
+    request: str
+    facility: str
+    content: str
+    "Canonical JSON: what is hashed, with the other columns."
+    patients: tuple[PatientId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One event as stored, with its seal where it has one."""
+
+    id: int
+    key: str
+    at: str
+    kind: str
+    outcome: int
+    request: str
+    facility: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """One link of the chain."""
+
+    sequence: int
+    event: int
+    hash: str
+
+
+def insert_events(db: Connection, rows: Sequence[EventRow]) -> None:
+    """Insert events and whom they concern."""
+    db.execute(
+        insert(EVENT),
+        [
+            {
+                "key": row.key, "at": row.at, "kind": row.kind, "outcome": row.outcome,
+                "request": row.request, "facility": row.facility, "content": row.content,
+            }
+            for row in rows
+        ],
+    )  # fmt: skip
+    concerned = [
+        {"domain": patient.domain, "value": patient.value, "event": row.key}
+        for row in rows
+        for patient in row.patients
+    ]
+    if concerned:
+        db.execute(insert(PATIENT), concerned)
+
+
+def select_unsealed(db: Connection, limit: int) -> list[StoredEvent]:
+    """Events that are committed and not yet in the chain, in the order of their ids."""
+    statement = (
+        select(*_COLUMNS)
+        .outerjoin(SEAL, SEAL.c.event == EVENT.c.id)
+        .where(SEAL.c.event.is_(None))
+        .order_by(EVENT.c.id)
+        .limit(limit)
+    )
+    return [StoredEvent(*row) for row in db.execute(statement)]
+
+
+def count_events(db: Connection) -> int:
+    """How many events there are."""
+    return int(db.execute(select(func.count()).select_from(EVENT)).scalar_one())
+
+
+def count_seals(db: Connection) -> int:
+    """How many of them are in the chain."""
+    return int(db.execute(select(func.count()).select_from(SEAL)).scalar_one())
+
+
+def select_head(db: Connection) -> Seal | None:
+    """The last link of the chain."""
+    row = db.execute(select(SEAL).order_by(SEAL.c.sequence.desc()).limit(1)).first()
+    return None if row is None else Seal(*row)
+
+
+def select_seal(db: Connection, sequence: int) -> Seal | None:
+    """One link of the chain."""
+    row = db.execute(select(SEAL).where(SEAL.c.sequence == sequence)).first()
+    return None if row is None else Seal(*row)
+
+
+def insert_seals(db: Connection, seals: Sequence[Seal]) -> None:
+    """Append links."""
+    db.execute(
+        insert(SEAL),
+        [{"sequence": s.sequence, "event": s.event, "hash": s.hash} for s in seals],
+    )
+
+
+def select_chain(db: Connection, batch: int = 5000) -> Iterator[tuple[Seal, StoredEvent | None]]:
+    """The chain in order, each link with its event; None where the event is gone."""
+    last = 0
+    while True:
+        statement = (
+            select(SEAL.c.sequence, SEAL.c.event, SEAL.c.hash, *_COLUMNS)
+            .outerjoin(EVENT, EVENT.c.id == SEAL.c.event)
+            .where(SEAL.c.sequence > last)
+            .order_by(SEAL.c.sequence)
+            .limit(batch)
+        )
+        rows = db.execute(statement).all()
+        if not rows:
+            return
+        for row in rows:
+            stored = None if row[3] is None else StoredEvent(*row[3:])
+            yield Seal(*row[:3]), stored
+        last = rows[-1][0]
+
+
+def select_events(
+    db: Connection, patients: Iterable[PatientId], kinds: Sequence[str] = ()
+) -> list[StoredEvent]:
+    """Events that concern any of these identifiers, oldest first."""
+    found: dict[int, StoredEvent] = {}
+    for patient in patients:
+        statement = (
+            select(*_COLUMNS)
+            .join(PATIENT, PATIENT.c.event == EVENT.c.key)
+            .where(PATIENT.c.domain == patient.domain, PATIENT.c.value == patient.value)
+        )
+        if kinds:
+            statement = statement.where(EVENT.c.kind.in_(kinds))
+        for row in db.execute(statement):
+            found[row[0]] = StoredEvent(*row)
+    return [found[identifier] for identifier in sorted(found)]
+
+
+def select_recent(db: Connection, limit: int = 100, request: str = "") -> list[StoredEvent]:
+    """The newest events, or those of one request id (R-24)."""
+    statement: Any = select(*_COLUMNS).order_by(EVENT.c.id.desc()).limit(limit)
+    if request:
+        statement = statement.where(EVENT.c.request == request)
+    return [StoredEvent(*row) for row in db.execute(statement)]

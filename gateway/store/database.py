@@ -1,0 +1,195 @@
+"""SQLite or PostgreSQL through SQLAlchemy Core, and its transactions.
+
+SQLite runs in WAL with `synchronous=FULL`; a writing transaction begins IMMEDIATE, so that it never
+fails half-way for a lock. Reads run in AUTOCOMMIT on a connection that each thread keeps. What
+differs between the two databases is a named function here and nowhere else.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from gateway.settings import SettingsError
+
+Kind = Literal["sqlite", "postgresql"]
+_SCHEMA = Path(__file__).parent / "schema"
+_SEAL_LOCK = 0x5EA1
+_MIGRATION_LOCK = 0x5C8E
+
+
+class SchemaError(Exception):
+    """The database's schema is not one this program knows (R-20): the start is refused."""
+
+
+class Database:
+    """One database; opened by the audit door and the composition root alone."""
+
+    def __init__(self, url: str, *, busy_seconds: float = 10.0, pool: int = 16) -> None:
+        """Open lazily; raises `SettingsError` for a URL of another kind of database."""
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise SettingsError("[database] url is not a database URL") from error
+        if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+            raise SettingsError("[database] url must be sqlite:///… or postgresql+psycopg://…")
+        self.kind: Kind = "sqlite" if parsed.drivername == "sqlite" else "postgresql"
+        self._held = threading.local()
+        self._holding: list[Connection] = []
+        self._guard = threading.Lock()
+        self._queue = threading.Lock()
+        if self.kind == "sqlite":
+            arguments: dict[str, Any] = {
+                "connect_args": {
+                    "check_same_thread": False, "timeout": busy_seconds, "isolation_level": None,
+                },
+                "poolclass": NullPool,
+            }  # fmt: skip
+            self._engine = create_engine(parsed, **arguments)
+            event.listen(self._engine, "connect", _prepare_sqlite)
+        else:
+            self._engine = create_engine(
+                parsed, poolclass=QueuePool, pool_size=pool, max_overflow=pool, pool_pre_ping=True
+            )
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writer: Connection | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for migrations and comparisons of the schema."""
+        return self._engine
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction: commits at the end, rolls back on any exception."""
+        if self.kind == "postgresql":
+            with self._engine.begin() as connection:
+                yield connection
+            return
+        # SQLite has one writer at a time: waiting here is fair and costs no busy loop.
+        with self._queue:
+            if self._writer is None:
+                self._writer = self._reading.connect()
+            connection = self._writer
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            try:
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                # A failed commit is a failed request (R-06); the connection starts afresh.
+                connection.invalidate()
+                connection.close()
+                self._writer = None
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Hand out the thread's own connection; each statement sees what is committed by then."""
+        connection: Connection | None = getattr(self._held, "connection", None)
+        if connection is None or connection.closed or connection.invalidated:
+            connection = self._reading.connect()
+            self._held.connection = connection
+            with self._guard:
+                self._holding.append(connection)
+        yield connection
+
+    def close(self) -> None:
+        """Close every connection; the database may be opened again."""
+        with self._guard:
+            for connection in self._holding:
+                connection.close()
+            self._holding.clear()
+        with self._queue:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+        self._held = threading.local()
+        self._engine.dispose()
+
+    def migrate(self) -> str:
+        """Bring the schema to the newest revision and say which; two processes may try at once."""
+        from alembic import command
+
+        with self._engine.connect() as connection:
+            if self.kind == "postgresql":
+                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+            try:
+                self._known(connection)
+                command.upgrade(_alembic(connection), "head")
+                connection.commit()
+            finally:
+                if self.kind == "postgresql":
+                    connection.execute(
+                        text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK}
+                    )
+                    connection.commit()
+        return self.schema_version()
+
+    def schema_version(self) -> str:
+        """The revision the database is at; empty where there is none yet."""
+        with self._engine.connect() as connection:
+            return self._known(connection)
+
+    def check_schema(self) -> None:
+        """Refuse to work on a schema that is older or newer than this program's (R-20)."""
+        found = self.schema_version()
+        if found != newest_revision():
+            raise SchemaError(f"schema is {found or 'empty'}: run `gateway migrate`")
+
+    def _known(self, connection: Connection) -> str:
+        """The revision, if it is one of ours."""
+        from alembic.runtime.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
+        found = MigrationContext.configure(connection).get_current_revision() or ""
+        known = {script.revision for script in ScriptDirectory(str(_SCHEMA)).walk_revisions()}
+        if found and found not in known:
+            raise SchemaError(f"schema {found} is newer than this program: install the newer one")
+        return found
+
+
+def newest_revision() -> str:
+    """The newest revision this program has."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(str(_SCHEMA)).get_current_head() or ""
+
+
+def sole_sealer(connection: Connection) -> bool:
+    """Whether this transaction is the only one that seals the audit chain now."""
+    if connection.dialect.name == "sqlite":
+        return True  # a writing transaction on SQLite is alone
+    taken = connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _SEAL_LOCK})
+    return bool(taken.scalar_one())
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """What every SQLite connection needs (`STYLE.md` section 9)."""
+    for statement in (
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA temp_store=MEMORY",
+        "PRAGMA cache_size=-65536",
+        "PRAGMA secure_delete=ON",
+    ):
+        connection.execute(statement)
+
+
+def _alembic(connection: Connection) -> Any:
+    """Alembic's configuration, without a file."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCHEMA).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

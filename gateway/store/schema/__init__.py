@@ -1,0 +1,1 @@
+"""Schema revisions, forward only (Alembic)."""

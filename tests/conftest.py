@@ -1,0 +1,126 @@
+"""The shared fixtures: a real database of both kinds, a real door, a caller, a clock."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+
+from gateway.audit.door import Door
+from gateway.model.caller import Caller, CallerKind
+from gateway.model.category import FacilityType
+from gateway.model.identifiers import HomeCommunityId, Oid
+from gateway.model.network import NetworkPolicy
+from gateway.store.blobs import blobs_from_url
+from gateway.store.database import Database
+from gateway.store.work import Community
+from tests import postgres
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMUNITY = Community(HomeCommunityId("2.999.10.1"), Oid("2.999.40.1"))
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now: datetime = field(default_factory=lambda: datetime(2026, 11, 21, 0, 0, tzinfo=UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """A database at the newest schema, copied for each test."""
+    _create(postgres_server, "template_gateway", "template0")
+    url = postgres_server.replace("/postgres?", "/template_gateway?")
+    with closing(Database(url)) as database:
+        database.migrate()
+    return "template_gateway"
+
+
+def _create(server: str, name: str, template: str) -> None:
+    with psycopg.connect(_plain(server), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+
+def _plain(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database at the newest schema; each test runs on both kinds."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'gateway.db'}"
+        with closing(Database(url)) as database:
+            database.migrate()
+        return url
+    server: str = request.getfixturevalue("postgres_server")
+    template: str = request.getfixturevalue("postgres_template")
+    name = f"t{uuid.uuid4().hex}"
+    _create(server, name, template)
+    return server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def policy() -> NetworkPolicy:
+    text = (ROOT / "gateway" / "policies" / "tgp.yaml").read_text("utf-8")
+    return NetworkPolicy.from_mapping(yaml.safe_load(text))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def caller() -> Caller:
+    """hospital-a's machine."""
+    return Caller(
+        network="tgp",
+        kind=CallerKind.SYSTEM,
+        facility="hospital-a",
+        facility_type=FacilityType.HOSPITAL,
+        subject="hospital-a",
+        role="professional_user",
+        domains=frozenset({Oid("2.999.30.1")}),
+        certificate="aa" * 32,
+        request="request-1",
+    )
+
+
+@pytest.fixture
+def door(database: Database, policy: NetworkPolicy, clock: Clock, tmp_path: Path) -> Iterator[Door]:
+    opened = Door(
+        database=database,
+        blobs=blobs_from_url((tmp_path / "blobs").as_uri()),
+        policy=policy,
+        community=COMMUNITY,
+        clock=clock,
+        new_id=lambda: str(uuid.uuid4()),
+    )
+    opened.open()
+    with closing(opened):
+        yield opened
