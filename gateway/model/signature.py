@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 
 class Indication(Enum):
@@ -41,6 +42,18 @@ class Check:
     "English, one sentence, no personal data."
     section: str = ""
     "The standard's section, e.g. `RFC 5280 6.1.3`."
+    japanese: str = ""
+    "The reason in Japanese, for people."
+
+    def as_json(self) -> dict[str, Any]:
+        """The check as `INTERFACES.md` section 7 names it."""
+        return {
+            "name": self.name,
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+            "reason_ja": self.japanese or self.reason,
+            "section": self.section,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +67,11 @@ class Signature:
     subject: str = ""
     serial: str = ""
     role: HcRole | None = None
+    "The first of `roles`."
+    roles: tuple[HcRole, ...] = ()
+    "Every role that the certificate states; today's cards state one."
     policy: str = ""
+    "Certificate policy that was accepted."
     claimed: datetime | None = None
     "Signing time as the signer claims it."
     proven: datetime | None = None
@@ -67,6 +84,29 @@ class Signature:
     evidence: tuple[str, ...] = ()
     "SHA-256 of each certificate, CRL and token that was used."
 
+    def as_json(self) -> dict[str, Any]:
+        """The signature as `INTERFACES.md` section 7 names it."""
+        return {
+            "format": self.format,
+            "verdict": self.indication.value,
+            "signer": {
+                "subject": self.subject,
+                "serial": self.serial,
+                "role": self.role.text if self.role else None,
+            },
+            "policy": self.policy or None,
+            "times": {
+                "claimed": self.claimed.isoformat() if self.claimed else None,
+                "proven": self.proven.isoformat() if self.proven else None,
+            },
+            "covered": {
+                "sha256": self.covered_sha256 or None,
+                "whole_document": self.whole_document,
+            },
+            "checks": [check.as_json() for check in self.checks],
+            "evidence": list(self.evidence),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureReport:
@@ -77,6 +117,8 @@ class SignatureReport:
     signatures: tuple[Signature, ...]
     "Empty for an unsigned document."
     verified_at: datetime
+    received: datetime | None = None
+    "When it came to us, where the caller said so."
 
     @property
     def signed(self) -> bool:
@@ -87,3 +129,16 @@ class SignatureReport:
     def passed(self) -> bool:
         """Whether every signature verified, and there was one."""
         return self.signed and self.indication is Indication.VERIFIED
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as `gateway verify --json` prints it (`INTERFACES.md` section 7)."""
+        return {
+            "verdict": self.indication.value,
+            "file_sha256": self.file_sha256,
+            "signed": self.signed,
+            "times": {
+                "verified": self.verified_at.isoformat(),
+                "received": self.received.isoformat() if self.received else None,
+            },
+            "signatures": [signature.as_json() for signature in self.signatures],
+        }
