@@ -321,7 +321,8 @@ class Template:
     __slots__ = ("_names", "_pattern")
 
     def __init__(self, source: str) -> None:
-        source = re.sub(r"(?<=[>}])\n\s*", "", source.strip()).replace("\n", " ")
+        source = re.sub(r"(?<=[>}])\n\s*", "", source.strip())
+        source = re.sub(r"\s*\n\s*", " ", source)
         self._names = tuple(_PLACEHOLDER.findall(source))
         self._pattern = _PLACEHOLDER.sub("%s", source.replace("%", "%%"))
 
