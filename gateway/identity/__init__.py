@@ -1,0 +1,1 @@
+"""Which identifiers belong to one person: domains, the cross-reference, exact matching."""

@@ -1,0 +1,44 @@
+"""Demographics as JSON for the store, and back."""
+
+from datetime import date
+from typing import Any
+
+from gateway.model.identifiers import Oid, PatientId
+from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
+
+
+def write(demographics: Demographics) -> dict[str, Any]:
+    """The statement as plain JSON."""
+    return {
+        "names": [[n.family, n.given, n.script.value, n.text] for n in demographics.names],
+        "birth": demographics.birth.isoformat() if demographics.birth else "",
+        "gender": demographics.gender.value if demographics.gender else "",
+        "addresses": [
+            [a.text, a.postal_code, a.state, a.city, a.line, a.country, a.use]
+            for a in demographics.addresses
+        ],
+        "telecoms": [[t.value, t.use] for t in demographics.telecoms],
+        "other_ids": [[i.domain, i.value] for i in demographics.other_ids],
+        "insured_number": demographics.insured_number,
+        "deceased": demographics.deceased,
+    }
+
+
+def read(content: dict[str, Any]) -> Demographics:
+    """The statement that `write` wrote."""
+    return Demographics(
+        names=tuple(
+            PersonName(family, given, Script(script), text)
+            for family, given, script, text in content["names"]
+        ),
+        birth=date.fromisoformat(content["birth"]) if content["birth"] else None,
+        gender=Gender(content["gender"]) if content["gender"] else None,
+        addresses=tuple(
+            Address(text=t, postal_code=p, state=s, city=c, line=li, country=co, use=u)
+            for t, p, s, c, li, co, u in content["addresses"]
+        ),
+        telecoms=tuple(Telecom(value, use) for value, use in content["telecoms"]),
+        other_ids=tuple(PatientId(Oid(domain), value) for domain, value in content["other_ids"]),
+        insured_number=content["insured_number"],
+        deceased=content["deceased"],
+    )

@@ -1,0 +1,281 @@
+"""Rows of the identity room: domains, identifiers, demographics, link events.
+
+The look-up of ITI-45 is one keyed statement, prepared once and run raw: its cost must not grow
+with the number of persons.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from gateway.model.identifiers import Oid, PatientId, PersonId
+from gateway.store.metadata import METADATA, Json, Moment
+
+DOMAIN = Table(
+    "domain",
+    METADATA,
+    Column("oid", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("facility", Text, nullable=False),
+    Column("pattern", Text, nullable=False),
+)
+IDENTIFIER = Table(
+    "identifier",
+    METADATA,
+    Column("domain", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("person", Text, nullable=False, index=True),
+    Column("survivor", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+)
+DEMOGRAPHICS = Table(
+    "demographics",
+    METADATA,
+    Column("domain", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("content", Json, nullable=False),
+)
+PERSON_NAME = Table(
+    "person_name",
+    METADATA,
+    Column("domain", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("birth", Text, nullable=False),
+    Column("gender", Text, nullable=False),
+    Index("ix_person_name_birth", "birth", "name"),
+)
+LINK_EVENT = Table(
+    "link_event",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("person", Text, nullable=False, index=True),
+    Column("actor", Text, nullable=False),
+    Column("content", Json, nullable=False),
+)
+_PERSON = {
+    "sqlite": "SELECT person FROM identifier WHERE domain = ? AND value = ? AND survivor = ''",
+    "postgresql": "SELECT person FROM identifier "
+    "WHERE domain = %s AND value = %s AND survivor = ''",
+}
+_LINKED = {
+    "sqlite": "SELECT domain, value FROM identifier WHERE person = ? AND survivor = '' "
+    "ORDER BY domain, since DESC, value",
+    "postgresql": "SELECT domain, value FROM identifier WHERE person = %s AND survivor = '' "
+    "ORDER BY domain, since DESC, value",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRow:
+    """One declared identifier domain."""
+
+    oid: Oid
+    kind: str
+    "`shared`, `chart` or `neighbour`."
+    facility: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierRow:
+    """One identifier and whose it is; `survivor` is set once it was merged away."""
+
+    patient: PatientId
+    person: PersonId
+    survivor: str
+
+
+def _raw(db: Connection) -> Any:
+    """The driver's own connection."""
+    return db.connection.driver_connection
+
+
+def insert_domain(db: Connection, row: DomainRow) -> None:
+    """Declare a domain."""
+    db.execute(
+        insert(DOMAIN).values(
+            oid=row.oid, kind=row.kind, facility=row.facility, pattern=row.pattern
+        )
+    )
+
+
+def select_domains(db: Connection) -> list[DomainRow]:
+    """Every declared domain."""
+    rows = db.execute(select(DOMAIN).order_by(DOMAIN.c.oid))
+    return [DomainRow(Oid(r.oid), r.kind, r.facility, r.pattern) for r in rows]
+
+
+def select_domain(db: Connection, oid: str) -> DomainRow | None:
+    """One declared domain."""
+    row = db.execute(select(DOMAIN).where(DOMAIN.c.oid == oid)).first()
+    return None if row is None else DomainRow(Oid(row.oid), row.kind, row.facility, row.pattern)
+
+
+def select_person(db: Connection, patient: PatientId) -> PersonId | None:
+    """Whose identifier this is; None where it is unknown or was merged away."""
+    statement = _PERSON[db.dialect.name]
+    row = _raw(db).execute(statement, (str(patient.domain), patient.value)).fetchone()
+    return None if row is None else PersonId(row[0])
+
+
+def select_linked(db: Connection, person: PersonId) -> list[tuple[str, str]]:
+    """Domain and value of every identifier of one person, the newest of a domain first (FN-209)."""
+    rows: list[tuple[str, str]] = _raw(db).execute(_LINKED[db.dialect.name], (person,)).fetchall()
+    return rows
+
+
+def select_identifier(
+    db: Connection, patient: PatientId, *, locking: bool = False
+) -> IdentifierRow | None:
+    """One identifier; `locking` keeps others from changing it until this Work ends."""
+    statement = select(IDENTIFIER.c.person, IDENTIFIER.c.survivor).where(
+        IDENTIFIER.c.domain == patient.domain, IDENTIFIER.c.value == patient.value
+    )
+    if locking:
+        statement = statement.with_for_update()
+    row = db.execute(statement).first()
+    return None if row is None else IdentifierRow(patient, PersonId(row[0]), row[1])
+
+
+def select_identifiers(db: Connection, person: PersonId) -> list[IdentifierRow]:
+    """Every identifier of one person, merged ones included."""
+    rows = db.execute(
+        select(IDENTIFIER)
+        .where(IDENTIFIER.c.person == person)
+        .order_by(IDENTIFIER.c.domain, IDENTIFIER.c.value)
+    )
+    return [
+        IdentifierRow(PatientId(Oid(r.domain), r.value), PersonId(r.person), r.survivor)
+        for r in rows
+    ]
+
+
+def insert_identifier(
+    db: Connection, patient: PatientId, person: PersonId, since: datetime
+) -> bool:
+    """Add an identifier; False where somebody else added it at the same moment (FN-409)."""
+    values = {
+        "domain": patient.domain, "value": patient.value, "person": person, "survivor": "",
+        "since": since,
+    }  # fmt: skip
+    if db.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return (
+            db.execute(sqlite_insert(IDENTIFIER).values(values).on_conflict_do_nothing()).rowcount
+            == 1
+        )
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+    return (
+        db.execute(postgresql_insert(IDENTIFIER).values(values).on_conflict_do_nothing()).rowcount
+        == 1
+    )
+
+
+def update_person(db: Connection, patients: Iterable[PatientId], person: PersonId) -> None:
+    """Let identifiers belong to another person."""
+    for patient in patients:
+        db.execute(
+            update(IDENTIFIER)
+            .where(IDENTIFIER.c.domain == patient.domain, IDENTIFIER.c.value == patient.value)
+            .values(person=person)
+        )
+
+
+def update_survivor(db: Connection, subsumed: PatientId, survivor: PatientId) -> None:
+    """Mark an identifier as merged into another of its domain."""
+    db.execute(
+        update(IDENTIFIER)
+        .where(IDENTIFIER.c.domain == subsumed.domain, IDENTIFIER.c.value == subsumed.value)
+        .values(survivor=survivor.value)
+    )
+
+
+def select_demographics(db: Connection, patient: PatientId) -> dict[str, Any] | None:
+    """What the source of this identifier says about the person."""
+    row = db.execute(
+        select(DEMOGRAPHICS.c.content).where(
+            DEMOGRAPHICS.c.domain == patient.domain, DEMOGRAPHICS.c.value == patient.value
+        )
+    ).first()
+    return None if row is None else row[0]
+
+
+def replace_demographics(
+    db: Connection,
+    patient: PatientId,
+    content: dict[str, Any],
+    names: Sequence[str],
+    birth: str,
+    gender: str,
+) -> None:
+    """Keep the newest statement of a source and the keys by which it is found."""
+    for table in (DEMOGRAPHICS, PERSON_NAME):
+        db.execute(
+            delete(table).where(table.c.domain == patient.domain, table.c.value == patient.value)
+        )
+    key = {"domain": patient.domain, "value": patient.value}
+    db.execute(insert(DEMOGRAPHICS).values(**key, content=content))
+    if names:
+        db.execute(
+            insert(PERSON_NAME),
+            [{**key, "name": name, "birth": birth, "gender": gender} for name in names],
+        )
+
+
+def select_persons_named(db: Connection, names: Sequence[str], birth: str) -> list[tuple[str, str]]:
+    """Persons with one of these name keys and this birth date, with the gender on record."""
+    rows = db.execute(
+        select(IDENTIFIER.c.person, PERSON_NAME.c.gender)
+        .join(
+            PERSON_NAME,
+            (PERSON_NAME.c.domain == IDENTIFIER.c.domain)
+            & (PERSON_NAME.c.value == IDENTIFIER.c.value),
+        )
+        .where(
+            PERSON_NAME.c.birth == birth,
+            PERSON_NAME.c.name.in_(names),
+            IDENTIFIER.c.survivor == "",
+        )
+        .distinct()
+        .order_by(IDENTIFIER.c.person)
+        .limit(100)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def insert_link_event(
+    db: Connection, *, at: datetime, kind: str, person: str, actor: str, content: dict[str, Any]
+) -> None:
+    """Append what happened to a person's identifiers, with the state before it (G14, FN-405)."""
+    db.execute(
+        insert(LINK_EVENT).values(at=at, kind=kind, person=person, actor=actor, content=content)
+    )
+
+
+def select_link_events(db: Connection, person: PersonId) -> list[tuple[str, dict[str, Any]]]:
+    """Kind and content of each event of one person, oldest first."""
+    rows = db.execute(
+        select(LINK_EVENT.c.kind, LINK_EVENT.c.content)
+        .where(LINK_EVENT.c.person == person)
+        .order_by(LINK_EVENT.c.id)
+    )
+    return [(row[0], row[1]) for row in rows]
