@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.identifiers import Oid, PatientId, PersonId
 from gateway.store.metadata import METADATA, Json, Moment
@@ -175,19 +176,9 @@ def insert_identifier(
         "domain": patient.domain, "value": patient.value, "person": person, "survivor": "",
         "since": since,
     }  # fmt: skip
-    if db.dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-        return (
-            db.execute(sqlite_insert(IDENTIFIER).values(values).on_conflict_do_nothing()).rowcount
-            == 1
-        )
-    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-
-    return (
-        db.execute(postgresql_insert(IDENTIFIER).values(values).on_conflict_do_nothing()).rowcount
-        == 1
-    )
+    dialect = sqlite if db.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(IDENTIFIER).values(values).on_conflict_do_nothing()
+    return db.execute(statement.returning(IDENTIFIER.c.person)).first() is not None
 
 
 def update_person(db: Connection, patients: Iterable[PatientId], person: PersonId) -> None:
