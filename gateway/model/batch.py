@@ -85,6 +85,8 @@ class Batch:
     findings: tuple[Finding, ...] = ()
     occurred: str = ""
     "Message time as the file states it, RFC 3339 where it is readable."
+    version: str = ""
+    "Order of the whole file among deliveries of one scope, compared as text; like `Item.version`."
     scope: str = ""
     """Prefix of item keys that this file states completely: an older item of this patient under it
     that this file no longer has is ended by it (a whole order, the whole list of diagnoses).

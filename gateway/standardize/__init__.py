@@ -1,0 +1,25 @@
+"""Exports in, FHIR batches out; pure."""
+
+from gateway.standardize.format import UNSTATED, Format, Upload
+from gateway.standardize.registry import (
+    FORMATS,
+    attempt,
+    format_named,
+    is_harmful,
+    read,
+    recognise,
+    refuse_harmful,
+)
+
+__all__ = [
+    "FORMATS",
+    "UNSTATED",
+    "Format",
+    "Upload",
+    "attempt",
+    "format_named",
+    "is_harmful",
+    "read",
+    "recognise",
+    "refuse_harmful",
+]

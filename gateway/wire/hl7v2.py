@@ -21,6 +21,8 @@ MOST_REPETITIONS = 1_000
 LONGEST_FIELD = 10 * 1024 * 1024
 LINE_TERMINATOR = "segment-terminator"
 YEN_ESCAPE = "yen-for-backslash"
+NO_SEGMENT = "line"
+"Name given to a line that is no segment."
 _VERSIONS = re.compile(r"2\.[1-8](\.[0-9])?")
 _PROCESSING = frozenset("PTD")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
@@ -37,25 +39,20 @@ _ESCAPED = {"F": 0, "S": 1, "R": 2, "E": 3, "T": 4}
 class Segment:
     """One segment: its name, its text, and the bytes it came from."""
 
-    __slots__ = ("_delimiters", "_escapes", "_fields", "end", "name", "number", "start", "text")
+    __slots__ = ("_delimiters", "_escapes", "_fields", "at", "end", "name", "start", "text")
 
     def __init__(
         self, name: str, number: int, text: str, start: int, end: int, delimiters: str
     ) -> None:
         self.name = name
-        self.number = number
-        "Which of its name in the message, from 1."
+        self.at = f"{name}[{number}]"
+        "Where it stands, as findings say it: `OBX[3]`, counted by name from 1."
         self.text = text
         self.start = start
         self.end = end
         self._delimiters = delimiters
         self._escapes = delimiters[3] in text
         self._fields: list[str] | None = None
-
-    @property
-    def at(self) -> str:
-        """Where it stands, as findings say it: `OBX[3]`."""
-        return f"{self.name}[{self.number}]"
 
     @property
     def fields(self) -> list[str]:
@@ -95,9 +92,15 @@ class Segment:
             return [unescape(part, self._delimiters) for part in parts]
         return ["" if part == '""' else part for part in parts]
 
-    def subcomponents(self, component: str) -> list[str]:
-        """The sub-components of a component."""
-        return component.split(self._delimiters[4])
+    def subcomponents(self, repetition: str, component: int) -> list[str]:
+        """The sub-components of one component of a repetition as sent; at least one."""
+        parts = repetition.split(self._delimiters[1])
+        if component > len(parts):
+            return [""]
+        return [
+            unescape(part, self._delimiters)
+            for part in parts[component - 1].split(self._delimiters[4])
+        ]
 
     def value(self, field: int, component: int = 1) -> str:
         """One component of the first repetition, unescaped; empty where there is none."""
@@ -239,13 +242,14 @@ def _segments(
     separator, repeat = delimiters[0], delimiters[2]
     for line, start in lines:
         name = line[:3].decode("ascii", "ignore")
+        if not _NAME.fullmatch(name) or line[3:4] not in (b"", separator.encode()):
+            name = NO_SEGMENT
         number = counts[name] = counts.get(name, 0) + 1
         try:
             text = japanese.decode(line, charset, notes)
         except Malformed as refusal:
-            place = f"{name}[{number}]" if _NAME.fullmatch(name) else f"line {len(segments) + 1}"
             raise Malformed(
-                refusal.english, refusal.japanese, at=place, rule="HL7 AE 102"
+                refusal.english, refusal.japanese, at=f"{name}[{number}]", rule="HL7 AE 102"
             ) from refusal
         if name == "MSH" and segments and text[3:4] == separator:
             raise _framing("a second message in one", "一つの中に複数のメッセージがあります")
@@ -264,11 +268,6 @@ def _check_sizes(text: str, delimiters: str, place: str) -> None:
                 at=f"{place}.{number}",
                 rule="HL7 AE 102",
             )
-
-
-def is_segment_name(name: str) -> bool:
-    """Whether a line that begins so is a segment at all."""
-    return _NAME.fullmatch(name) is not None
 
 
 def _check_header(message: Message, accepted: Collection[str] | None) -> None:

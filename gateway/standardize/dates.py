@@ -1,0 +1,109 @@
+"""Dates as senders write them, to what FHIR says: Western, as precise as they came, zone +09:00.
+
+Era dates (和暦) are converted here and never stored. A date that does not exist is no date: it is
+never shifted to one that does (`japan/identity-and-matching.md` section 3).
+"""
+
+import re
+import unicodedata
+from datetime import date, datetime
+from functools import lru_cache
+
+from gateway.wire import hl7v2
+
+ZONE = "+09:00"
+"Japan has one zone and no summer time; senders leave it out."
+
+_ERAS = {
+    # letter, claims digit: (year before the first, first day, day after the last)
+    "M": (1867, date(1868, 1, 25), date(1912, 7, 30)),
+    "T": (1911, date(1912, 7, 30), date(1926, 12, 25)),
+    "S": (1925, date(1926, 12, 25), date(1989, 1, 8)),
+    "H": (1988, date(1989, 1, 8), date(2019, 5, 1)),
+    "R": (2018, date(2019, 5, 1), date.max),
+}
+_LETTERS = {"1": "M", "2": "T", "3": "S", "4": "H", "5": "R"}
+_ERA_NAMES = {"明治": "M", "大正": "T", "昭和": "S", "平成": "H", "令和": "R"}
+_SHORT_NAMES = {"明": "M", "大": "T", "昭": "S", "平": "H", "令": "R"}
+_ERA = re.compile(r"([MTSHR])(\d{2})(\d{2})(\d{2})")
+_LOOSE = re.compile(r"([MTSHR])(\d{1,2})[./-](\d{1,2})[./-](\d{1,2})")
+_EARLIEST = 1850
+
+
+@lru_cache(maxsize=8192)
+def fhir_time(text: str) -> str:
+    """An HL7 time as a FHIR date or dateTime; empty where it is none.
+
+    Precision stays; an hour without minutes is the full hour, because FHIR has no such precision.
+    """
+    if not hl7v2.is_time(text):
+        return ""
+    body, zone = re.fullmatch(r"([\d.]+)([+-]\d{4})?", text).groups()  # type: ignore[union-attr]
+    digits, _, fraction = body.partition(".")
+    day = "-".join(part for part in (digits[:4], digits[4:6], digits[6:8]) if part)
+    if len(digits) <= 8:
+        return day
+    clock = f"{digits[8:10]}:{digits[10:12] or '00'}:{digits[12:14] or '00'}"
+    if fraction and len(digits) == 14:
+        clock += f".{fraction}"
+    return f"{day}T{clock}{f'{zone[:3]}:{zone[3:]}' if zone else ZONE}"
+
+
+def order_of(text: str) -> str:
+    """An HL7 time as 17 digits of Japanese time, for comparing versions as text; empty if none."""
+    shown = fhir_time(text)
+    if len(shown) < 10:
+        return ""
+    if "T" not in shown:
+        return shown.replace("-", "").ljust(17, "0")
+    moment = datetime.fromisoformat(_six_digits(shown))
+    local = moment.astimezone(datetime.fromisoformat(f"2000-01-01T00:00:00{ZONE}").tzinfo)
+    return f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}"
+
+
+def _six_digits(shown: str) -> str:
+    """A fraction of any length as six digits, which is what every Python reads."""
+    return re.sub(r"\.(\d+)", lambda found: f".{found[1]:0<6}", shown)
+
+
+def birth(text: str) -> date | None:
+    """A date of birth; None where it is not a whole date that exists and can be a birth."""
+    if not re.fullmatch(r"\d{8}(\d{2,6})?", text) or not hl7v2.is_time(text):
+        return None
+    year = int(text[:4])
+    if not _EARLIEST <= year < 9999:
+        return None
+    return date(year, int(text[4:6]), int(text[6:8]))
+
+
+@lru_cache(maxsize=4096)
+def western(text: str) -> tuple[date | None, bool]:
+    """A date written Western or by era, and whether its era had ended.
+
+    `19580303`, `S330303`, `3330303`, `S33.03.03`, `昭和33年3月3日`. First year `元` is 1.
+    """
+    plain = unicodedata.normalize("NFKC", text).replace(" ", "").upper()
+    for names in (_ERA_NAMES, _SHORT_NAMES):
+        for name, letter in names.items():
+            if plain.startswith(name):
+                plain = letter + plain[len(name) :]
+                break
+    plain = plain.replace("元", "1").replace("年", ".").replace("月", ".").removesuffix("日")
+    if re.fullmatch(r"\d{7}", plain) and plain[0] in _LETTERS:
+        plain = _LETTERS[plain[0]] + plain[1:]
+    if re.fullmatch(r"\d{8}", plain):
+        return birth(plain), False
+    if re.fullmatch(r"\d{4}[./-]\d{1,2}[./-]\d{1,2}", plain):
+        year, month, day = re.split(r"[./-]", plain)
+        return birth(f"{year}{month:0>2}{day:0>2}"), False
+    found = _ERA.fullmatch(plain) or _LOOSE.fullmatch(plain)
+    if not found or found[2].strip("0") == "":
+        return None, False
+    before, first, end = _ERAS[found[1]]
+    try:
+        day_found = date(before + int(found[2]), int(found[3]), int(found[4]))
+    except ValueError:
+        return None, False
+    if day_found < first:
+        return None, False
+    return day_found, day_found >= end

@@ -1,0 +1,212 @@
+"""Every finding a reader can make: its word, how bad it is, and what it says in two languages.
+
+A finding never carries a value (`security.md` 2.3). An error means that somebody has to act before
+the items can be used; a warning that something was lost or guessed; a note that it was seen.
+"""
+
+from collections.abc import Mapping
+
+from gateway.errors import Refusal
+from gateway.model.batch import Finding, Severity
+from gateway.wire import hl7v2, japanese
+
+_E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+CODES: Mapping[str, tuple[Severity, str, str]] = {
+    # identity and order
+    "pid-clash": (
+        _E,
+        "The patient number inside differs from the path's; correct the storage, or declare that "
+        "the path is to be trusted.",
+        "内容の患者番号がパスと異なります。格納を直すか、パスを正とする設定をしてください。",
+    ),
+    "order-clash": (
+        _W,
+        "The order number inside differs from the file name's; the one inside was used.",
+        "内容のオーダ番号がファイル名と異なります。内容の番号を使いました。",
+    ),
+    "patient-without-number": (
+        _W,
+        "The file names a person without a number; link the number made for this description.",
+        "患者番号がありません。記載から作った番号を紐づけてください。",
+    ),
+    "patient-entered": (_N, "Entered by the patient.", "患者等が入力したものです。"),
+    "superseded": (
+        _N,
+        "An older version kept as history; the current record is not touched.",
+        "履歴(旧版)です。現在の記録は変わりません。",
+    ),
+    "deleted": (_N, "The source deletes this.", "送信元で削除されました。"),
+    # what was not taken over
+    "not-yet-mapped": (
+        _W,
+        "Recognised and kept with its bytes, but not taken into the record.",
+        "認識して原本を保管しましたが、記録には取り込んでいません。",
+    ),
+    "layout-unknown": (
+        _W,
+        "Not part of a known layout; kept with its bytes.",
+        "既知の様式にありません。原本のまま保管しました。",
+    ),
+    "not-a-segment": (
+        _W,
+        "A line that is no segment; kept with its bytes.",
+        "セグメントではない行です。原本のまま保管しました。",
+    ),
+    "empty-segment": (_N, "A segment without content.", "内容のないセグメントです。"),
+    "unmapped-field": (
+        _N,
+        "A field that is not taken over; the original is kept.",
+        "取り込まない項目です。原本は保管しています。",
+    ),
+    "split-symbol": (
+        _E,
+        "One part of several; send the joined data.",
+        "分割されたデータの一部です。結合して送ってください。",
+    ),
+    # codes and values
+    "unmapped-code": (
+        _W,
+        "No standard code; kept as the facility's own code. Map it in the facility's table.",
+        "標準コードがありません。施設コードのまま保持しました。対応表に追加してください。",
+    ),
+    "unmapped-unit": (
+        _N,
+        "Unit kept as text: no standard code is known for it.",
+        "単位の標準コードが不明なため、文字のまま保持しました。",
+    ),
+    "unmapped-flag": (_N, "Flag kept as text.", "判定フラグを文字のまま保持しました。"),
+    "not-a-number": (
+        _W,
+        "Declared as a number but is not one; kept as text.",
+        "数値型ですが数値ではありません。文字のまま保持しました。",
+    ),
+    "bad-date": (
+        _W,
+        "Not a date that exists; left out. The original is kept.",
+        "存在しない日付です。使用せず、原本を保管しました。",
+    ),
+    "era-overrun": (
+        _W,
+        "An era year after the era ended; counted on.",
+        "元号の終わりを過ぎた年です。通算して換算しました。",
+    ),
+    "value-absent": (
+        _W,
+        "Required by JP Core and not given by the source; marked as absent.",
+        "JP Core の必須項目が送信元にありません。欠損として記録しました。",
+    ),
+    "computed-quantity": (
+        _N,
+        "Quantity computed from dose and days or times.",
+        "数量を用量と日数・回数から計算しました。",
+    ),
+    "invisible-character": (
+        _W,
+        "Invisible characters in a name; shown as their code points.",
+        "氏名に不可視文字があります。コードポイントで表示しています。",
+    ),
+    "trimmed-blank": (
+        _N,
+        "Blanks around a code were left out.",
+        "コードの前後の空白を除きました。",
+    ),
+    "version-unknown": (
+        _W,
+        "Version above the known ones; read as the newest known.",
+        "未知の版です。既知の最新版として読みました。",
+    ),
+    # structure, HL7 table 0357
+    "segment-order": (
+        _W,
+        "Segment missing or out of order.",
+        "セグメントがないか、順序が違います。",
+    ),
+    "field-missing": (_W, "Required field missing.", "必須項目がありません。"),
+    "field-type": (_W, "Value is not of the field's type.", "値が項目の型に合いません。"),
+    "field-table": (_W, "Value is not in the field's table.", "値が項目の表にありません。"),
+    # bytes and text
+    japanese.ENCODING_DETECTED: (
+        _W,
+        "Character set found by the bytes, not declared so.",
+        "文字コードは宣言ではなく内容から判定しました。",
+    ),
+    japanese.NONSTANDARD_ESCAPE: (
+        _W,
+        "Escape sequences outside the standard; read nevertheless.",
+        "規格外のエスケープシーケンスを読み取りました。",
+    ),
+    japanese.VENDOR_CHARACTER: (
+        _N,
+        "Vendor's extension characters; kept.",
+        "機種依存文字を保持しました。",
+    ),
+    japanese.USER_CHARACTER: (
+        _W,
+        "User-defined characters; kept as private characters.",
+        "外字を私用領域の文字として保持しました。",
+    ),
+    hl7v2.LINE_TERMINATOR: (
+        _N,
+        "Segments end with LF instead of CR.",
+        "セグメントの終端が CR ではなく LF です。",
+    ),
+    hl7v2.YEN_ESCAPE: (
+        _N,
+        "A yen sign stands for the escape character.",
+        "エスケープ文字が円記号になっています。",
+    ),
+    # archives and folders
+    "unsafe-name": (
+        _E,
+        "A name that is no plain relative path; rename it and send it again.",
+        "安全な相対パスではない名前です。名前を直して送り直してください。",
+    ),
+    "link-or-device": (
+        _E,
+        "A link or a device instead of a file; send the file itself.",
+        "ファイルではなくリンクまたはデバイスです。実体を送ってください。",
+    ),
+    "nested-archive": (
+        _E,
+        "An archive inside an archive; send its files in one archive.",
+        "書庫の中に書庫があります。一つの書庫にまとめてください。",
+    ),
+    "encrypted": (
+        _E,
+        "Encrypted; send it without a password, the connection is protected.",
+        "暗号化されています。通信路は保護されているので、パスワードなしで送ってください。",
+    ),
+    "compression-unknown": (
+        _E,
+        "Compressed in an unusual way; use the common one (deflate).",
+        "対応していない圧縮方式です。標準の方式(deflate)を使ってください。",
+    ),
+    "too-large": (_E, "Larger than the limit.", "上限を超える大きさです。"),
+}
+"Finding code to severity, English and Japanese."
+
+PROBLEMS = {
+    "100": "segment-order",
+    "101": "field-missing",
+    "102": "field-type",
+    "103": "field-table",
+}
+"HL7 table 0357 code of a structural problem to its finding."
+
+
+def finding(code: str, at: str = "") -> Finding:
+    """The finding of that code at a place."""
+    severity, english, text = CODES[code]
+    return Finding(code=code, severity=severity, at=at, text=english, japanese=text)
+
+
+def refused(refusal: Refusal) -> Finding:
+    """A refusal of a whole file, as its finding."""
+    return Finding(
+        code=refusal.code,
+        severity=Severity.ERROR,
+        at=refusal.at,
+        text=refusal.english,
+        japanese=refusal.japanese,
+    )

@@ -1,0 +1,285 @@
+"""Laboratory results of HL7 v2.5: SPM, OBR, ORC and OBX to JP Core 1.2.0.
+
+One Observation an OBX, one DiagnosticReport an OBR, with Specimen and ServiceRequest beside them.
+OUL^R22 has the specimen before its orders and ORC after OBR; ORU^R01 has ORC before OBR and the
+specimen after its results (HL7 v2.5 7.3). Both come as groups first.
+
+This is the hot path of intake: parts that are the same for all results of a message are made once
+and shared, so nobody changes the inside of a resource in place.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.model.batch import Resource
+from gateway.model.category import Category
+from gateway.standardize import codes, persons, results
+from gateway.standardize.reading import HEADER, Reading
+from gateway.wire import fhir
+from gateway.wire.hl7v2 import Segment
+
+_LOINC = "http://loinc.org"
+_DOCUMENTS = "http://jpfhir.jp/fhir/core/CodeSystem/JP_DocumentCodes_CS"
+_REPORT_CATEGORY = [fhir.concept(fhir.coding("LP29693-6", _LOINC))]
+_REPORT_CODE = fhir.coding("11502-2", _DOCUMENTS, "検体検査報告書")
+_REPORT_STATUS = {
+    "F": "final",
+    "P": "preliminary",
+    "R": "preliminary",
+    "A": "partial",
+    "S": "registered",
+    "I": "registered",
+    "O": "registered",
+    "C": "corrected",
+    "X": "cancelled",
+}
+_GIVEN_UP = frozenset({"cancelled", "entered-in-error"})
+_SPM = frozenset({1, 2, 4, 17, 18})
+_OBR = frozenset({1, 2, 3, 4, 7, 8, 22, 25})
+_ORC = persons.ORC | {5}
+_NTE = frozenset({1, 2, 3})
+
+
+@dataclass(slots=True)
+class Group:
+    """One OBR with what belongs to it."""
+
+    obr: Segment
+    orc: Segment | None = None
+    specimen: Segment | None = None
+    results: list[tuple[Segment, list[Segment]]] = field(default_factory=list)
+    "OBX with the NTE after it."
+    notes: list[Segment] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What the groups of one message have in common."""
+
+    encounter: Resource | None
+    counts: dict[str, int] = field(default_factory=dict)
+    "How often each key came, so that two results of one item stay two."
+    specimens: dict[str, Resource] = field(default_factory=dict)
+
+
+def read(reading: Reading, *, complete: bool) -> None:
+    """Read every group; `complete` says that the message has the whole of each of its orders."""
+    message = reading.message
+    reading.take(message.header, HEADER)
+    pid = message.first("PID")
+    if pid:
+        persons.describe(reading, pid)
+    found = groups(reading)
+    encounter = persons.encounter(reading, message.first("PV1"))
+    shared = _Shared(encounter)
+    orders = []
+    for group in found:
+        orders.append(_order_key(reading, group))
+        _read_group(reading, group, orders[-1], shared)
+    if complete and len(set(orders)) == 1:
+        reading.scope = f"lab|{orders[0]}|"
+
+
+def groups(reading: Reading) -> list[Group]:
+    """The OBR groups of OUL^R22 and ORU^R01; what belongs to none is left for the account."""
+    found: list[Group] = []
+    specimen = order = None
+    after_specimen = False
+    orders_first = reading.message.type == "ORU^R01"
+    for segment in reading.message.segments:
+        match segment.name:
+            case "SPM":
+                specimen, after_specimen = segment, True
+                if orders_first and found:
+                    found[-1].specimen = segment
+            case "ORC" if orders_first:
+                order = segment
+            case "ORC" if found and found[-1].orc is None:
+                found[-1].orc = segment
+            case "OBR":
+                found.append(Group(segment, order, None if orders_first else specimen))
+                order, after_specimen = None, False
+            case "OBX" if found and not after_specimen:
+                found[-1].results.append((segment, []))
+            case "NTE" if found and not after_specimen:
+                last = found[-1]
+                (last.results[-1][1] if last.results else last.notes).append(segment)
+    return found
+
+
+def _order_key(reading: Reading, group: Group) -> str:
+    """The number that the order has wherever it is delivered: placer's, else filler's."""
+    placer = group.obr.value(2) or (group.orc.value(2) if group.orc else "")
+    filler = group.obr.value(3) or (group.orc.value(3) if group.orc else "")
+    return placer or filler or f"message-{reading.message.control_id}"
+
+
+def _read_group(reading: Reading, group: Group, order: str, shared: _Shared) -> None:
+    """One OBR: its companions, its results, its report."""
+    obr = group.obr
+    request, parties = _service_request(reading, group, order)
+    specimen = None
+    if group.specimen:
+        specimen = shared.specimens.get(group.specimen.at)
+        if specimen is None:
+            specimen = _specimen(reading, group.specimen, order)
+            shared.specimens[group.specimen.at] = specimen
+    encounter, counts = shared.encounter, shared.counts
+    companions = tuple(one for one in (request, specimen, encounter, *parties) if one)
+    collected = reading.time(group.specimen, 17) if group.specimen else ""
+    context = results.Context(
+        order=order,
+        specimen=specimen,
+        mark=group.specimen.value(2) if group.specimen else "",
+        effective=collected or reading.time(obr, 7),
+        issued=_instant(reading.time(obr, 22)),
+        request=fhir.reference(request["id"]),
+        encounter=fhir.reference(encounter["id"]) if encounter else None,
+        companions=companions,
+    )
+    references, statuses = [], []
+    last = obr
+    for obx, notes in group.results:
+        for note in notes:
+            reading.take(note, _NTE)
+        made = results.read(reading, obx, notes, context, counts)
+        if made is not None:
+            statuses.append(made["status"])
+            if made["status"] not in _GIVEN_UP:
+                references.append(fhir.reference(made["id"]))
+        last = notes[-1] if notes else obx
+    report = _report(reading, group, order, context, statuses)
+    if references:
+        report["result"] = references
+    if group.notes:
+        report["conclusion"] = "\n".join(note.value(3) for note in group.notes if note.value(3))
+        for note in group.notes:
+            reading.take(note, _NTE)
+    key = f"lab|{order}|report|{obr.value(4) or obr.value(4, 2)}|{context.mark}"
+    number = counts[key] = counts.get(key, 0) + 1
+    key = f"{key}|{number}"
+    report["id"] = reading.identity("DiagnosticReport", key)
+    reading.take(obr, _OBR, "item DiagnosticReport")
+    reading.add(
+        Category.LAB_RESULT,
+        report,
+        key,
+        obr,
+        end=last.end,
+        companions=companions,
+        cancelled=report["status"] in _GIVEN_UP,
+    )
+
+
+def _service_request(
+    reading: Reading, group: Group, order: str
+) -> tuple[Resource, tuple[Resource, ...]]:
+    """The order behind the results (JP_ServiceRequest_Common), and who gave it."""
+    obr, orc = group.obr, group.orc
+    identity = reading.identity("ServiceRequest", f"{order}|{obr.raw(4)}")
+    made = fhir.resource("ServiceRequest", "JP_ServiceRequest_Common", identity)
+    system = codes.local_identifiers(reading.domain, "order")
+    made["identifier"] = [fhir.identifier(system, order)]
+    made["status"] = "completed" if orc and orc.value(5) == "CM" else "unknown"
+    made["intent"] = "order"
+    code = reading.concept(obr, 4, wanted=False)
+    if code:
+        made["code"] = code
+    made["subject"] = reading.subject
+    parties: tuple[Resource, ...] = ()
+    if orc:
+        reading.take(orc, _ORC)
+        ordered = reading.time(orc, 9)
+        if ordered:
+            made["authoredOn"] = ordered
+        requester, parties = persons.orderer(reading, orc)
+        if requester:
+            made["requester"] = requester
+        clerk = persons.staff(reading, orc, 10)
+        if clerk:
+            parties = (*parties, clerk)
+    return made, parties
+
+
+def _specimen(reading: Reading, spm: Segment, order: str) -> Resource:
+    """SPM as JP_Specimen_Common."""
+    numbers = [*spm.subcomponents(spm.raw(2), 1), *spm.subcomponents(spm.raw(2), 2)]
+    number = numbers[-1] or numbers[0]
+    identity = reading.identity("Specimen", f"{order}|{number or spm.at}")
+    made = fhir.resource("Specimen", "JP_Specimen_Common", identity)
+    if number:
+        system = codes.local_identifiers(reading.domain, "specimen")
+        made["identifier"] = [fhir.identifier(system, number)]
+    kind = reading.concept(spm, 4)
+    if kind:
+        made["type"] = kind
+    made["subject"] = reading.subject
+    received = reading.time(spm, 18)
+    if received:
+        made["receivedTime"] = received
+    start = reading.time(spm, 17)
+    end = reading.time(spm, 17, spm.value(17, 2)) if spm.value(17, 2) else ""
+    if start and end:
+        made["collection"] = {"collectedPeriod": {"start": start, "end": end}}
+    elif start:
+        made["collection"] = {"collectedDateTime": start}
+    reading.take(spm, _SPM)
+    return made
+
+
+def _report(
+    reading: Reading, group: Group, order: str, context: results.Context, statuses: list[str]
+) -> Resource:
+    """OBR as JP_DiagnosticReport_LabResult."""
+    obr = group.obr
+    made = fhir.resource("DiagnosticReport", "JP_DiagnosticReport_LabResult", "")
+    numbers = [fhir.identifier(codes.local_identifiers(reading.domain, "order"), order)]
+    if obr.value(3) and obr.value(3) != order:
+        system = codes.local_identifiers(reading.domain, "laboratory-order")
+        numbers.append(fhir.identifier(system, obr.value(3)))
+    made["identifier"] = numbers
+    made["basedOn"] = [context.request]
+    made["status"] = _status(reading, group, statuses)
+    made["category"] = _REPORT_CATEGORY
+    made["code"] = _report_code(reading, obr)
+    made["subject"] = reading.subject
+    if context.encounter:
+        made["encounter"] = context.encounter
+    start, end = reading.time(obr, 7), reading.time(obr, 8)
+    if start and end and start != end:
+        made["effectivePeriod"] = {"start": start, "end": end}
+    elif start:
+        made["effectiveDateTime"] = start
+    if context.issued:
+        made["issued"] = context.issued
+    if context.specimen:
+        made["specimen"] = [fhir.reference(context.specimen["id"])]
+    return made
+
+
+def _report_code(reading: Reading, obr: Segment) -> dict[str, Any]:
+    """The document's own code first, then the panel as the sender names it."""
+    panel = reading.concept(obr, 4, wanted=False)
+    return fhir.concept(_REPORT_CODE, *panel.get("coding", ()), text=panel.get("text", ""))
+
+
+def _status(reading: Reading, group: Group, statuses: list[str]) -> str:
+    """OBR-25, or what the results and ORC-5 say where the sender leaves it empty."""
+    if reading.cancelled:
+        return "entered-in-error"
+    stated = _REPORT_STATUS.get(group.obr.value(25))
+    if stated:
+        return stated
+    if group.orc and group.orc.value(5) == "CM":
+        return "final"
+    done = [status for status in statuses if status not in _GIVEN_UP]
+    if statuses and not done:
+        return "cancelled"
+    if done and all(status in ("final", "corrected") for status in done):
+        return "corrected" if "corrected" in done else "final"
+    return "partial" if any(status in ("final", "corrected") for status in done) else "unknown"
+
+
+def _instant(shown: str) -> str:
+    """A time that is an instant; a date alone is none (R4 instant)."""
+    return shown if "T" in shown else ""

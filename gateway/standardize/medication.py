@@ -1,0 +1,48 @@
+"""Parts that prescriptions and dispenses share: drug codes, quantities, durations, dosage."""
+
+from decimal import Decimal
+from typing import Any
+
+from gateway.standardize import codes
+from gateway.standardize.musthave import ORDER_IN_RP, RP_NUMBER
+from gateway.wire import fhir
+
+PERIOD_OF_USE = fhir.EXTENSIONS + "JP_MedicationDosage_PeriodOfUse"
+USAGE_DURATION = fhir.EXTENSIONS + "JP_MedicationDosage_UsageDuration"
+USAGE_ADDITIONAL = "http://jami.jp/CodeSystem/MedicationUsageAdditional"
+_SUPPLEMENT_LENGTH = 8
+
+
+def dose(value: Decimal, unit: str, code: str) -> dict[str, Any]:
+    """A JP_MedicationSimpleQuantity: its unit is a MERIT-9 code where one is known."""
+    return fhir.quantity(value, unit or codes.dose_unit(code), codes.MERIT9, code)
+
+
+def days(value: Decimal) -> dict[str, Any]:
+    """A duration in days, as JP Core fixes its unit."""
+    return {"value": value, "unit": "日", "system": codes.UCUM, "code": "d"}
+
+
+def per_day(numerator: dict[str, Any]) -> dict[str, Any]:
+    """A JP_MedicationRatio_DosePerDay."""
+    return {"numerator": numerator, "denominator": days(Decimal(1))}
+
+
+def usage(code: str, text: str) -> dict[str, Any]:
+    """A JAMI usage as Timing: its code where there is one, the text always."""
+    coding = [fhir.coding(code, codes.USAGE, text)] if code else []
+    return {"code": fhir.concept(*coding, text=text)}
+
+
+def is_supplement(code: str) -> bool:
+    """Whether a usage code is a supplement (8 characters) to a main one (16)."""
+    return len(code) == _SUPPLEMENT_LENGTH
+
+
+def rp_identifiers(rp: str, order: str) -> list[dict[str, Any]]:
+    """The two identifiers of every JP Core medication resource: RP number, order in the RP."""
+    made = [{"system": RP_NUMBER}, {"system": ORDER_IN_RP}]
+    for identifier, value in zip(made, (rp, order), strict=True):
+        if value:
+            identifier["value"] = value
+    return made

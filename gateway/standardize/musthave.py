@@ -1,0 +1,143 @@
+"""What JP Core 1.2.0 demands of the profiles that we write, checked on every resource.
+
+Minimum 1 of the profiles' elements, within parents that are there. What the source does not give
+is marked as absent (R4 extension data-absent-reason), never filled in.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.model.batch import Resource
+from gateway.wire import fhir
+
+_RP = "http://jpfhir.jp/fhir/core/mhlw/IdSystem/Medication-RPGroupNumber"
+_ORDER = "http://jpfhir.jp/fhir/core/mhlw/IdSystem/MedicationAdministrationIndex"
+
+RP_NUMBER, ORDER_IN_RP = _RP, _ORDER
+"Systems of the two identifiers that every JP Core medication resource carries."
+
+_ELEMENTS: Mapping[str, tuple[str, ...]] = {
+    "JP_Patient": ("identifier",),
+    "JP_Condition_Diagnosis": ("subject",),
+    "JP_Condition": ("subject",),
+    "JP_AllergyIntolerance": ("patient",),
+    "JP_MedicationRequest": (
+        "status",
+        "intent",
+        "medicationCodeableConcept",
+        "subject",
+        "authoredOn",
+    ),
+    "JP_MedicationDispense": (
+        "status",
+        "medicationCodeableConcept",
+        "subject",
+        "quantity",
+        "whenHandedOver",
+    ),
+    "JP_MedicationStatement": ("status", "medicationCodeableConcept", "subject"),
+    "JP_Observation_Common": ("status", "category", "code"),
+    "JP_Observation_LabResult": (
+        "status",
+        "category",
+        "code",
+        "subject",
+        "effectiveDateTime",
+        "specimen",
+    ),
+    "JP_Observation_BodyMeasurement": ("status", "category", "code", "subject"),
+    "JP_DiagnosticReport_LabResult": ("status", "category", "code"),
+    "JP_Encounter": ("status", "class"),
+    "JP_Specimen_Common": (),
+    "JP_Organization": (),
+    "JP_Practitioner": (),
+    "JP_PractitionerRole": (),
+}
+"Elements with minimum 1 at the top of each profile; for a choice, the type we write."
+
+_PRIMITIVE = frozenset({"status", "intent", "authoredOn", "whenHandedOver", "effectiveDateTime"})
+
+
+def complete(resource: Resource) -> tuple[str, ...]:
+    """Mark as absent what the profile demands and the resource lacks; the paths of those."""
+    name = resource["meta"]["profile"][0].rpartition("/")[2]
+    missing: list[str] = []
+    for element in _ELEMENTS[name]:
+        if element not in resource:
+            _mark(resource, element)
+            missing.append(element)
+    inside = _INSIDE.get(name)
+    if inside:
+        missing.extend(inside(resource))
+    return tuple(missing)
+
+
+def _mark(resource: Resource, element: str) -> None:
+    """Put the absent mark in place of one element."""
+    if element in _PRIMITIVE:
+        resource[f"_{element}"] = fhir.absent()
+    elif element in ("category", "identifier"):
+        resource[element] = [fhir.absent()]
+    else:
+        resource[element] = fhir.absent()
+
+
+def _lab_result(resource: Resource) -> list[str]:
+    """JP_Observation_LabResult: code.coding 1..*, code.text 1..1."""
+    code = resource["code"]
+    missing = []
+    if "coding" not in code and "extension" not in code:
+        code["coding"] = [fhir.absent()]
+        missing.append("code.coding")
+    if "text" not in code:
+        code["_text"] = fhir.absent()
+        missing.append("code.text")
+    return missing
+
+
+def _medication(resource: Resource) -> list[str]:
+    """JP_MedicationRequest, JP_MedicationDispense: rpNumber, orderInRp, codes of quantities."""
+    identifiers = resource.setdefault("identifier", [])
+    missing = []
+    for place, system in enumerate((_RP, _ORDER)):
+        found = next((one for one in identifiers if one.get("system") == system), None)
+        if found is None:
+            found = {"system": system}
+            identifiers.insert(place, found)
+        if not found.get("value"):
+            found.pop("value", None)
+            found["_value"] = fhir.absent()
+            missing.append("identifier.value")
+    for quantity in _quantities(resource):
+        missing.extend(_quantity(quantity))
+    return missing
+
+
+def _quantities(resource: Resource) -> list[dict[str, Any]]:
+    """The quantities of a medication resource that JP_MedicationSimpleQuantity constrains."""
+    found = [resource.get("quantity"), resource.get("dispenseRequest", {}).get("quantity")]
+    for dosage in resource.get("dosageInstruction", ()):
+        for dose in dosage.get("doseAndRate", ()):
+            found.append(dose.get("doseQuantity"))
+            found.append(dose.get("rateRatio", {}).get("numerator"))
+    return [one for one in found if one and "extension" not in one]
+
+
+def _quantity(quantity: dict[str, Any]) -> list[str]:
+    """JP_MedicationSimpleQuantity: value 1..1, code 1..1."""
+    missing = []
+    if "value" not in quantity:
+        quantity["_value"] = fhir.absent()
+        missing.append("quantity.value")
+    if "code" not in quantity:
+        quantity["system"] = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationUnitMERIT9Code"
+        quantity["_code"] = fhir.absent("not-applicable" if not quantity.get("unit") else "unknown")
+        missing.append("quantity.code")
+    return missing
+
+
+_INSIDE: Mapping[str, Callable[[Resource], list[str]]] = {
+    "JP_Observation_LabResult": _lab_result,
+    "JP_MedicationRequest": _medication,
+    "JP_MedicationDispense": _medication,
+}

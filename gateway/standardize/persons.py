@@ -1,0 +1,275 @@
+"""People and institutions as HL7 v2 segments say them: PID, NK1, XPN, XAD, XTN, XCN, XON, ORC.
+
+Names stay as they were sent, kanji and kana apart (XPN.8); nothing is folded (`security.md` F-08).
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.errors import Malformed, NotOwner
+from gateway.model.batch import Resource
+from gateway.model.identifiers import Oid, PatientId
+from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
+from gateway.standardize import codes, dates
+from gateway.standardize.format import Upload
+from gateway.standardize.reading import Reading, stated_domain
+from gateway.wire import fhir
+from gateway.wire.hl7v2 import Segment
+
+PID = frozenset({1, 3, 5, 7, 8, 11, 13, 14, 33})
+NK1 = frozenset({1, 2, 3, 4, 5, 6, 13})
+ORC = frozenset({1, 2, 3, 4, 9, 10, 12, 17, 21, 22, 23, 29})
+PV1 = frozenset({1, 2, 7})
+"Fields that the mappings take."
+
+_SCRIPTS = {"I": Script.KANJI, "P": Script.KANA, "A": Script.ROMAN}
+_GENDERS = {
+    "M": Gender.MALE,
+    "F": Gender.FEMALE,
+    "O": Gender.OTHER,
+    "A": Gender.OTHER,
+    "U": Gender.UNKNOWN,
+    "N": Gender.UNKNOWN,
+}
+_KANA = re.compile("[\u30a0-\u30ff\uff66-\uff9f\u3040-\u309f\\s]+")
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffc\x80-\x9f]"
+    "|[\U000e0000-\U000e007f]"
+)
+_MARKS = re.compile("[\u0300-\u036f\u3099\u309a]{9}")
+_TELECOM_USES = {"PRN": "H", "ORN": "H", "WPN": "WP", "PRS": "MC"}
+_CLASSES = {"I": ("IMP", "inpatient encounter"), "O": ("AMB", "ambulatory")}
+_CLASSES |= {"E": ("EMER", "emergency")}
+_V3_ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+
+
+def patient_of(upload: Upload, pid: Segment | None) -> PatientId | None:
+    """The chart id of PID-3 in its facility's domain; None where PID-3 is empty.
+
+    An assigning authority that is stated and is not the facility's refuses the whole message
+    (G-01, HL7-14 to HL7-17): nobody feeds another facility's identifiers.
+    """
+    found: PatientId | None = None
+    for repetition in pid.repetitions(3) if pid else ():
+        assert pid is not None  # noqa: S101
+        parts = pid.split(repetition)
+        value = parts[0] if parts else ""
+        if not value:
+            continue
+        authority = pid.subcomponents(repetition, 4)[1:2]
+        stated = Oid(authority[0]) if authority and authority[0] else None
+        allowed = upload.domain or (found.domain if found else None)
+        if stated and allowed and stated != allowed:
+            raise NotOwner(
+                "identifier of another assigning authority",
+                "他機関が発番した患者IDです",
+                at="PID-3",
+                rule="HL7 AE 204",
+            )
+        if found is None:
+            found = _patient_id(stated or stated_domain(upload), value)
+    return found
+
+
+def _patient_id(domain: Oid, value: str) -> PatientId:
+    try:
+        return PatientId(domain, value)
+    except Malformed as refusal:
+        raise Malformed(
+            refusal.english, refusal.japanese, at="PID-3", rule="HL7 AE 102"
+        ) from refusal
+
+
+def describe(reading: Reading, pid: Segment, contacts: Sequence[Segment] = ()) -> None:
+    """Read PID, and NK1 where there is one, into the batch's description of the patient."""
+    reading.take(pid, PID)
+    demographics = demographics_of(reading, pid)
+    reading.demographics = demographics
+    resource = fhir.patient_resource(demographics, [reading.patient])
+    people = [_contact(reading, segment) for segment in contacts]
+    if any(people):
+        resource["contact"] = [person for person in people if person]
+    reading.patient_resource = resource
+
+
+def demographics_of(reading: Reading, pid: Segment) -> Demographics:
+    """What PID says about the patient."""
+    born = pid.value(7)
+    birth = dates.birth(born)
+    if born and birth is None:
+        reading.find("bad-date", f"{pid.at}.7")
+    return Demographics(
+        names=names_of(reading, pid, 5),
+        birth=birth,
+        gender=_GENDERS.get(pid.value(8)),
+        addresses=addresses_of(pid, 11),
+        telecoms=telecoms_of(pid, 13, "H") + telecoms_of(pid, 14, "WP"),
+    )
+
+
+def names_of(reading: Reading, segment: Segment, field: int) -> tuple[PersonName, ...]:
+    """XPN repetitions: family, given, and the script of XPN.8."""
+    return tuple(
+        name
+        for repetition in segment.repetitions(field)
+        if (name := _name(reading, segment, field, repetition, offset=0))
+    )
+
+
+def _name(
+    reading: Reading, segment: Segment, field: int, repetition: str, *, offset: int
+) -> PersonName | None:
+    """One name; a name in one component is kept as text, because nobody knows where it divides."""
+    padded = [*segment.split(repetition), *[""] * 16]
+    family = segment.subcomponents(repetition, offset + 1)[0]
+    given = padded[offset + 1]
+    if not family and not given:
+        return None
+    family, given = (visible(reading, f"{segment.at}.{field}", text) for text in (family, given))
+    script = _SCRIPTS.get(padded[14] if offset else padded[7]) or script_of(family + given)
+    if not given:
+        return PersonName("", "", script, text=family)
+    return PersonName(family, given, script)
+
+
+def script_of(text: str) -> Script:
+    """The script that a name is written in, where the sender does not say."""
+    if text.isascii():
+        return Script.ROMAN
+    return Script.KANA if _KANA.fullmatch(text) else Script.KANJI
+
+
+def visible(reading: Reading, at: str, text: str) -> str:
+    """A name whose invisible characters are shown as code points (F-06); a flood is refused."""
+    if text.isascii():
+        return text
+    if _MARKS.search(text):
+        raise Malformed("too many combining marks", "結合文字が多すぎます", at=at, rule="F-06")
+    if _INVISIBLE.search(text):
+        reading.find("invisible-character", at)
+        return _INVISIBLE.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
+    return text
+
+
+def addresses_of(segment: Segment, field: int) -> tuple[Address, ...]:
+    """XAD repetitions; Japanese senders put the whole address into component 8."""
+    found = []
+    for repetition in segment.repetitions(field):
+        _, other, city, state, postal, country, kind, whole = (
+            segment.split(repetition) + [""] * 8
+        )[:8]
+        text = whole or "".join((state, city, segment.subcomponents(repetition, 1)[0], other))
+        if text or postal:
+            use = {"H": "H", "B": "WP", "O": "WP"}.get(kind, "")
+            found.append(Address(text=text, postal_code=postal, country=country, use=use))
+    return tuple(found)
+
+
+def telecoms_of(segment: Segment, field: int, use: str = "") -> tuple[Telecom, ...]:
+    """XTN repetitions: component 12, or 1 of older senders; 4 is an address on the internet."""
+    found = []
+    for repetition in segment.repetitions(field):
+        parts = segment.split(repetition) + [""] * 12
+        value = parts[11] or parts[0] or "".join(parts[5:7])
+        kind = _TELECOM_USES.get(parts[1], use if not parts[1] else "")
+        if parts[3] and not value:
+            value = f"mailto:{parts[3]}"
+        elif parts[2] == "FX":
+            value = f"fax:{value}"
+        elif parts[2] == "CP":
+            kind = "MC"
+        if value and value != "fax:":
+            found.append(Telecom(value, kind))
+    return tuple(found)
+
+
+def _contact(reading: Reading, segment: Segment) -> dict[str, Any]:
+    """NK1 as Patient.contact."""
+    reading.take(segment, NK1)
+    made: dict[str, Any] = {}
+    relation = reading.concept(segment, 3, wanted=False)
+    if relation:
+        made["relationship"] = [relation]
+    names = names_of(reading, segment, 2)
+    if names:
+        made["name"] = fhir.human_name(names[0])
+    telecoms = telecoms_of(segment, 5, "H") + telecoms_of(segment, 6, "WP")
+    if telecoms:
+        made["telecom"] = [fhir.contact_point(telecom) for telecom in telecoms]
+    places = addresses_of(segment, 4)
+    if places:
+        made["address"] = fhir.address(places[0])
+    if segment.value(13):
+        made["organization"] = {"display": segment.value(13)}
+    return made
+
+
+def staff(reading: Reading, segment: Segment, field: int) -> Resource | None:
+    """XCN as a Practitioner, known by the staff number that the facility gave out."""
+    repetitions = segment.repetitions(field)
+    names = [_name(reading, segment, field, one, offset=1) for one in repetitions]
+    found = tuple(name for name in names if name)
+    number = next((parts[0] for one in repetitions if (parts := segment.split(one))[0]), "")
+    if not found and not number:
+        return None
+    identity = fhir.resource_id(
+        "Practitioner", reading.domain, number, "" if number else found[0].full
+    )
+    system = codes.local_identifiers(reading.domain, "staff")
+    return fhir.practitioner(identity, found, system=system, number=number)
+
+
+def institution(reading: Reading, orc: Segment) -> Resource | None:
+    """ORC-21 to ORC-23 as an Organization."""
+    name = orc.value(21)
+    if not name:
+        return None
+    return fhir.organization(
+        fhir.resource_id("Organization", reading.domain, name),
+        name,
+        addresses=addresses_of(orc, 22),
+        telecoms=telecoms_of(orc, 23),
+    )
+
+
+def orderer(reading: Reading, orc: Segment) -> tuple[dict[str, Any] | None, tuple[Resource, ...]]:
+    """Who ordered, where: a reference and what it leads to (ORC-12, 17, 21 to 23)."""
+    doctor = staff(reading, orc, 12)
+    place = institution(reading, orc)
+    department = reading.concept(orc, 17, wanted=False)
+    if doctor and not place and not department:
+        return fhir.reference(doctor["id"]), (doctor,)
+    if not doctor and not department:
+        return (fhir.reference(place["id"]), (place,)) if place else (None, ())
+    parts = [one for one in (doctor, place) if one]
+    identity = fhir.resource_id(
+        "PractitionerRole", *(one["id"] for one in parts), orc.raw(17), reading.domain
+    )
+    role = fhir.resource("PractitionerRole", "JP_PractitionerRole", identity)
+    if doctor:
+        role["practitioner"] = fhir.reference(doctor["id"])
+    if place:
+        role["organization"] = fhir.reference(place["id"])
+    if department:
+        role["specialty"] = [department]
+    return fhir.reference(identity), (role, *parts)
+
+
+def encounter(reading: Reading, pv1: Segment | None) -> Resource | None:
+    """PV1 beside an order or result: in or out, and the doctor in charge; its state is unknown."""
+    if pv1 is None:
+        return None
+    known = _CLASSES.get(pv1.value(2))
+    if known is None:
+        return None
+    reading.take(pv1, PV1)
+    identity = reading.identity("Encounter", f"{pv1.value(2)}|{reading.version}")
+    made = fhir.resource("Encounter", "JP_Encounter", identity)
+    made["status"] = "unknown"
+    made["class"] = fhir.coding(known[0], _V3_ACT, known[1])
+    made["subject"] = reading.subject
+    doctor = staff(reading, pv1, 7)
+    if doctor and "name" in doctor:
+        made["participant"] = [{"individual": {"display": doctor["name"][0]["text"]}}]
+    return made

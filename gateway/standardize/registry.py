@@ -1,0 +1,59 @@
+"""Which formats there are, and which one an upload is: exactly one, or a clear refusal."""
+
+from gateway.errors import Invalid, Refusal, Unsupported
+from gateway.model.batch import Batch
+from gateway.standardize import hl7_lab, notebook, ssmix2
+from gateway.standardize.findings import refused
+from gateway.standardize.format import Format, Upload
+
+FORMATS: tuple[Format, ...] = (ssmix2.FORMAT, hl7_lab.FORMAT, notebook.FORMAT)
+"Every upload format."
+
+_HARMFUL = (b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-", b"STANDARD-ANTIVIRUS-TEST-FILE!$H+H*")
+"The standard antivirus test string, in halves, so that no scanner takes this file for it."
+
+
+def is_harmful(content: bytes) -> bool:
+    """Whether the content carries the standard antivirus test string (STG-09, E-14)."""
+    first, second = _HARMFUL
+    return first + second in content
+
+
+def refuse_harmful(content: bytes) -> None:
+    """Refuse harmful content."""
+    if is_harmful(content):
+        raise Invalid("harmful file", "有害なファイルです", at="content", rule="STG-09")
+
+
+def format_named(name: str) -> Format:
+    """The format of that name."""
+    for one in FORMATS:
+        if one.name == name:
+            return one
+    raise Unsupported("no format of that name", "その名前の様式はありません", at="format")
+
+
+def recognise(upload: Upload) -> Format:
+    """The one format that an upload is; none or several is a refusal, not a race."""
+    found = [one for one in FORMATS if one.recognise(upload)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise Invalid(
+            "more than one format recognises this file", "複数の様式に該当します", at="content"
+        )
+    raise Unsupported("unknown kind of file", "未知の種類のファイルです", at="content")
+
+
+def read(upload: Upload, *, format: Format | None = None) -> Batch:
+    """Read an upload by its format; raises a Refusal where the file as a whole is refused."""
+    refuse_harmful(upload.content)
+    return (format or recognise(upload)).read(upload)
+
+
+def attempt(upload: Upload, *, format: Format | None = None) -> Batch:
+    """Read an upload; a refusal of the whole file is a batch with that one finding."""
+    try:
+        return read(upload, format=format)
+    except Refusal as refusal:
+        return Batch(path=upload.path, format="", patient=None, findings=(refused(refusal),))

@@ -1,0 +1,72 @@
+"""ADT-00 patient base data (患者基本情報): ADT^A08, the newest state of one patient."""
+
+from gateway.model.category import Category
+from gateway.standardize import allergies, codes, persons, results, values
+from gateway.standardize.reading import HEADER, Reading
+from gateway.wire import fhir
+from gateway.wire.hl7v2 import Segment
+
+_PREFIX = "ssmix2/ADT-00|"
+_EVN = frozenset({1, 2, 6})
+_OBX = frozenset({1, 2, 3, 5, 6, 11, 14})
+_SIMPLE = "http://jpfhir.jp/fhir/core/CodeSystem/JP_SimpleObservationCategory_CS"
+_BODY = "http://jpfhir.jp/fhir/core/CodeSystem/JP_ObservationBodyMeasurementCategory_CS"
+_MEASURES = {"9N001": ("height", "身長"), "9N006": ("weight", "体重")}
+"First characters of JLAC10 to the second category of a body measurement."
+
+
+def read(reading: Reading) -> None:
+    """Read the patient, the body measures and blood group, and the short list of allergies."""
+    message = reading.message
+    reading.take(message.header, HEADER)
+    for evn in message.all("EVN"):
+        reading.take(evn, _EVN)
+    pid = message.first("PID")
+    if pid:
+        persons.describe(reading, pid, message.all("NK1"))
+        if reading.cancelled and reading.patient_resource:
+            reading.patient_resource["active"] = False
+    for obx in message.all("OBX"):
+        _read_obx(reading, obx)
+    for al1 in message.all("AL1"):
+        allergies.read_al1(reading, al1, _PREFIX)
+    reading.scope = _PREFIX
+
+
+def _read_obx(reading: Reading, obx: Segment) -> None:
+    """Height and weight are body measurements; anything else is a plain laboratory statement."""
+    if not obx.raw(3) or not obx.raw(5):
+        reading.leave(obx, "field-missing")
+        return
+    number = obx.value(3)
+    measure = _MEASURES.get(number[:5]) if obx.value(3, 3) == "JC10" else None
+    key = f"{_PREFIX}observation|{number or obx.value(3, 2)}"
+    profile = "JP_Observation_BodyMeasurement" if measure else "JP_Observation_Common"
+    made = fhir.resource("Observation", profile, reading.identity("Observation", key))
+    made["status"] = (
+        "entered-in-error" if reading.cancelled else results.STATUS.get(obx.raw(11), "unknown")
+    )
+    kind = fhir.coding("body-measurement" if measure else "laboratory", _SIMPLE)
+    made["category"] = [fhir.concept(kind)]
+    if measure:
+        made["category"].append(fhir.concept(fhir.coding(measure[0], _BODY, measure[1])))
+    made["code"] = reading.concept(obx, 3)
+    made["subject"] = reading.subject
+    measured = reading.time(obx, 14)
+    if measured:
+        made["effectiveDateTime"] = measured
+    parts = [*obx.components(6), "", ""]
+    unit = dict(values.unit(parts[0], parts[1]))
+    number_found = values.decimal(obx.value(5))
+    if obx.raw(2) in ("CWE", "CE"):
+        # Blood groups are coded in JAHIS tables, which are national but not FHIR's.
+        made["valueCodeableConcept"] = codes.concept(obx.components(5), reading.domain)[0]
+    elif number_found is not None:
+        made.update(values.number_value(number_found, unit))
+    else:
+        if obx.raw(2) == "NM":
+            reading.find("not-a-number", f"{obx.at}.5")
+        made.update(values.text_value(obx.value(5), unit))
+    reading.take(obx, _OBX, "item Observation")
+    category = Category.NURSING if measure else Category.LAB_RESULT
+    reading.add(category, made, key, obx)

@@ -1,0 +1,206 @@
+"""SS-MIX2 standardized storage: what path and name say, and which data type reads the message.
+
+SS-MIX2 標準化ストレージ仕様書 1.2, chapters on folders, file names and condition flags. The path
+is the key: a file whose name contradicts its folders is refused, and a PID-3 that contradicts the
+path is found as `pid-clash` (`security.md` E-08).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.errors import Invalid, Malformed
+from gateway.model.batch import Batch
+from gateway.model.identifiers import PatientId
+from gateway.standardize import persons, tables
+from gateway.standardize.format import Format, Upload
+from gateway.standardize.reading import Mapper, Reading, stated_domain
+from gateway.standardize.ssmix2 import adt_00, oml_11, omp_01, ppr_01
+from gateway.wire import hl7v2, hl7v2_check
+from gateway.wire.hl7v2 import Message
+
+_NAME = re.compile(
+    r"(?P<patient>[^_/]{1,64})_(?P<day>\d{8}|-)_(?P<data_type>[A-Z]{3}(?:-\d\d)?)"
+    r"_(?P<order>[^_/]{1,22})_(?P<issued>\d{8,17})_(?P<department>[^_/]*)_(?P<flag>[012])"
+)
+NO_ORDER = "999999999999999"
+"Order number of data types that have no orders."
+
+MESSAGES: Mapping[str, frozenset[str]] = {
+    "ADT-00": frozenset({"ADT^A08", "ADT^A23"}),
+    "ADT-01": frozenset({"ADT^A54", "ADT^A55"}),
+    "ADT-12": frozenset({"ADT^A04", "ADT^A11"}),
+    "ADT-21": frozenset({"ADT^A14", "ADT^A27"}),
+    "ADT-22": frozenset({"ADT^A01", "ADT^A11"}),
+    "ADT-31": frozenset({"ADT^A21", "ADT^A52"}),
+    "ADT-32": frozenset({"ADT^A22", "ADT^A53"}),
+    "ADT-41": frozenset({"ADT^A15", "ADT^A26"}),
+    "ADT-42": frozenset({"ADT^A02", "ADT^A12"}),
+    "ADT-51": frozenset({"ADT^A16", "ADT^A25"}),
+    "ADT-52": frozenset({"ADT^A03", "ADT^A13"}),
+    "ADT-61": frozenset({"ADT^A60"}),
+    "PPR-01": frozenset({"PPR^ZD1"}),
+    "OMD": frozenset({"OMD^O03"}),
+    "OMP-01": frozenset({"RDE^O11"}),
+    "OMP-11": frozenset({"RAS^O17"}),
+    "OMP-02": frozenset({"RDE^O11"}),
+    "OMP-12": frozenset({"RAS^O17"}),
+    "OML-01": frozenset({"OML^O33"}),
+    "OML-11": frozenset({"OUL^R22"}),
+    "OMG-01": frozenset({"OMG^O19"}),
+    "OMG-11": frozenset({"OMI^Z23"}),
+    "OMG-02": frozenset({"OMG^O19"}),
+    "OMG-12": frozenset({"OMI^Z23"}),
+    "OMG-03": frozenset({"OMG^O19"}),
+    "OMG-13": frozenset({"ORU^R01"}),
+}
+"Data type to the messages it is stored as."
+
+READERS: Mapping[str, tuple[Mapper, str]] = {
+    "ADT-00": (adt_00.read, "ADT_A01"),
+    "PPR-01": (ppr_01.read, "PPR_ZD1"),
+    "OMP-01": (omp_01.read, "RDE_O11"),
+    "OML-11": (oml_11.read, "OUL_R22"),
+}
+"Data type to its mapper and its message structure; any other is kept, not mapped."
+
+STRUCTURES = hl7v2_check.read_structures(tables.rows("structures"))
+_STORED_TYPES = frozenset().union(*MESSAGES.values()) - {"OUL^R22", "ORU^R01"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredName:
+    """What the name of a stored file says."""
+
+    patient: str
+    day: str
+    data_type: str
+    order: str
+    issued: str
+    department: str
+    flag: str
+    "`1` valid, `0` deleted, `2` superseded."
+
+    @property
+    def version(self) -> str:
+        """The issue time as 17 digits; real trees also have shorter ones."""
+        return self.issued.ljust(17, "0")
+
+
+def stored_name(path: str) -> StoredName | None:
+    """The name's parts, or None where it is not the name of a stored file."""
+    found = _NAME.fullmatch(path.rpartition("/")[2])
+    if not found or found["data_type"] not in MESSAGES:
+        return None
+    return StoredName(**found.groupdict())
+
+
+def check_folders(path: str, name: StoredName) -> None:
+    """Refuse a file whose folders say something else than its name (E-08).
+
+    `<root>/<PID[0:3]>/<PID[3:6]>/<PID>/<day>/<data type>/<file>`; fewer levels are compared as
+    far as they are there, once the innermost is a data type at all.
+    """
+    folders = path.split("/")[:-1]
+    if not folders or (len(folders) < 5 and folders[-1] not in MESSAGES):
+        return
+    wanted = (name.data_type, name.day, name.patient, name.patient[3:6], name.patient[:3])
+    for level, expected in zip(reversed(folders), wanted, strict=False):
+        if level != expected:
+            raise Invalid(
+                "the file name contradicts its folders",
+                "ファイル名とフォルダが矛盾しています",
+                at="path",
+                rule="E-08",
+            )
+
+
+def recognise(upload: Upload) -> bool:
+    """By its name, or by a message that only this storage has."""
+    if stored_name(upload.path) is not None:
+        return True
+    if not upload.content.lstrip(b"\x0b\xef\xbb\xbf").startswith(b"MSH"):
+        return False
+    header = upload.content[:1024].split(b"\r", 1)[0].split(b"\n", 1)[0]
+    fields = header.split(b"|")
+    kind = b"^".join(fields[8].split(b"^")[:2]).decode("ascii", "ignore") if len(fields) > 8 else ""
+    return kind in _STORED_TYPES or (kind in ("OUL^R22", "ORU^R01") and b"SS-MIX2" in header)
+
+
+def read(upload: Upload) -> Batch:
+    """Read one stored file; raises a Refusal where the file as a whole is refused."""
+    name = stored_name(upload.path)
+    if name and upload.in_tree:
+        check_folders(upload.path, name)
+    message = hl7v2.parse(upload.content)
+    data_type = name.data_type if name else _data_type(message)
+    if message.type not in MESSAGES.get(data_type, ()):
+        raise Invalid(
+            "the message is not of the data type of its name",
+            "メッセージ型がデータ種別と一致しません",
+            at="MSH-9",
+            rule="E-08",
+        )
+    reading = _begin(upload, message, name)
+    label = f"ssmix2/{data_type}"
+    mapped = READERS.get(data_type)
+    if name and name.flag == "2":
+        reading.find("superseded", "path")
+        reading.leave_all("superseded")
+    elif mapped is None:
+        reading.find("not-yet-mapped", "MSH-9")
+        reading.leave_all("not-yet-mapped")
+    else:
+        mapper, structure = mapped
+        reading.check(STRUCTURES["ADT_A21" if message.type == "ADT^A23" else structure])
+        mapper(reading)
+        _compare_orders(reading, name)
+    return reading.batch(label)
+
+
+def _begin(upload: Upload, message: Message, name: StoredName | None) -> Reading:
+    """Whose file it is: the path's patient, compared with PID-3."""
+    inside = persons.patient_of(upload, message.first("PID"))
+    if name is None:
+        if inside is None:
+            raise Malformed(
+                "patient number missing", "患者番号がありません", at="PID-3", rule="HL7 AE 101"
+            )
+        return Reading(upload, message, inside)
+    domain = inside.domain if inside else stated_domain(upload)
+    try:
+        patient = PatientId(domain, name.patient)
+    except Malformed as refusal:
+        raise Invalid(refusal.english, refusal.japanese, at="path", rule="E-06") from refusal
+    reading = Reading(upload, message, patient, version=name.version, cancelled=name.flag == "0")
+    if inside and inside.value != name.patient:
+        reading.find("pid-clash", "PID-3")
+    if reading.cancelled:
+        reading.find("deleted", "path")
+    return reading
+
+
+def _compare_orders(reading: Reading, name: StoredName | None) -> None:
+    """ORC-2 against the name; the one inside is what other deliveries of the order also have."""
+    orc = reading.message.first("ORC")
+    if name and orc and name.order != NO_ORDER and orc.value(2) not in ("", name.order):
+        reading.find("order-clash", f"{orc.at}.2")
+
+
+def _data_type(message: Message) -> str:
+    """The data type of a message that came without its name.
+
+    RDE^O11 and RAS^O17 are both prescription and injection: an injection has parts (RXC) or is
+    given over time.
+    """
+    kind = message.type
+    if kind in ("RDE^O11", "RAS^O17"):
+        injected = message.all("RXC") or any(
+            one.value(1) in ("IV", "IM", "SC", "IA", "ID") for one in message.all("RXR")
+        )
+        day = "01" if kind == "RDE^O11" else "11"
+        return f"OMP-{int(day) + 1:02d}" if injected else f"OMP-{day}"
+    return next((name for name, kinds in MESSAGES.items() if kind in kinds), "")
+
+
+FORMAT = Format(name="ssmix2", recognise=recognise, read=read)

@@ -1,0 +1,159 @@
+"""Laboratory values: what OBX-2, 5, 6, 7 and 8 mean as value[x], reference range, interpretation.
+
+Nothing is computed or rounded: 7.10 stays 7.10, `<0.5` is a comparator and a number, `1+` is a
+coded value, and what is none of these stays text (`japan/lab.md` section 5).
+"""
+
+import re
+import unicodedata
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from gateway.standardize import codes
+from gateway.wire import fhir
+
+_DECIMAL = re.compile(r"[+-]?(?:\d{1,30}\.?\d{0,20}|\.\d{1,20})")
+_NUMBER = r"([+-]?(?:\d{1,30}\.?\d{0,20}|\.\d{1,20}))"
+_BEFORE = re.compile(rf"(<=|=<|≦|≤|>=|=>|≧|≥|<|>|〈|〉) ?{_NUMBER}")
+_AFTER = re.compile(rf"{_NUMBER} ?(以上|以下|未満|超過?|<=|=<|≦|>=|=>|≧|<|>)")
+_RANGE = re.compile(rf"{_NUMBER} ?(?:-|~|〜|–|−|ー) ?{_NUMBER}")
+_SIGNS = {"<=": "<=", "=<": "<=", "≦": "<=", "≤": "<=", ">=": ">=", "=>": ">=", "≧": ">="}
+_SIGNS |= {"≥": ">=", "<": "<", ">": ">", "〈": "<", "〉": ">"}
+_WORDS = {"以上": ">=", "以下": "<=", "未満": "<", "超": ">", "超過": ">"}
+_TURNED = {"<=": ">=", ">=": "<=", "<": ">", ">": "<"}
+_NEGATIVE = re.compile(r"-|[(\[]-[)\]]|陰性(\(-\))?|\(-\)陰性|neg(ative)?", re.IGNORECASE)
+_POSITIVE = re.compile(r"\+|[(\[]\+[)\]]|陽性(\(\+\))?|\(\+\)陽性|pos(itive)?", re.IGNORECASE)
+_DOUBTFUL = re.compile(r"\(?(±|\+/?-|-/?\+)\)?|疑陽性|判定保留")
+_GRADE = re.compile(r"\(?[1-5]\+\)?|\(?\+{2,5}\)?")
+_PENDING = re.compile(r"検査中|測定中|未着|後日報告|報告書参照")
+_FAILED = re.compile(
+    r"材料不良|測定不能|測定不可|検体不良|検体不足|量不足|溶血|凝固|中止|依頼漏れ|\*+"
+)
+_READINGS = {"NEG": "陰性", "POS": "陽性", "IND": "判定保留"}
+
+_FLAGS = {
+    "L": "L", "H": "H", "LL": "LL", "HH": "HH", "N": "N", "A": "A", "AA": "AA", "<": "<", ">": ">",
+    "↑": "H", "↓": "L", "高": "H", "低": "L", "*": "A", "POS": "POS", "NEG": "NEG", "IND": "IND",
+    "R": "R", "S": "S", "I": "I", "U": "U", "D": "D", "B": "B", "W": "W",
+}  # fmt: skip
+
+
+def decimal(text: str) -> Decimal | None:
+    """A number as written, full-width digits included; None where it is none."""
+    plain = _plain(text)
+    return Decimal(plain) if _DECIMAL.fullmatch(plain) else None
+
+
+@lru_cache(maxsize=8192)
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.strip()
+    return unicodedata.normalize("NFKC", text.replace("－", "-").replace("−", "-")).strip()
+
+
+@lru_cache(maxsize=8192)
+def comparison(text: str) -> tuple[str, Decimal] | None:
+    """Comparator and number of `<0.5`, `0.1以下`, `≧1000`; None where it is neither."""
+    plain = _plain(text)
+    found = _BEFORE.fullmatch(plain)
+    if found:
+        return _SIGNS[found[1]], Decimal(found[2])
+    found = _AFTER.fullmatch(plain)
+    if found:
+        sign = _WORDS.get(found[2]) or _TURNED[_SIGNS[found[2]]]
+        return sign, Decimal(found[1])
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _qualitative(text: str) -> str | None:
+    """`NEG`, `POS`, `IND`, empty for a grade such as 2+; None for what is no qualitative value."""
+    plain = _plain(text).replace(" ", "")
+    if _NEGATIVE.fullmatch(plain):
+        return "NEG"
+    if _POSITIVE.fullmatch(plain):
+        return "POS"
+    if _DOUBTFUL.fullmatch(plain):
+        return "IND"
+    return "" if _GRADE.fullmatch(plain) else None
+
+
+def text_value(text: str, unit: dict[str, str]) -> dict[str, Any]:
+    """The value[x] of a text: comparator, qualitative, reason for absence, or text."""
+    compared = comparison(text)
+    if compared is not None:
+        return {"valueQuantity": fhir.quantity(compared[1], comparator=compared[0], **unit)}
+    reading = _qualitative(text)
+    if reading is not None:
+        code = (fhir.coding(reading, codes.V3_INTERPRETATION, _READINGS[reading]),)
+        return {"valueCodeableConcept": fhir.concept(*(code if reading else ()), text=text)}
+    if _PENDING.fullmatch(text):
+        return {"dataAbsentReason": absent("temp-unknown", text)}
+    if _FAILED.fullmatch(text):
+        return {"dataAbsentReason": absent("error", text)}
+    return {"valueString": text}
+
+
+def number_value(value: Decimal, unit: dict[str, str], comparator: str = "") -> dict[str, Any]:
+    """The value[x] of a number."""
+    return {"valueQuantity": fhir.quantity(value, comparator=comparator, **unit)}
+
+
+def absent(reason: str, text: str = "") -> dict[str, Any]:
+    """Why there is no value (data-absent-reason)."""
+    system = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+    return fhir.concept(fhir.coding(reason, system), text=text)
+
+
+def structured_numeric(parts: list[str]) -> tuple[str, Decimal] | None:
+    """An SN of comparator and one number; None where it is a ratio, an interval, or nothing."""
+    sign, number = (*parts, "", "")[:2]
+    value = decimal(number)
+    if value is None or any(parts[2:]) or sign not in ("", "=", *_SIGNS):
+        return None
+    return _SIGNS.get(sign, ""), value
+
+
+@lru_cache(maxsize=4096)
+def unit(code: str, text: str) -> tuple[tuple[str, str], ...]:
+    """Unit, system and code of a Quantity as items of a dict; the sender's own text is kept."""
+    shown = text or code
+    found = codes.ucum(code) or codes.ucum(text)
+    if found:
+        return (("unit", shown), ("system", codes.UCUM), ("code", found))
+    return (("unit", shown),) if shown else ()
+
+
+@lru_cache(maxsize=4096)
+def _limits(text: str) -> tuple[Decimal | None, Decimal | None]:
+    plain = _plain(text)
+    found = _RANGE.fullmatch(plain)
+    if found:
+        low, high = Decimal(found[1]), Decimal(found[2])
+        return (low, high) if low <= high else (None, None)
+    compared = comparison(text)
+    if compared is None:
+        return None, None
+    # FHIR's low and high are inclusive; the sender's own text, which is kept, says how it is meant.
+    return (None, compared[1]) if compared[0].startswith("<") else (compared[1], None)
+
+
+def reference_range(text: str, unit: dict[str, str]) -> dict[str, Any]:
+    """A reference range: limits where the text has them, and the text always."""
+    low, high = _limits(text)
+    made: dict[str, Any] = {}
+    if low is not None:
+        made["low"] = fhir.quantity(low, **unit)
+    if high is not None:
+        made["high"] = fhir.quantity(high, **unit)
+    made["text"] = text
+    return made
+
+
+def interpretation(flag: str) -> tuple[dict[str, Any], bool]:
+    """An abnormal flag as interpretation, and whether it is a known one."""
+    code = _FLAGS.get(_plain(flag).upper())
+    if code is None:
+        return fhir.concept(text=flag), False
+    return fhir.concept(fhir.coding(code, codes.V3_INTERPRETATION), text=flag), True
