@@ -2,24 +2,28 @@
 
 `requirements.md` section 6. Unknown keys and unknown values stop the start; where the rules are
 silent the default of the section's last column applies. Readings of unclear rules (section 7) are
-values here, never code.
+values here, never code. Sections that later issues act on stand in `model/rules.py`.
 """
 
 import re
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from importlib import resources
+from typing import Any, Literal
 
+from gateway.model import mapping as reading
 from gateway.model.category import Category, ExclusionGroup, FacilityType
+from gateway.model.consent import Purpose
 from gateway.model.identifiers import Oid
+from gateway.model.mapping import MappingError
+from gateway.model.rules import FormRules, OtherRules
 
-_Section = TypeVar("_Section")
+NETWORKS = ("tgp", "tkm", "ngr", "fko", "igt")
+"The networks whose policies ship with the product."
 
 
-class PolicyError(Exception):
+class PolicyError(MappingError):
     """The policy file is wrong; the text names the key and the values that are possible."""
 
 
@@ -56,11 +60,39 @@ class Acceptance(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorRules:
+    """`network.operator`."""
+
+    kind: Literal["council", "city"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaRules:
+    """`network.area` (CON-02)."""
+
+    basis: Literal[
+        "treated_at_member_facility", "residence_or_actual", "residence", "citizen_related",
+        "operator_decides",
+    ] = "operator_decides"  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkRules:
+    """`network`: which network this is."""
+
+    id: Literal["tgp", "tkm", "ngr", "fko", "igt"]
+    name: str = ""
+    operator: OperatorRules
+    area: AreaRules = field(default_factory=AreaRules)
+    timezone: Literal["Asia/Tokyo"] = "Asia/Tokyo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SharedIdPolicy:
-    """`identifiers`: the shared patient id (DOM-01, DOM-03)."""
+    """`identifiers.shared_patient_id` (DOM-01, DOM-03)."""
 
     domain: Oid
-    "Assigning authority of the shared patient id."
+    "Assigning authority of the shared patient id: the installation's own."
     pattern: str = "[0-9]{16}"
     "What a value must match, whole and in half-width characters."
 
@@ -70,15 +102,23 @@ class SharedIdPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifierRules:
+    """`identifiers`."""
+
+    shared_patient_id: SharedIdPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentPolicy:
-    """`consent`: how taking part begins (CON-01 to CON-06)."""
+    """`consent`: how taking part begins (CON-01 to CON-12)."""
 
     accepted_by: Acceptance = Acceptance.OPERATOR
-    forms: tuple[str, ...] = ()
+    forms: tuple[FormRules, ...] = ()
     signers: tuple[str, ...] = ("person", "guardian", "family")
-    "Who may sign (CON-04, CON-05)."
+    "Who may sign (CON-04, CON-05); key `consent.proxy` of section 6, with the person itself."
     bases: tuple[str, ...] = ()
-    "Grounds of eligibility, one of which a grant names (CON-02)."
+    "Grounds of eligibility, one of which a grant names (CON-02); empty: none is asked for."
+    paper_trail: frozenset[Literal["fax", "original", "copy_to_person"]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +149,10 @@ class WithdrawalPolicy:
     reasons: tuple[str, ...] = ("patient_withdrawal",)
     "Reason codes that deletion may be based on."
     form_required: bool = True
+    form: str = ""
+    "Name of the form, where the network has one."
+    custody: Literal["return", "delete"] = "return"
+    "What becomes of shared data of facilities with a custody contract (RD-02)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +161,7 @@ class RetentionPolicy:
 
     years: int = 0
     "0: no age limit."
-    since: str = "registered"
-    "`registered` or `posted`."
+    since: Literal["registered", "posted"] = "registered"
     first_day_counts: bool = False
     bound_to_contract: bool = False
     on_expiry: Expiry = Expiry.LIST_FOR_OPERATOR
@@ -141,36 +184,49 @@ class AccessPolicy:
     model: AccessModel = AccessModel.PERMITTED_LIST
     relation_required: bool = True
     "The facility must have a linked chart of the patient (ACC-04)."
+    positions: frozenset[str] = frozenset()
+    "User positions that exist; a caller of any other position is refused (G3)."
     matrix: Mapping[FacilityType, Mapping[str, frozenset[Category]]] = field(default_factory=dict)
     "Facility type to user position (`*`: every other position) to the categories it may see."
+    functions: Mapping[FacilityType, Mapping[str, frozenset[Purpose]]] = field(default_factory=dict)
+    "The same for functions; a facility type that is not here may use all of them."
     neighbours: frozenset[Category] = frozenset()
     "Categories that a configured neighbour may see (XCA-03, XCA-04)."
+    grants_cascade: bool = False
+    "Onward grants fall with the grantor's own (RD-16)."
+    revoke_on_relation_lost: bool = True
+    "ACC-08."
+
+    def __post_init__(self) -> None:
+        """Refuse cells for positions that do not exist."""
+        for row in (*self.matrix.values(), *self.functions.values()):
+            for position in row:
+                if position != "*" and position not in self.positions:
+                    raise ValueError(f"position {position} is not among access.positions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagingPolicy:
-    """`staging`: input about people who have not consented (STG-06, STG-11)."""
+    """`staging`: input about people who have not consented (STG-06, STG-10, STG-11)."""
 
     custody: bool = False
     "Accepted under a custody contract."
+    max_age_days: int = 0
+    "Uploads older than this may be removed; 0: kept."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkPolicy:
+class NetworkPolicy(OtherRules):
     """One network's rules."""
 
-    network: str
-    "`tgp`, `tkm`, `ngr`, `fko` or `igt`."
-    operator: str
-    "`council` or `city`."
-    shared_id: SharedIdPolicy
-    timezone: str = "Asia/Tokyo"
-    categories: frozenset[Category] = frozenset(Category)
+    about: NetworkRules = field(metadata={"key": "network"})
+    identifiers: IdentifierRules
+    categories: frozenset[Category] = frozenset(Category) - {Category.DIRECT_DOCUMENT}
     "Categories shared in this network (STD-04)."
     purposes: frozenset[str] = frozenset({"TREATMENT"})
     "Purposes of use, as canonical words (ACC-11)."
-    labels: Mapping[str, str] = field(default_factory=dict)
-    "Canonical role to the network's own word (DOM-05)."
+    operator_purposes: frozenset[str] = frozenset()
+    "Operational purposes, for operator roles only (ACC-11, ACC-12)."
     consent: ConsentPolicy = field(default_factory=ConsentPolicy)
     exclusion: ExclusionPolicy = field(default_factory=ExclusionPolicy)
     withdrawal: WithdrawalPolicy = field(default_factory=WithdrawalPolicy)
@@ -179,62 +235,70 @@ class NetworkPolicy:
     access: AccessPolicy = field(default_factory=AccessPolicy)
     staging: StagingPolicy = field(default_factory=StagingPolicy)
 
+    @property
+    def network(self) -> str:
+        """`tgp`, `tkm`, `ngr`, `fko` or `igt`."""
+        return self.about.id
+
+    @property
+    def operator(self) -> str:
+        """`council` or `city`."""
+        return self.about.operator.kind
+
+    @property
+    def timezone(self) -> str:
+        """The zone in which days begin."""
+        return self.about.timezone
+
+    @property
+    def shared_id(self) -> SharedIdPolicy:
+        """The shared patient id."""
+        return self.identifiers.shared_patient_id
+
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> "NetworkPolicy":
         """Read the policy file's mapping; raises `PolicyError` naming the key."""
         keys = dict(mapping)
-        version = keys.pop("policy_version", None)
-        if version != 1:
+        if keys.pop("policy_version", None) != 1:
             raise PolicyError("policy_version must be 1")
-        return _section(cls, "policy", keys)
+        try:
+            policy = reading.read(cls, "policy", keys)
+        except MappingError as error:
+            raise PolicyError(str(error)) from error
+        _check(policy)
+        return policy
 
 
-def _section(kind: type[_Section], name: str, mapping: object) -> _Section:
-    """One mapping as its dataclass."""
-    if not isinstance(mapping, Mapping):
-        raise PolicyError(f"{name} must be a mapping")
-    items = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(str(key) for key in mapping if key not in items)
-    if unknown:
-        raise PolicyError(f"unknown key {name}.{unknown[0]}: known are {', '.join(sorted(items))}")
-    hints = typing.get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for key, item in items.items():
-        if key in mapping:
-            values[key] = _value(hints[key], f"{name}.{key}", mapping[key])
-        elif item.default is MISSING and item.default_factory is MISSING:
-            raise PolicyError(f"{name}.{key} is missing")
-    return kind(**values)
+def load(text: str) -> NetworkPolicy:
+    """Read a policy file's text; raises `PolicyError`."""
+    try:
+        mapping = reading.parse(text)
+    except MappingError as error:
+        raise PolicyError(str(error)) from error
+    return NetworkPolicy.from_mapping(mapping)
 
 
-def _value(hint: Any, name: str, value: object) -> Any:
-    """One value as its declared type."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.get_origin(Mapping[str, str]) and isinstance(value, Mapping):
-        return types.MappingProxyType(
-            {
-                _value(arguments[0], name, key): _value(arguments[1], f"{name}.{key}", part)
-                for key, part in value.items()
-            }
-        )
-    if origin in (tuple, frozenset) and isinstance(value, list):
-        return origin(_value(arguments[0], name, part) for part in value)
-    if isinstance(hint, type):
-        if issubclass(hint, Enum) and isinstance(value, str):
-            return _member(hint, name, value)
-        if issubclass(hint, Oid) and isinstance(value, str):
-            return hint(value)
-        if hint in (str, bool, int) and type(value) is hint:
-            return value
-        if hasattr(hint, "__dataclass_fields__"):
-            return _section(hint, name, value)
-    raise PolicyError(f"{name} has the wrong type: {type(value).__name__}")
+def template(network: str) -> str:
+    """The policy file of one network as it ships: what `gateway init` writes."""
+    if network not in NETWORKS:
+        raise PolicyError(f"unknown network {network!r}; possible are {', '.join(NETWORKS)}")
+    return (resources.files("gateway") / "policies" / f"{network}.yaml").read_text("utf-8")
 
 
-def _member(kind: type[Enum], name: str, value: str) -> Enum:
-    """The member of an enumeration that `value` names."""
-    for member in kind:
-        if member.value == value:
-            return member
-    known = ", ".join(str(member.value) for member in kind)
-    raise PolicyError(f"{name}: unknown value {value!r}; possible are {known}")
+def _check(policy: NetworkPolicy) -> None:
+    """What no single key can say."""
+    try:
+        re.compile(policy.shared_id.pattern)
+    except re.error as error:
+        raise PolicyError("policy.identifiers.shared_patient_id.pattern is no pattern") from error
+    if Category.DIRECT_DOCUMENT in policy.categories | policy.access.neighbours:
+        # Directly sent documents are never shared (XCA-05, HND-04).
+        raise PolicyError("policy.categories: direct_document is never shared")
+    seen = [cell for row in policy.access.matrix.values() for cell in row.values()]
+    for categories in (policy.access.neighbours, policy.exclusion.items, *seen):
+        beyond = categories - policy.categories
+        if beyond:
+            names = ", ".join(sorted(category.value for category in beyond))
+            raise PolicyError(f"not among policy.categories, but used in access or items: {names}")
+    if policy.withdrawal.effect is WithdrawalEffect.DELETE and not policy.withdrawal.reasons:
+        raise PolicyError("policy.withdrawal.reasons: deletion needs at least one reason (WDR-05)")
