@@ -83,6 +83,9 @@ def _patient_id(domain: Oid, value: str) -> PatientId:
 
 def describe(reading: Reading, pid: Segment, contacts: Sequence[Segment] = ()) -> None:
     """Read PID, and NK1 where there is one, into the batch's description of the patient."""
+    if reading.clash:
+        reading.leave_all("pid-clash", (pid, *contacts))
+        return
     reading.take(pid, PID)
     demographics = demographics_of(reading, pid)
     reading.demographics = demographics

@@ -4,7 +4,7 @@ A mapper says what it took (`take`) and what came of it (`add`); whatever nobody
 the end, so nothing of a message is dropped without a finding (STD-01).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gateway.model.batch import Batch, Finding, Item, Resource, SourcePosition
 from gateway.model.category import Category
@@ -28,6 +28,7 @@ class Reading:
         "_found",
         "_seen",
         "cancelled",
+        "clash",
         "demographics",
         "domain",
         "items",
@@ -48,7 +49,10 @@ class Reading:
         *,
         version: str = "",
         cancelled: bool = False,
+        clash: bool = False,
     ) -> None:
+        self.clash = clash
+        "PID names somebody else than the path: what it says about the person is not taken over."
         self.upload = upload
         self.message = message
         self.patient = patient
@@ -92,9 +96,9 @@ class Reading:
         self._account[segment.at] = code
         self.find(code, segment.at)
 
-    def leave_all(self, code: str) -> None:
-        """Say of every segment not taken so far that it shares one cause, found once."""
-        for segment in self.message.segments:
+    def leave_all(self, code: str, segments: Iterable[Segment]) -> None:
+        """Say of segments not taken so far that they share one cause, which is found once."""
+        for segment in segments:
             self._account.setdefault(segment.at, code)
 
     def add(

@@ -146,10 +146,10 @@ def read(upload: Upload) -> Batch:
     mapped = READERS.get(data_type)
     if name and name.flag == "2":
         reading.find("superseded", "path")
-        reading.leave_all("superseded")
+        reading.leave_all("superseded", message)
     elif mapped is None:
         reading.find("not-yet-mapped", "MSH-9")
-        reading.leave_all("not-yet-mapped")
+        reading.leave_all("not-yet-mapped", message)
     else:
         mapper, structure = mapped
         reading.check(STRUCTURES["ADT_A21" if message.type == "ADT^A23" else structure])
@@ -172,8 +172,16 @@ def _begin(upload: Upload, message: Message, name: StoredName | None) -> Reading
         patient = PatientId(domain, name.patient)
     except Malformed as refusal:
         raise Invalid(refusal.english, refusal.japanese, at="path", rule="E-06") from refusal
-    reading = Reading(upload, message, patient, version=name.version, cancelled=name.flag == "0")
-    if inside and inside.value != name.patient:
+    clash = inside is not None and inside.value != name.patient
+    reading = Reading(
+        upload,
+        message,
+        patient,
+        version=name.version,
+        cancelled=name.flag == "0",
+        clash=clash,
+    )
+    if clash:
         reading.find("pid-clash", "PID-3")
     if reading.cancelled:
         reading.find("deleted", "path")

@@ -1,0 +1,195 @@
+"""`gateway standardize PATH`: what a file, an archive or a folder would become.
+
+Pure: it needs no settings, opens no database and stores nothing.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway import standardize as room
+from gateway.cli import common
+from gateway.errors import Refusal
+from gateway.model.batch import Batch, Finding, Item, Severity
+from gateway.settings import LimitSettings
+from gateway.standardize import archive, diagnose
+from gateway.standardize.findings import refused
+from gateway.wire import fhir
+
+_LATER = ("replay", "why")
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--format", "format_name", help="Read as this format. この様式として読みます。")
+@click.option(
+    "--diagnose",
+    "second",
+    is_flag=True,
+    help="Add other libraries' opinion. 別実装の意見も示します。",
+)
+@common.configured
+def standardize(
+    path: Path, format_name: str | None, *, second: bool, config: Path, as_json: bool
+) -> None:
+    """Print the items and findings of PATH.
+
+    PATH を標準化した結果と指摘を表示します。設定は不要です。
+    """
+    del config  # every command takes it; this one needs none
+    if str(path) in _LATER:
+        raise click.UsageError(
+            f"'{path}' is not available in this version; for a file of that name write ./{path}"
+        )
+    if not path.exists():
+        raise click.UsageError(f"there is no {path}")
+    try:
+        chosen = room.format_named(format_name) if format_name else None
+    except Refusal as refusal:
+        known = ", ".join(one.name for one in room.FORMATS)
+        raise click.UsageError(f"{refusal.english}: {format_name}. Known: {known}") from refusal
+    files: list[dict[str, Any]] = []
+    counts: Counter[str] = Counter()
+    items: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    for batch, content in _progress(_batches(path, chosen)):
+        opinion = diagnose.opinion(batch, content) if second else None
+        counts["files"] += 1
+        counts["refused"] += not batch.format
+        items.update(item.resource["resourceType"] for item in batch.items)
+        found.update(finding.code for finding in batch.findings)
+        counts["errors"] += any(one.severity is Severity.ERROR for one in batch.findings)
+        if as_json:
+            files.append(_file_json(batch, opinion))
+        else:
+            for line in _file_text(batch, opinion):
+                click.echo(line)
+    if as_json:
+        _print(files, counts, items, found)
+    else:
+        click.echo(_summary(counts, items, found))
+    if counts["refused"] or counts["errors"]:
+        sys.exit(common.REFUSED)
+
+
+def _batches(path: Path, chosen: room.Format | None) -> Iterator[tuple[Batch, bytes]]:
+    """Each file as its batch; a refused entry or archive is a batch with its finding."""
+    try:
+        for one in archive.at_path(path, LimitSettings()):
+            if isinstance(one, archive.RefusedEntry):
+                yield _refused_batch(one.path, one.finding), b""
+            else:
+                yield room.attempt(one, format=chosen), one.content
+    except Refusal as refusal:
+        yield _refused_batch(path.name, refused(refusal)), b""
+    except OSError as error:
+        raise click.ClickException(f"cannot read {path}: {error.strerror}") from error
+
+
+def _refused_batch(path: str, finding: Finding) -> Batch:
+    return Batch(path=path, format="", patient=None, findings=(finding,))
+
+
+def _progress(batches: Iterable[tuple[Batch, bytes]]) -> Iterator[tuple[Batch, bytes]]:
+    """A count of files on stderr while it takes longer than a second; nothing into a pipe."""
+    if not sys.stderr.isatty():
+        yield from batches
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed} files"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("standardize", total=None)
+        for one in batches:
+            progress.advance(task)
+            yield one
+
+
+def _file_json(batch: Batch, opinion: list[str] | None) -> dict[str, Any]:
+    """One file as `INTERFACES.md` section 7 says."""
+    made: dict[str, Any] = {"path": batch.path, "format": batch.format or None}
+    made["patient"] = (
+        {"domain": batch.patient.domain, "value": batch.patient.value} if batch.patient else None
+    )
+    made["items"] = [_item_json(item) for item in batch.items]
+    made["findings"] = [
+        {
+            "code": finding.code,
+            "severity": finding.severity.value,
+            "at": finding.at,
+            "text": finding.text,
+            "japanese": finding.japanese,
+        }
+        for finding in batch.findings
+    ]
+    made["account"] = batch.account
+    if opinion is not None:
+        made["diagnosis"] = opinion
+    return made
+
+
+def _item_json(item: Item) -> dict[str, Any]:
+    source = item.source
+    return {
+        "category": item.category.value,
+        "key": item.key,
+        "resource": item.resource,
+        "companions": list(item.companions),
+        "cancelled": item.cancelled,
+        "source": {
+            "file": source.file,
+            "at": source.at,
+            "start": source.start,
+            "end": source.end,
+        },
+    }
+
+
+def _print(
+    files: list[dict[str, Any]],
+    counts: Counter[str],
+    items: Counter[str],
+    found: Counter[str],
+) -> None:
+    """One JSON document; decimals as the source wrote them."""
+    document = {
+        "files": files,
+        "counts": {
+            "files": counts["files"],
+            "refused": counts["refused"],
+            "items": dict(sorted(items.items())),
+            "findings": dict(sorted(found.items())),
+        },
+    }
+    click.echo(fhir.dumps(document).decode())
+
+
+def _file_text(batch: Batch, opinion: list[str] | None) -> Iterator[str]:
+    """One file for people: what it is, what came out, what was found."""
+    kinds = Counter(item.resource["resourceType"] for item in batch.items)
+    became = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "no items"
+    yield f"{_shown(batch.path)}: {batch.format or 'refused 取込不可'}: {became}"
+    for finding in batch.findings:
+        place = f" {_shown(finding.at)}" if finding.at else ""
+        head = f"{finding.severity.value}{place} [{finding.code}]"
+        yield f"  {head} {finding.text} {finding.japanese}"
+    for line in opinion or ():
+        yield f"  second opinion: {line}"
+
+
+def _shown(text: str) -> str:
+    """Text on one line; control characters are shown, not obeyed."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _summary(counts: Counter[str], items: Counter[str], found: Counter[str]) -> str:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(items.items())) or "none"
+    causes = ", ".join(f"{number} {code}" for code, number in found.most_common()) or "none"
+    return (
+        f"{counts['files']} files, {counts['refused']} refused; items: {kinds}; findings: {causes}"
+    )
