@@ -1,0 +1,1 @@
+"""Sockets: three doors, and the only async code beside the console."""

@@ -1,0 +1,37 @@
+"""The operator's door: plain HTTP on loopback, no patient data (M-07)."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from gateway.edge.answers import Receive, Send, answer, answer_json
+
+Checks = Callable[[], Awaitable[Mapping[str, bool]]]
+"Each thing that must be fine, by name: database, audit, disk, clock, keys (R-24)."
+
+
+class OperatorDoor:
+    """`/healthz`, `/readyz`, `/metrics`."""
+
+    def __init__(self, checks: Checks, registry: CollectorRegistry) -> None:
+        self._checks = checks
+        self._registry = registry
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request; anything else is 404 or 405."""
+        if scope["type"] != "http":
+            return
+        path, method = scope["path"], scope["method"]
+        if path not in ("/healthz", "/readyz", "/metrics"):
+            await answer(send, 404)
+        elif method not in ("GET", "HEAD"):
+            await answer(send, 405, headers=[("Allow", "GET, HEAD")])
+        elif path == "/healthz":
+            await answer_json(send, 200, {"alive": True})
+        elif path == "/readyz":
+            found = dict(await self._checks())
+            ready = all(found.values())
+            await answer_json(send, 200 if ready else 503, {"ready": ready, "checks": found})
+        else:
+            await answer(send, 200, generate_latest(self._registry), media=CONTENT_TYPE_LATEST)
