@@ -1,0 +1,1 @@
+"""Who may act: facilities with their contracts and certificates, users, neighbours."""
