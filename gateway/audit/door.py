@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from gateway.audit import chain
+from gateway.audit.chain import Verification
 from gateway.audit.events import row_of
 from gateway.audit.writer import AuditWriter
 from gateway.errors import (
@@ -114,6 +116,29 @@ class Door:
             event = self._defective(kind, opened, error)
             self._write(event)
             raise Defect(event.incident) from error
+
+    def seal(self) -> int:
+        """Fold committed events into the chain until none wait; says how many."""
+        total = 0
+        while True:
+            with self._database.writing() as db:
+                count = chain.seal(db)
+            total += count
+            if not count:
+                return total
+
+    def checkpoint(self, folder: Path) -> None:
+        """Seal, then keep the signed head outside the database (L-02)."""
+        self.seal()
+        with self._database.reading() as db:
+            chain.checkpoint(db, folder, self._clock())
+
+    def verify(
+        self, folder: Path | None = None, *, tick: Callable[[int], None] | None = None
+    ) -> Verification:
+        """Verify the whole chain and its checkpoints."""
+        with self._database.reading() as db:
+            return chain.verify(db, folder, tick=tick)
 
     def snapshot(self, load: Callable[[Connection], _Value], *, max_age: float = 5.0) -> _Value:
         """What `load` read at most `max_age` seconds ago; shared by all threads."""
