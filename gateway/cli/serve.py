@@ -1,0 +1,56 @@
+"""`gateway serve` and `gateway demo`."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import click
+
+from gateway.cli.common import REFUSED, configured, json_option, print_json, speaking, table
+
+
+@click.command("serve")
+@click.option("--port", type=click.IntRange(0, 65535), help="Machine port. 機械用ポート。")
+@configured
+def serve(port: int | None, config: Path, *, as_json: bool) -> None:
+    """起動します。Serve until SIGTERM; prints `ready https://HOST:PORT` once it accepts."""
+    from gateway import app, settings
+
+    def ready(address: str, ports: dict[str, int]) -> None:
+        if as_json:
+            print_json({"ready": address, "ports": ports})
+        else:
+            click.echo(f"ready {address}")
+        sys.stdout.flush()
+
+    with speaking():
+        found = settings.load(config)
+        if port is not None:
+            found = dataclasses.replace(found, http=dataclasses.replace(found.http, port=port))
+        app.check_private(found)
+        if found.hpki.insecure_test_cards:
+            click.echo("WARNING insecure_test_cards is on: test cards are accepted", err=True)
+        app.serve(found, ready)
+
+
+@click.command("demo")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the folder.")
+@json_option
+def demo(keep: Path | None, *, as_json: bool) -> None:
+    """実演します。Run the journey of one patient through a gateway of its own."""
+    from gateway.demo import run
+
+    with speaking():
+        steps = run(keep)
+    held = all(step.held for step in steps)
+    if as_json:
+        print_json({"steps": [dataclasses.asdict(step) for step in steps], "held": held})
+    else:
+        rows = [
+            (n, step.name, "held" if step.held else "NOT HELD", f"{step.ms:.0f}", step.detail)
+            for n, step in enumerate(steps, 1)
+        ]
+        for line in table(("#", "step", "", "ms", "what happened"), rows):
+            click.echo(line)
+    if not held:
+        sys.exit(REFUSED)
