@@ -48,6 +48,7 @@ _ELEMENTS: Mapping[str, tuple[str, ...]] = {
     "JP_Observation_BodyMeasurement": ("status", "category", "code", "subject"),
     "JP_DiagnosticReport_LabResult": ("status", "category", "code"),
     "JP_Encounter": ("status", "class"),
+    "JP_ServiceRequest_Common": ("status", "intent", "subject"),
     "JP_Specimen_Common": (),
     "JP_Organization": (),
     "JP_Practitioner": (),
@@ -63,7 +64,7 @@ def complete(resource: Resource) -> tuple[str, ...]:
     name = resource["meta"]["profile"][0].rpartition("/")[2]
     missing: list[str] = []
     for element in _ELEMENTS[name]:
-        if element not in resource:
+        if element not in resource and f"_{element}" not in resource:
             _mark(resource, element)
             missing.append(element)
     inside = _INSIDE.get(name)
@@ -89,7 +90,7 @@ def _lab_result(resource: Resource) -> list[str]:
     if "coding" not in code and "extension" not in code:
         code["coding"] = [fhir.absent()]
         missing.append("code.coding")
-    if "text" not in code:
+    if "text" not in code and "_text" not in code:
         code["_text"] = fhir.absent()
         missing.append("code.text")
     return missing
@@ -104,7 +105,7 @@ def _medication(resource: Resource) -> list[str]:
         if found is None:
             found = {"system": system}
             identifiers.insert(place, found)
-        if not found.get("value"):
+        if not found.get("value") and "_value" not in found:
             found.pop("value", None)
             found["_value"] = fhir.absent()
             missing.append("identifier.value")
@@ -126,10 +127,10 @@ def _quantities(resource: Resource) -> list[dict[str, Any]]:
 def _quantity(quantity: dict[str, Any]) -> list[str]:
     """JP_MedicationSimpleQuantity: value 1..1, code 1..1."""
     missing = []
-    if "value" not in quantity:
+    if "value" not in quantity and "_value" not in quantity:
         quantity["_value"] = fhir.absent()
         missing.append("quantity.value")
-    if "code" not in quantity:
+    if "code" not in quantity and "_code" not in quantity:
         quantity["system"] = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationUnitMERIT9Code"
         quantity["_code"] = fhir.absent("not-applicable" if not quantity.get("unit") else "unknown")
         missing.append("quantity.code")

@@ -86,8 +86,10 @@ def text_value(text: str, unit: dict[str, str]) -> dict[str, Any]:
         return {"valueQuantity": fhir.quantity(compared[1], comparator=compared[0], **unit)}
     reading = _qualitative(text)
     if reading is not None:
-        code = (fhir.coding(reading, codes.V3_INTERPRETATION, _READINGS[reading]),)
-        return {"valueCodeableConcept": fhir.concept(*(code if reading else ()), text=text)}
+        found = (
+            [fhir.coding(reading, codes.V3_INTERPRETATION, _READINGS[reading])] if reading else []
+        )
+        return {"valueCodeableConcept": fhir.concept(*found, text=text)}
     if _PENDING.fullmatch(text):
         return {"dataAbsentReason": absent("temp-unknown", text)}
     if _FAILED.fullmatch(text):

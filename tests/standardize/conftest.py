@@ -1,0 +1,60 @@
+"""Golden files: `GOLDEN=1 pytest` writes them anew for review."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.model.batch import Batch
+from gateway.wire import fhir
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+SAMPLES = REPOSITORY / "samples" / "standardize"
+GOLDEN = REPOSITORY / "tests" / "golden" / "standardize"
+
+
+def readable(batch: Batch) -> str:
+    """A batch as JSON that can be read in review; decimals as they leave the gateway."""
+    document: dict[str, Any] = {
+        "format": batch.format,
+        "patient": f"{batch.patient.domain} {batch.patient.value}" if batch.patient else None,
+        "occurred": batch.occurred,
+        "version": batch.version,
+        "scope": batch.scope,
+        "patient_resource": batch.patient_resource,
+        "items": [
+            {
+                "category": item.category.value,
+                "key": item.key,
+                "version": item.version,
+                "cancelled": item.cancelled,
+                "source": f"{item.source.at} bytes {item.source.start}-{item.source.end}",
+                "resource": item.resource,
+                "companions": [one["id"] for one in item.companions],
+            }
+            for item in batch.items
+        ],
+        "companions": {one["id"]: one for item in batch.items for one in item.companions},
+        "findings": [f"{one.severity.value} {one.code} {one.at}" for one in batch.findings],
+        "account": batch.account,
+    }
+    written = json.loads(fhir.dumps(document), parse_float=str, parse_int=str)
+    return json.dumps(written, ensure_ascii=False, indent=1) + "\n"
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compare with the golden file of that name, or write it."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if os.environ.get("GOLDEN"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.is_file(), f"no golden file {name}: make golden"
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
