@@ -236,7 +236,7 @@ def _only_assertion(
     content = _measured(assertion)
     if _SIGNATURES(envelope) != 1:
         raise fault("signature", "SIG-WRAP" if _SIGNATURES(envelope) else "SIG-MISSING")
-    if _REMARKS(security):
+    if _REMARKS(security) or b"<![CDATA[" in content:
         raise fault("security", "XML-MIXED")
     _check_id(assertion, envelope)
     return assertion, content

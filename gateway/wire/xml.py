@@ -96,6 +96,7 @@ def _parser() -> etree.XMLParser:
             dtd_validation=False,
             attribute_defaults=False,
             collect_ids=False,
+            strip_cdata=False,
         )
         _LOCAL.parser = parser
     return parser
