@@ -1,0 +1,141 @@
+"""Synthetic Japanese patients by seed: any number, as feeds and as SS-MIX2 trees.
+
+Names are drawn from common family and given names combined at random; nobody real is meant.
+`python -m bench.population --seed 1 --count 10 --tree DIR` writes an SS-MIX2 tree.
+"""
+
+import argparse
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from conformance.messages import Person, feed
+
+_FAMILIES = (
+    ("佐藤", "サトウ"), ("鈴木", "スズキ"), ("高橋", "タカハシ"), ("田中", "タナカ"),
+    ("伊藤", "イトウ"), ("渡辺", "ワタナベ"), ("渡邊", "ワタナベ"), ("山本", "ヤマモト"),
+    ("中村", "ナカムラ"), ("小林", "コバヤシ"), ("加藤", "カトウ"), ("吉田", "ヨシダ"),
+    ("山田", "ヤマダ"), ("斎藤", "サイトウ"), ("齋藤", "サイトウ"), ("髙木", "タカギ"),
+    ("山﨑", "ヤマザキ"), ("森", "モリ"), ("池田", "イケダ"), ("橋本", "ハシモト"),
+    ("阿部", "アベ"), ("石川", "イシカワ"), ("前田", "マエダ"), ("藤田", "フジタ"),
+    ("後藤", "ゴトウ"), ("岡田", "オカダ"), ("長谷川", "ハセガワ"), ("村上", "ムラカミ"),
+    ("近藤", "コンドウ"), ("坂本", "サカモト"), ("遠藤", "エンドウ"), ("青木", "アオキ"),
+)  # fmt: skip
+_GIVEN = {
+    "F": (
+        ("花子", "ハナコ"), ("陽子", "ヨウコ"), ("久美子", "クミコ"), ("恵子", "ケイコ"),
+        ("真由美", "マユミ"), ("美咲", "ミサキ"), ("さくら", "サクラ"), ("結衣", "ユイ"),
+        ("千代", "チヨ"), ("和子", "カズコ"), ("幸子", "サチコ"), ("葵", "アオイ"),
+    ),
+    "M": (
+        ("太郎", "タロウ"), ("一郎", "イチロウ"), ("健一", "ケンイチ"), ("誠", "マコト"),
+        ("浩", "ヒロシ"), ("翔太", "ショウタ"), ("大輔", "ダイスケ"), ("清", "キヨシ"),
+        ("正", "タダシ"), ("勇", "イサム"), ("蓮", "レン"), ("悠真", "ユウマ"),
+    ),
+}  # fmt: skip
+_TOWNS = ("岐阜県岐阜市見本町", "岐阜県大垣市例示", "岐阜県各務原市見本台", "岐阜県羽島市例町")
+_ERAS = (
+    (date(2019, 5, 1), "R", 2018), (date(1989, 1, 8), "H", 1988),
+    (date(1926, 12, 25), "S", 1925), (date(1912, 7, 30), "T", 1911),
+)  # fmt: skip
+_FIRST, _LAST = date(1921, 1, 1), date(2025, 12, 31)
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """One made-up patient."""
+
+    number: int
+    person: Person
+    charts: tuple[tuple[str, str], ...]
+    "Domain and chart id at each facility that knows the patient."
+    shared: str
+    "A 16-digit number for those who take part."
+
+    @property
+    def era_birth(self) -> str:
+        """Birth date as Japanese systems write it: era letter, year, month, day."""
+        born = date.fromisoformat(
+            f"{self.person.birth[:4]}-{self.person.birth[4:6]}-{self.person.birth[6:]}"
+        )
+        letter, before = next((era, offset) for since, era, offset in _ERAS if born >= since)
+        return f"{letter}{born.year - before:02d}{born:%m%d}"
+
+
+def population(
+    seed: int, count: int, *, domains: tuple[str, ...] = ("2.999.30.1", "2.999.30.2", "2.999.30.3")
+) -> Iterator[Patient]:
+    """`count` patients; the same seed gives the same patients, whatever the count."""
+    for number in range(count):
+        draw = random.Random(f"{seed}/{number}")  # noqa: S311 - repeatable, not secret
+        gender = draw.choice("FM")
+        family, family_kana = draw.choice(_FAMILIES)
+        given, given_kana = draw.choice(_GIVEN[gender])
+        born = _FIRST + timedelta(days=draw.randrange((_LAST - _FIRST).days))
+        person = Person(
+            family=family, given=given, family_kana=family_kana, given_kana=given_kana,
+            birth=f"{born:%Y%m%d}", gender=gender,
+            address=f"{draw.choice(_TOWNS)}{draw.randrange(1, 9)}-{draw.randrange(1, 99)}",
+            phone=f"058{draw.randrange(10**7):07d}",
+        )  # fmt: skip
+        charts = tuple((domain, f"{number:010d}") for domain in domains)
+        yield Patient(number, person, charts, f"{number:016d}")
+
+
+def feeds(patients: Iterator[Patient]) -> Iterator[tuple[str, str]]:
+    """Each patient's ITI-44 payloads: domain and message."""
+    for patient in patients:
+        for domain, value in patient.charts:
+            yield domain, feed(domain, value, patient.person)
+
+
+def laboratory_message(patient: Patient, results: int = 30, *, day: str = "20261120") -> bytes:
+    """An OUL^R22 with `results` OBX, in ISO-2022-JP as SS-MIX2 wants it."""
+    draw = random.Random(f"lab/{patient.number}")  # noqa: S311 - repeatable, not secret
+    person = patient.person
+    lines = [
+        f"MSH|^~\\&|LAB|HOSP|GW|GW|{day}101500||OUL^R22^OUL_R22|{patient.number:012d}|P|2.5"
+        "||||||~ISO IR87||ISO 2022-1994|SS-MIX2_1.20^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO",
+        f"PID|0001||{patient.charts[0][1]}^^^^PI||{person.family}^{person.given}^^^^^L^I~"
+        f"{person.family_kana}^{person.given_kana}^^^^^L^P||{person.birth}|{person.gender}",
+        f"SPM|1|{patient.number:010d}||023^血清^JC10|||||||||||||{day}090000|{day}093000",
+        f"OBR|1|{patient.number:010d}||E001^検体検査^99LAB|||{day}090000",
+    ]
+    for index in range(results):
+        value = draw.randrange(10, 2000) / 10
+        lines.append(
+            f"OBX|{index + 1}|NM|3B0{index % 10}500000232{index % 10}01^検査項目{index + 1}^JC10"
+            f"||{value:.1f}|U/L^U/L^99UNIT|10.0-40.0|{'H' if value > 40 else 'N'}|||F|||{day}"
+        )
+    return ("\r".join(lines) + "\r").encode("iso2022_jp")
+
+
+def tree(patients: Iterator[Patient], folder: Path, *, day: str = "20261120") -> int:
+    """Write an SS-MIX2 standardized storage with one OML-11 per patient; says how many files."""
+    count = 0
+    for patient in patients:
+        chart = patient.charts[0][1]
+        place = folder / chart[:3] / chart[3:6] / chart / day / "OML-11"
+        place.mkdir(parents=True, exist_ok=True)
+        order = f"{patient.number:015d}"
+        name = f"{chart}_{day}_OML-11_{order}_{day}101500000_01_1"
+        (place / name).write_bytes(laboratory_message(patient, 5, day=day))
+        count += 1
+    return count
+
+
+def main() -> None:
+    """Write a tree from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--tree", type=Path, required=True)
+    arguments = parser.parse_args()
+    count = tree(population(arguments.seed, arguments.count), arguments.tree)
+    print(f"{count} files under {arguments.tree}")
+
+
+if __name__ == "__main__":
+    main()
