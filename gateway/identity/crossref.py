@@ -67,6 +67,11 @@ def register(
     return (found.person,)
 
 
+def lock(work: Work, person: PersonId) -> None:
+    """Keep others from changing this person's identifiers or consent until this Work ends."""
+    rows.lock_person(work.db, person)
+
+
 def merge(work: Work, survivor: PatientId, subsumed: PatientId) -> tuple[PersonId, ...]:
     """ITI-44 duplicates resolved: `subsumed` gives way to `survivor` (ITI TF-2: 3.44.4.3)."""
     work.trail.patients.update((survivor, subsumed))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from gateway.model.category import FacilityType
+from gateway.model.category import Category, FacilityType
 from gateway.model.identifiers import HomeCommunityId, Oid
 
 
@@ -60,3 +60,5 @@ class Caller:
     "Request id: found again in the audit trail (R-24)."
     assertion: str = ""
     "Id of the assertion that was verified, for replay memory (B-12)."
+    categories: frozenset[Category] | None = None
+    "What a neighbour's agreement covers (XCA-03); None for our own callers."

@@ -168,6 +168,16 @@ def select_identifiers(db: Connection, person: PersonId) -> list[IdentifierRow]:
     ]
 
 
+def lock_person(db: Connection, person: PersonId) -> None:
+    """Lock a person's identifiers in one order; a writing transaction on SQLite is alone anyway."""
+    db.execute(
+        select(IDENTIFIER.c.value)
+        .where(IDENTIFIER.c.person == person)
+        .order_by(IDENTIFIER.c.domain, IDENTIFIER.c.value)
+        .with_for_update()
+    ).all()
+
+
 def insert_identifier(
     db: Connection, patient: PatientId, person: PersonId, since: datetime
 ) -> bool:
