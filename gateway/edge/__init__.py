@@ -1,1 +1,1 @@
-"""Sockets: three doors, and the only async code beside the console."""
+"""Sockets: three doors, and the work that runs beside them. The only async code but the console."""

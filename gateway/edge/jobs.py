@@ -6,11 +6,11 @@ A job that fails is logged and tried again at its next turn: it never ends the s
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 
 logger = logging.getLogger(__name__)
-Job = Callable[[asyncio.Event], Awaitable[None]]
+Job = Callable[[asyncio.Event], Coroutine[None, None, None]]
 
 
 def every(seconds: float, name: str, do: Callable[[], object], pool: Executor) -> Job:

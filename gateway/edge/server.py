@@ -1,82 +1,43 @@
-"""Listening: three doors on one event loop, TLS with client certificates, an orderly stop.
+"""Listening: the doors on one event loop, background jobs beside them, and an orderly stop.
 
-uvicorn does not hand the peer certificate to the application; the subclass below copies its
-fingerprint into the connection's state (one look per connection). It leans on
-`HttpToolsProtocol.connection_made` and `app_state`, so uvicorn is pinned below its next minor.
+uvicorn does not hand the peer certificate to the application, so `edge/protocol.py` subclasses its
+protocol. That leans on `HttpToolsProtocol`: uvicorn is pinned below its next minor.
 """
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from gateway.edge.authn import fingerprint
-from gateway.settings import HttpSettings, LimitSettings, TlsSettings
+from gateway.edge.jobs import Job
+from gateway.edge.protocol import Client, Guard, Protocol
+from gateway.settings import HttpSettings, LimitSettings
 
 logger = logging.getLogger(__name__)
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
-
-class PeerProtocol(HttpToolsProtocol):
-    """HTTP/1.1 on a connection whose client certificate the application may see."""
-
-    def connection_made(self, transport: Any) -> None:
-        """Keep the fingerprint of the peer's certificate for every request of the connection."""
-        super().connection_made(transport)
-        tls = transport.get_extra_info("ssl_object")
-        certificate = tls.getpeercert(True) if tls is not None else None
-        self.app_state = {
-            **self.app_state, "certificate": fingerprint(certificate) if certificate else "",
-        }  # fmt: skip
+_BACKLOG = 2048
+_STEP = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """One door: its application, address and TLS."""
+    """One door: its application, its socket and its TLS."""
 
-    name: str
     app: Any
-    host: str
-    port: int
+    socket: socket.socket
     tls: ssl.SSLContext | None
-
-
-def machine_tls(settings: TlsSettings) -> ssl.SSLContext:
-    """TLS that demands a client certificate of our authorities, and looks at their CRL (J-08)."""
-    context = _tls(settings)
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cafile=str(settings.client_ca))
-    if settings.crl is not None:
-        context.load_verify_locations(cafile=str(settings.crl))
-        context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
-    return context
-
-
-def people_tls(settings: TlsSettings) -> ssl.SSLContext:
-    """TLS for people; a client certificate is not asked for until the doctor card's login."""
-    return _tls(settings)
-
-
-def _tls(settings: TlsSettings) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    older = settings.minimum == "1.2"
-    context.minimum_version = ssl.TLSVersion.TLSv1_2 if older else ssl.TLSVersion.TLSv1_3
-    context.set_ciphers(_CIPHERS)
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.num_tickets = 0  # no resumption: a revoked certificate is never resumed (J-08)
-    context.load_cert_chain(settings.certificate, settings.key)
-    return context
+    last: bool = False
+    "Stops after the others, so that its answers can be watched while they drain."
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 picks a free one."""
+    """A bound socket; port 0 picks a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,7 +46,13 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError:
         found.close()
         raise
+    found.set_inheritable(True)
     return found
+
+
+def ports(sockets: Mapping[str, socket.socket]) -> dict[str, int]:
+    """The port of each bound socket."""
+    return {name: int(found.getsockname()[1]) for name, found in sockets.items()}
 
 
 def serve(
@@ -93,13 +60,13 @@ def serve(
     *,
     http: HttpSettings,
     limits: LimitSettings,
-    ready: Callable[[dict[str, int]], None],
-    background: Sequence[Callable[[asyncio.Event], Any]] = (),
+    ready: Callable[[], None],
+    refused: Callable[[Client, str, int], None],
+    background: Sequence[Job] = (),
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; `ready` hears each door's port."""
-    uvicorn_loop = asyncio.Runner(loop_factory=_loop)
-    with uvicorn_loop as runner:
-        runner.run(_serve(listeners, http, limits, ready, background))
+    """Serve until SIGTERM or SIGINT, then drain; `ready` is called once every door accepts."""
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(_serve(listeners, http, limits, ready, refused, background))
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -108,47 +75,95 @@ def _loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
+class _Server(uvicorn.Server):
+    """One door: protocols with our limits, hand-shakes with a deadline, no signals of its own."""
+
+    def __init__(self, listener: Listener, http: HttpSettings, guard: Guard) -> None:
+        limits = guard.limits
+        config = uvicorn.Config(
+            listener.app, loop="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, proxy_headers=False, ws="none", backlog=_BACKLOG,
+            timeout_keep_alive=int(limits.idle_seconds), interface="asgi3",
+            timeout_graceful_shutdown=int(http.drain_seconds),
+        )  # fmt: skip
+        config.load()
+        super().__init__(config)
+        self.listener = listener
+        self._guard = guard
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept; what uvicorn does, with a deadline for the TLS hand-shake."""
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        tls = self.listener.tls
+        deadline = self._guard.limits.header_seconds if tls else None
+        server = await loop.create_server(
+            lambda: Protocol(self._guard, self.config, self.server_state, loop),
+            sock=self.listener.socket, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=deadline,
+        )  # fmt: skip
+        self.servers = [server]
+        self.started = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals stop all doors together, in `_serve`."""
+        yield
+
+    def check_pace(self, now: float) -> None:
+        """Let every connection look at its clock."""
+        for connection in tuple(self.server_state.connections):
+            if isinstance(connection, Protocol):
+                connection.check_pace(now)
+
+
 async def _serve(
     listeners: Sequence[Listener],
     http: HttpSettings,
     limits: LimitSettings,
-    ready: Callable[[dict[str, int]], None],
-    background: Sequence[Callable[[asyncio.Event], Any]],
+    ready: Callable[[], None],
+    refused: Callable[[Client, str, int], None],
+    background: Sequence[Job],
 ) -> None:
-    """All doors, all jobs, one stop."""
+    """All doors, all jobs, one stop: first the doors close, then the jobs make a last turn."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    sockets = {listener.name: bind(listener.host, listener.port) for listener in listeners}
-    servers = [_server(listener, http, limits) for listener in listeners]
-    tasks = [
-        asyncio.create_task(server._serve([sockets[listener.name]]))
-        for server, listener in zip(servers, listeners, strict=True)
-    ]
-    jobs = [asyncio.create_task(job(stopping)) for job in background]
+    guard = Guard(limits=limits, refused=refused)
+    servers = [_Server(listener, http, guard) for listener in listeners]
+    tasks = [asyncio.create_task(server.serve()) for server in servers]
     while not all(server.started for server in servers):
-        if any(task.done() for task in tasks):
-            break
-        await asyncio.sleep(0.005)
-    else:
-        ready({name: found.getsockname()[1] for name, found in sockets.items()})
-        waiting = [asyncio.create_task(stopping.wait()), *tasks, *jobs]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    stopping.set()
-    for server in servers:
+        for started in tasks:
+            if started.done():
+                started.result()
+        await asyncio.sleep(_STEP)
+    closed = asyncio.Event()
+    jobs = [asyncio.create_task(job(closed)) for job in background]
+    ready()
+    pace = asyncio.create_task(_keep_pace(servers))
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait([waiting, *tasks, *jobs], return_when=asyncio.FIRST_COMPLETED)
+    await _stop([s for s in servers if not s.listener.last], tasks, servers)
+    closed.set()
+    await asyncio.gather(*jobs)
+    await _stop([s for s in servers if s.listener.last], tasks, servers)
+    pace.cancel()
+    waiting.cancel()
+
+
+async def _stop(
+    chosen: Sequence[_Server], tasks: Sequence["asyncio.Task[None]"], servers: Sequence[_Server]
+) -> None:
+    """Stop some servers and wait until they have drained."""
+    for server in chosen:
         server.should_exit = True
-    await asyncio.gather(*tasks, *jobs)
+    await asyncio.gather(*(tasks[servers.index(server)] for server in chosen))
 
 
-def _server(listener: Listener, http: HttpSettings, limits: LimitSettings) -> uvicorn.Server:
-    """One uvicorn server, without its own signals, logs and headers."""
-    config = uvicorn.Config(
-        listener.app, http=PeerProtocol, loop="none", lifespan="off", log_config=None,
-        access_log=False, server_header=False, date_header=True, proxy_headers=False, ws="none",
-        timeout_keep_alive=int(limits.idle_seconds), limit_concurrency=limits.connections,
-        timeout_graceful_shutdown=int(http.drain_seconds), backlog=2048,
-    )  # fmt: skip
-    config.load()
-    config.ssl = listener.tls
-    return uvicorn.Server(config)
+async def _keep_pace(servers: Sequence[_Server]) -> None:
+    """Once a second, end connections that are too slow (C-02)."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(1.0)
+        for server in servers:
+            server.check_pace(loop.time())
