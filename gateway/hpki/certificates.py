@@ -1,0 +1,121 @@
+"""Certificates as values that are wholly read: nothing is parsed later, where it could fail."""
+
+import hashlib
+from base64 import b64decode
+
+from asn1crypto import algos, keys, pem, x509
+from cryptography import x509 as pyca
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from gateway.errors import Malformed
+from gateway.hpki.libraries import RAISED
+from gateway.hpki.policy import Algorithms
+
+LONGEST = 64 * 1024
+"Bytes of one certificate; real ones have about 2000."
+_DIRECTORY = "2.5.29.9"
+"Subject directory attributes: read by `hcrole` alone, as the profile writes them."
+
+
+def read_certificate(der: bytes) -> x509.Certificate:
+    """One certificate, every part of it parsed; anything odd is `Malformed` (RFC 5280 4)."""
+    if len(der) > LONGEST:
+        raise _unreadable()
+    try:
+        certificate = x509.Certificate.load(der, strict=True)
+        _ = (
+            certificate.subject.hashable,
+            certificate.issuer.hashable,
+            certificate.serial_number,
+            certificate.not_valid_before,
+            certificate.not_valid_after,
+            certificate.critical_extensions,
+            certificate.public_key.algorithm,
+            certificate.hash_algo,
+        )
+        names = []
+        for extension in certificate["tbs_certificate"]["extensions"]:
+            names.append(extension["extn_id"].dotted)
+            if names[-1] != _DIRECTORY:
+                _ = extension["extn_value"].parsed.native
+    except RAISED as error:
+        raise _unreadable() from error
+    if len(names) != len(set(names)):
+        raise _unreadable()
+    return certificate
+
+
+def read_all(content: bytes) -> tuple[x509.Certificate, ...]:
+    """The certificates of a file: one in DER, or one or more in PEM."""
+    try:
+        found = [content]
+        if pem.detect(content):
+            found = [der for _, _, der in pem.unarmor(content, multiple=True)]
+    except RAISED as error:
+        raise _unreadable() from error
+    return tuple(read_certificate(der) for der in found)
+
+
+def decode_base64(text: str | None) -> bytes:
+    """Base64 with white space, and nothing else; `Malformed` otherwise."""
+    try:
+        return b64decode("".join((text or "").split()).encode("ascii"), validate=True)
+    except ValueError as error:
+        raise Malformed("not base64", "base64 ではありません") from error
+
+
+def describe(certificate: x509.Certificate | None) -> tuple[str, str]:
+    """Subject (RFC 4514) and serial number of a certificate, for people."""
+    if certificate is None:
+        return "", ""
+    try:
+        subject = pyca.load_der_x509_certificate(certificate.dump()).subject.rfc4514_string()
+    except RAISED:
+        subject = str(certificate.subject.human_friendly)
+    return subject, str(certificate.serial_number)
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the certificate."""
+    return hashlib.sha256(certificate.dump()).hexdigest()
+
+
+def public_key(certificate: x509.Certificate) -> PublicKeyTypes:
+    """The key, ready to verify with; raises one of `RAISED`."""
+    return load_der_public_key(certificate.public_key.dump())
+
+
+def key_weakness(key: keys.PublicKeyInfo, allowed: Algorithms) -> str:
+    """Why a key may not be relied on, or nothing (J-02)."""
+    kind = key.algorithm
+    if kind in ("rsa", "rsassa_pss"):
+        numbers = key["public_key"].parsed
+        bits = numbers["modulus"].native.bit_length()
+        exponent = numbers["public_exponent"].native
+        if not allowed.smallest_rsa <= bits <= allowed.largest_rsa:
+            return f"an RSA key of {bits} bits"
+        if exponent < 3 or exponent % 2 == 0 or exponent.bit_length() > 64:
+            return "an RSA key with a bad exponent"
+        return ""
+    if kind == "ec":
+        form, curve = key.curve
+        if form != "named" or curve not in allowed.curves:
+            return "an elliptic curve that is not on the list"
+        return ""
+    return "a kind of key that is not on the list"
+
+
+def signature_weakness(mechanism: algos.SignedDigestAlgorithm, allowed: Algorithms) -> str:
+    """Why a signature algorithm may not be relied on, or nothing (J-02)."""
+    if mechanism.signature_algo not in allowed.signatures:
+        return "a signature algorithm that is not on the list"
+    if mechanism["algorithm"].native == mechanism.signature_algo == "rsassa_pkcs1v15":
+        return ""  # CMS may name the digest beside it; the caller judges that one
+    if mechanism.hash_algo not in allowed.digests:
+        return "a digest algorithm that is not on the list"
+    return ""
+
+
+def _unreadable() -> Malformed:
+    return Malformed("a certificate cannot be read", "証明書を読み取れません", rule="J-01")

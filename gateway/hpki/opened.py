@@ -1,0 +1,56 @@
+"""What a format reader hands on: cryptography judged, trust not yet."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from asn1crypto import x509
+
+from gateway.model.signature import Check, CheckOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """One signature as its format reader found it."""
+
+    form: str
+    "`XAdES`, `PAdES`, or what it seems to be where it cannot be read: `XML`, `PDF`."
+    checks: tuple[Check, ...]
+    "Structure, digest, signature: what can be judged without trust."
+    certificate: x509.Certificate | None = None
+    "The certificate whose key made the signature; None where it could not be established."
+    helpers: tuple[x509.Certificate, ...] = ()
+    "Other certificates that came along; never trusted, only tried."
+    crls: tuple[bytes, ...] = ()
+    "Revocation lists that came along."
+    tokens: tuple[tuple[bytes, bytes], ...] = ()
+    "Signature time-stamp tokens in DER, each with the bytes that it must be over."
+    claimed: datetime | None = None
+    covered: bytes = b""
+    whole_document: bool = False
+
+
+class Unfit(Exception):
+    """The document is not what its kind must be; carries the check that says so."""
+
+    def __init__(self, check: Check) -> None:
+        super().__init__(check.reason)
+        self.check = check
+
+
+def passed(name: str, english: str, japanese: str, section: str = "") -> Check:
+    """A check that held."""
+    return _check(name, CheckOutcome.PASSED, english, japanese, section)
+
+
+def failed(name: str, english: str, japanese: str, section: str = "") -> Check:
+    """A check that did not hold: the signature is invalid."""
+    return _check(name, CheckOutcome.FAILED, english, japanese, section)
+
+
+def unknown(name: str, english: str, japanese: str, section: str = "") -> Check:
+    """A check that could not be made: the signature is unverifiable (RD-23)."""
+    return _check(name, CheckOutcome.UNKNOWN, english, japanese, section)
+
+
+def _check(name: str, outcome: CheckOutcome, english: str, japanese: str, section: str) -> Check:
+    return Check(name=name, outcome=outcome, reason=english, japanese=japanese, section=section)

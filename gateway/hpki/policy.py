@@ -1,0 +1,103 @@
+"""What this community accepts, as one frozen value (SIG-02)."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from asn1crypto import x509
+
+from gateway.hpki.hcrole import ROLES
+from gateway.hpki.revocation import RevocationList
+
+SIGNING = "1.2.392.100495.1.5.1.1.3.1"
+"Policy of HPKI signing certificates, production."
+SIGNING_TEST = "1.2.392.100495.1.5.1.1.0.1"
+"Policy that the authorities' test cards carry."
+AUTHENTICATION = "1.2.392.100495.1.5.1.2.3.1"
+"Policy of HPKI authentication certificates for persons: for log-in, never for documents."
+
+
+class AnchorKind(Enum):
+    """What an authority is trusted for."""
+
+    HPKI = "hpki"
+    TSA = "tsa"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """One pinned authority."""
+
+    kind: AnchorKind
+    certificate: x509.Certificate
+    since: datetime | None = None
+    "First moment for which it is trusted; None means its own validity."
+    until: datetime | None = None
+    "Last moment for which it is trusted."
+    test: bool = False
+    "Trusted only where test cards are accepted."
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether it is trusted for something that happened at `moment`."""
+        since = self.since or self.certificate.not_valid_before
+        until = self.until or self.certificate.not_valid_after
+        return bool(since <= moment <= until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Authorities, certificates that help to reach them, and revocation lists."""
+
+    anchors: tuple[Anchor, ...] = ()
+    certificates: tuple[x509.Certificate, ...] = ()
+    "Intermediate certificates; not trusted by themselves."
+    crls: tuple[RevocationList, ...] = ()
+
+    def __or__(self, other: "Trust") -> "Trust":
+        """Both together, for example the shipped trust and the lists that were fetched."""
+        return Trust(
+            anchors=self.anchors + other.anchors,
+            certificates=self.certificates + other.certificates,
+            crls=self.crls + other.crls,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Algorithms:
+    """What may be relied on today (J-02)."""
+
+    digests: frozenset[str] = frozenset({"sha256", "sha384", "sha512"})
+    signatures: frozenset[str] = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
+    curves: frozenset[str] = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+    smallest_rsa: int = 2048
+    largest_rsa: int = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignaturePolicy:
+    """Everything a verdict depends on besides the document and the moment."""
+
+    trust: Trust
+    policies: frozenset[str] = frozenset({SIGNING})
+    "One of these must be valid for the whole path."
+    test_policies: frozenset[str] = frozenset({SIGNING_TEST})
+    "Looked for in the signer's certificate itself, and only where test cards are accepted."
+    accept_test: bool = False
+    "`[hpki] insecure_test_cards`, `--allow-test-cards`. Never in production (G13)."
+    roles: frozenset[str] = ROLES
+    "Role texts that are known."
+    timestamp_required: bool = False
+    "Whether a signature without time-stamp is invalid (SIG-05)."
+    crl_grace: timedelta = timedelta(0)
+    "How long after its nextUpdate a revocation list still counts (J-03)."
+    clock_skew: timedelta = timedelta(seconds=180)
+    "How far ahead of us a time-stamp authority's clock may be."
+    algorithms: Algorithms = field(default_factory=Algorithms)
+
+    def anchors(self, kind: AnchorKind) -> tuple[Anchor, ...]:
+        """The authorities that count for `kind` under this policy."""
+        return tuple(
+            anchor
+            for anchor in self.trust.anchors
+            if anchor.kind is kind and (self.accept_test or not anchor.test)
+        )

@@ -1,0 +1,234 @@
+"""Revocation lists: whether a certificate was revoked at a moment, as far as lists can tell.
+
+RFC 5280 5 and 6.3 for what HPKI uses: complete lists of the issuing authority, with or without a
+scope (SARL). Indirect and partial lists are not used; their absence makes a status unknown, never
+good. HPKI lists drop entries of expired certificates, so a list made after a certificate's end
+proves nothing about it.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from asn1crypto import pem
+from asn1crypto import x509 as asn1
+from cryptography import x509
+
+from gateway.errors import Malformed
+from gateway.hpki.libraries import RAISED
+
+SECTION = "RFC 5280 6.3"
+_OID = x509.oid.ExtensionOID
+_KNOWN = {_OID.ISSUING_DISTRIBUTION_POINT, _OID.CRL_NUMBER, _OID.AUTHORITY_KEY_IDENTIFIER}
+_BENIGN = {
+    x509.ReasonFlags.unspecified,
+    x509.ReasonFlags.affiliation_changed,
+    x509.ReasonFlags.superseded,
+    x509.ReasonFlags.cessation_of_operation,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationList:
+    """A revocation list, wholly read; whether it may be believed depends on who asks."""
+
+    sha256: str
+    crl: x509.CertificateRevocationList
+    issuer: object
+    "The issuer's name in a form that can be compared (RFC 5280 7.1)."
+    since: datetime
+    until: datetime | None
+    key_id: bytes | None
+    users: bool
+    "Whether it speaks about end entities."
+    authorities: bool
+    "Whether it speaks about authorities (SARL)."
+    points: frozenset[x509.GeneralName]
+    "Names of its distribution point; empty means all."
+    usable: bool
+    "Whether every critical extension is understood, and it is complete and direct."
+
+
+class Standing(Enum):
+    """What the lists say about a certificate."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    HELD = "held"
+    MISSING = "missing"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The standing of one certificate, and what it was read from."""
+
+    standing: Standing
+    since: datetime | None = None
+    "Moment of revocation; with `GOOD` one that came later than the moment asked about."
+    benign: bool = True
+    "Whether the reason leaves earlier uses alone (RFC 3161 4)."
+    evidence: tuple[str, ...] = ()
+
+
+def read_list(content: bytes) -> RevocationList:
+    """One revocation list, DER or PEM; `Malformed` where it cannot be read."""
+    try:
+        if pem.detect(content):
+            content = pem.unarmor(content)[2]
+        return _read(content)
+    except RAISED as error:
+        raise Malformed("a revocation list cannot be read", "失効リストを読み取れません") from error
+
+
+def _read(der: bytes) -> RevocationList:
+    crl = x509.load_der_x509_crl(der)
+    scope: x509.IssuingDistributionPoint | None = None
+    key_id: bytes | None = None
+    usable = True
+    for extension in crl.extensions:
+        if isinstance(extension.value, x509.IssuingDistributionPoint):
+            scope = extension.value
+        elif isinstance(extension.value, x509.AuthorityKeyIdentifier):
+            key_id = extension.value.key_identifier
+        usable &= extension.oid in _KNOWN or not extension.critical
+        usable &= extension.oid != _OID.DELTA_CRL_INDICATOR
+    if scope is not None:
+        usable &= not scope.indirect_crl and scope.only_some_reasons is None
+        usable &= not scope.only_contains_attribute_certs and scope.relative_name is None
+    return RevocationList(
+        sha256=hashlib.sha256(der).hexdigest(),
+        crl=crl,
+        issuer=asn1.Name.load(crl.issuer.public_bytes()).hashable,
+        since=crl.last_update_utc,
+        until=crl.next_update_utc,
+        key_id=key_id,
+        users=scope is None or not scope.only_contains_ca_certs,
+        authorities=scope is None or not scope.only_contains_user_certs,
+        points=frozenset(scope.full_name or ()) if scope is not None else frozenset(),
+        usable=usable,
+    )
+
+
+def status(
+    certificate: asn1.Certificate,
+    issuer: asn1.Certificate,
+    lists: Iterable[RevocationList],
+    *,
+    moment: datetime,
+    now: datetime,
+    grace: timedelta,
+    digests: frozenset[str],
+) -> Status:
+    """What `lists` say about `certificate` at `moment`, asked at `now`.
+
+    Every believable list that shows a revocation at or before `moment` counts, whatever another
+    one says. Lists made after `now` are looked at only where no earlier one can answer.
+    """
+    believable = [one for one in lists if _speaks(one, certificate, issuer, digests)]
+    if not believable:
+        return Status(standing=Standing.MISSING)
+    then = [one for one in believable if one.since <= now]
+    if not any(_fresh(one, certificate, moment, grace) for one in then):
+        then = believable
+    revocations = _revocations(certificate.serial_number, then)
+    for found in revocations:
+        if found.since is None or found.since <= moment:
+            return found
+    fresh = [one for one in then if _fresh(one, certificate, moment, grace)]
+    if not fresh:
+        return Status(standing=Standing.STALE)
+    newest = max(fresh, key=lambda one: one.since)
+    after = min((found.since for found in revocations if found.since), default=None)
+    return Status(standing=Standing.GOOD, since=after, evidence=(newest.sha256,))
+
+
+def _speaks(
+    one: RevocationList,
+    certificate: asn1.Certificate,
+    issuer: asn1.Certificate,
+    digests: frozenset[str],
+) -> bool:
+    """Whether the list is about this certificate, and made by the authority that issued it."""
+    if not one.usable or one.issuer != certificate.issuer.hashable:
+        return False
+    if one.key_id and issuer.key_identifier and one.key_id != issuer.key_identifier:
+        return False
+    if not (one.authorities if certificate.ca else one.users):
+        return False
+    usage = issuer.key_usage_value
+    if usage is not None and "crl_sign" not in usage.native:
+        return False
+    try:
+        if one.points and not one.points & _points(certificate):
+            return False
+        digest = one.crl.signature_hash_algorithm
+        if digest is None or digest.name not in digests:
+            return False
+        key = x509.load_der_x509_certificate(issuer.dump()).public_key()
+        return one.crl.is_signature_valid(key)  # type: ignore[arg-type]
+    except RAISED:
+        return False
+
+
+def _points(certificate: asn1.Certificate) -> set[x509.GeneralName]:
+    """The distribution points that the certificate names, without those of other authorities."""
+    read = x509.load_der_x509_certificate(certificate.dump())
+    try:
+        points = read.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return set()
+    return {
+        name for point in points if point.crl_issuer is None for name in (point.full_name or ())
+    }
+
+
+def _fresh(
+    one: RevocationList, certificate: asn1.Certificate, moment: datetime, grace: timedelta
+) -> bool:
+    """Whether the list can prove that the certificate was not revoked at `moment`."""
+    if one.until is None or one.since > certificate.not_valid_after:
+        return False
+    return one.until + grace >= moment
+
+
+def _revocations(serial: int, lists: list[RevocationList]) -> list[Status]:
+    """Every revocation of the certificate; a hold counts only while the newest list shows it.
+
+    An entry that says something critical which is not understood counts from ever (RFC 5280 5.3).
+    """
+    newest = max(one.since for one in lists)
+    found: list[Status] = []
+    for one in lists:
+        entry = one.crl.get_revoked_certificate_by_serial_number(serial)
+        if entry is None:
+            continue
+        since, reason, strange = _entry(entry)
+        held = reason is x509.ReasonFlags.certificate_hold
+        if reason is x509.ReasonFlags.remove_from_crl or (held and one.since < newest):
+            continue
+        found.append(
+            Status(
+                standing=Standing.HELD if held else Standing.REVOKED,
+                since=None if strange else since,
+                benign=reason in _BENIGN and not strange,
+                evidence=(one.sha256,),
+            )
+        )
+    return sorted(found, key=lambda one: one.standing is Standing.HELD)
+
+
+def _entry(entry: x509.RevokedCertificate) -> tuple[datetime, x509.ReasonFlags, bool]:
+    """When and why; and whether it says something critical that is not understood."""
+    reason, strange = x509.ReasonFlags.unspecified, False
+    try:
+        for extension in entry.extensions:
+            if isinstance(extension.value, x509.CRLReason):
+                reason = extension.value.reason
+            else:
+                strange |= extension.critical
+    except RAISED:
+        strange = True
+    return entry.revocation_date_utc, reason, strange

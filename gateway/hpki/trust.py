@@ -1,0 +1,117 @@
+"""Trust as it is written: the TOML of `gateway verify --trust` and of `[hpki] trust`.
+
+`[[anchor]]` with `kind`, `file`, `from`, `to`, `test`; `[[certificate]]` with `file`, for
+intermediate certificates; `[[crl]]` with `file`. Reading the files is the caller's work: `named`
+says which, `read` makes `Trust` of the table and their bytes.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta, timezone
+from functools import cache
+from importlib.resources import files as package_files
+from typing import Any, TypeVar
+
+from gateway.errors import Malformed
+from gateway.hpki.certificates import read_all
+from gateway.hpki.policy import Anchor, AnchorKind, Trust
+from gateway.hpki.revocation import read_list
+from gateway.settings import SettingsError
+
+_Read = TypeVar("_Read")
+JAPAN = timezone(timedelta(hours=9))
+"A date without time is a day in Japan."
+_KEYS = {
+    "anchor": {"kind", "file", "from", "to", "test"},
+    "certificate": {"file"},
+    "crl": {"file"},
+}
+
+
+def named(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files that the table names; raises `SettingsError` where it is not a trust table."""
+    return tuple(row["file"] for kind in _KEYS for row in _rows(table, kind))
+
+
+def read(table: Mapping[str, Any], files: Mapping[str, bytes]) -> Trust:
+    """The trust that a table and its files say; raises `SettingsError` naming what is wrong."""
+    for name in table.keys() - _KEYS.keys():
+        raise SettingsError(f"trust: unknown table [[{name}]]: known are {', '.join(_KEYS)}")
+    return Trust(
+        anchors=tuple(anchor for row in _rows(table, "anchor") for anchor in _anchors(row, files)),
+        certificates=tuple(
+            certificate
+            for row in _rows(table, "certificate")
+            for certificate in _content(row, files, read_all)
+        ),
+        crls=tuple(_content(row, files, read_list) for row in _rows(table, "crl")),
+    )
+
+
+@cache
+def shipped() -> Trust:
+    """The MHLW HPKI Root CA V2 and the time-stamp authorities that come with the product."""
+    folder = package_files("gateway.hpki").joinpath("data")
+    table = tomllib.loads(folder.joinpath("trust.toml").read_text("utf-8"))
+    return read(table, {name: folder.joinpath(name).read_bytes() for name in named(table)})
+
+
+def _rows(table: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The rows of one kind, each with a file and no unknown key."""
+    rows = table.get(kind, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SettingsError(f"trust: write [[{kind}]], with two brackets")
+    for row in rows:
+        for key in row.keys() - _KEYS[kind]:
+            known = ", ".join(sorted(_KEYS[kind]))
+            raise SettingsError(f"trust: unknown key {key} in [[{kind}]]: known are {known}")
+        if not isinstance(row.get("file"), str) or not row["file"]:
+            raise SettingsError(f'trust: [[{kind}]] needs file = "…"')
+    return rows
+
+
+def _anchors(row: dict[str, Any], files: Mapping[str, bytes]) -> list[Anchor]:
+    """The authorities of one row; a PEM file may hold several."""
+    kinds = {kind.value: kind for kind in AnchorKind}
+    if row.get("kind") not in kinds:
+        raise SettingsError(f"trust: {row['file']}: kind must be one of {', '.join(kinds)}")
+    test = row.get("test", False)
+    if not isinstance(test, bool):
+        raise SettingsError(f"trust: {row['file']}: test must be true or false")
+    since, until = _moment(row, "from", time.min), _moment(row, "to", time.max)
+    if since and until and since > until:
+        raise SettingsError(f"trust: {row['file']}: from is after to")
+    return [
+        Anchor(
+            kind=kinds[row["kind"]], certificate=certificate, since=since, until=until, test=test
+        )
+        for certificate in _content(row, files, read_all)
+    ]
+
+
+def _content(
+    row: dict[str, Any], files: Mapping[str, bytes], reader: Callable[[bytes], _Read]
+) -> _Read:
+    """What the file of a row holds."""
+    try:
+        return reader(files[row["file"]])
+    except Malformed as error:
+        raise SettingsError(f"trust: {row['file']}: {error.english}") from error
+
+
+def _moment(row: dict[str, Any], key: str, edge: time) -> datetime | None:
+    """A moment: RFC 3339 with zone, or a day in Japan, which begins or ends with `edge`."""
+    value = row.get(key)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
+        except ValueError:
+            value = None
+    if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            return value
+    elif isinstance(value, date):
+        return datetime.combine(value, edge, JAPAN)
+    raise SettingsError(f"trust: {row['file']}: {key} must be a day, or a time with its zone")

@@ -1,0 +1,244 @@
+"""The signer: path, policy, key usage, revocation and role at the moment that counts.
+
+That moment is the proven time; without a time-stamp the time of reception, and without that the
+time of verification (RFC 5280 6, ETSI EN 319 102-1 5.5).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from asn1crypto import x509
+
+from gateway.errors import Malformed
+from gateway.hpki import path, revocation
+from gateway.hpki.certificates import fingerprint
+from gateway.hpki.hcrole import read_roles
+from gateway.hpki.opened import failed, passed, unknown
+from gateway.hpki.policy import AUTHENTICATION, AnchorKind, SignaturePolicy
+from gateway.hpki.revocation import RevocationList, Standing
+from gateway.model.signature import Check, CheckOutcome, HcRole
+
+_POLICY = "RFC 5280 6.1.5"
+_USAGE = "RFC 5280 4.2.1.3"
+_PURPOSES = {"any_extended_key_usage", "email_protection", "1.3.6.1.5.5.7.3.36"}
+"Extended key usages under which a document may be signed; HPKI certificates have none."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """What is known about the signer."""
+
+    checks: tuple[Check, ...] = ()
+    roles: tuple[HcRole, ...] = ()
+    "Read only from a certificate whose path holds (J-01)."
+    policy: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+def judge(
+    certificate: x509.Certificate,
+    helpers: Iterable[x509.Certificate],
+    lists: tuple[RevocationList, ...],
+    policy: SignaturePolicy,
+    moment: datetime,
+    now: datetime,
+) -> Signer:
+    """Everything about the signer's certificate at `moment`, asked at `now`."""
+    found = path.validate(
+        certificate,
+        (*helpers, *policy.trust.certificates),
+        policy.anchors(AnchorKind.HPKI),
+        moment=moment,
+        policies=policy.policies,
+        algorithms=policy.algorithms,
+    )
+    usage = _usage(certificate)
+    if not isinstance(found, path.Chain):
+        reason = _policy(certificate, frozenset(), policy)
+        known = (reason[0],) if policy.test_policies & _policies(certificate) else ()
+        return Signer(checks=(found, *known, usage), evidence=(fingerprint(certificate),))
+    held = passed(
+        "path",
+        "the path leads to a trusted authority",
+        "信頼する認証局までの認証パスを確認しました",
+        path.SECTION,
+    )
+    accepted, oid = _policy(certificate, found.policies, policy)
+    revoked, evidence = _revocation(found, lists, policy, moment, now)
+    role, roles = _role(certificate, policy)
+    return Signer(
+        checks=(held, accepted, usage, revoked, role),
+        roles=roles,
+        policy=oid,
+        evidence=(
+            *map(fingerprint, found.certificates),
+            fingerprint(found.anchor.certificate),
+            *evidence,
+        ),
+    )
+
+
+def _policies(certificate: x509.Certificate) -> frozenset[str]:
+    """Policies that the certificate itself asserts."""
+    value = certificate.certificate_policies_value
+    if value is None:
+        return frozenset()
+    return frozenset(one["policy_identifier"].dotted for one in value)
+
+
+def _policy(
+    certificate: x509.Certificate, valid: frozenset[str], policy: SignaturePolicy
+) -> tuple[Check, str]:
+    """Whether the path is valid for the signing policy, and which.
+
+    A test card is not: its policy is not in its authority's set. It is recognised by its own
+    policy, and accepted only by the switch that says so.
+    """
+    if valid:
+        oid = min(valid)
+        return passed(
+            "policy",
+            "the path is valid for the signing policy",
+            "署名用の証明書ポリシーです",
+            _POLICY,
+        ), oid
+    own = _policies(certificate)
+    test = own & policy.test_policies
+    if test and policy.accept_test:
+        return passed(
+            "policy",
+            "a test card, accepted by the switch for test cards",
+            "テスト用カードです（テストカードを許可する設定により受理）",
+            _POLICY,
+        ), min(test)
+    if test:
+        return failed(
+            "policy",
+            "a test card: it is no proof of a qualification",
+            "テスト用カードであり、資格の証明になりません",
+            _POLICY,
+        ), ""
+    if AUTHENTICATION in own:
+        return failed(
+            "policy",
+            "a certificate for log-in, not for documents",
+            "認証用の証明書であり、文書の署名には使えません",
+            _POLICY,
+        ), ""
+    return failed(
+        "policy",
+        "the path is not valid for the signing policy",
+        "署名用の証明書ポリシーではありません",
+        _POLICY,
+    ), ""
+
+
+def _usage(certificate: x509.Certificate) -> Check:
+    """Whether the certificate may sign documents: nonRepudiation, and no authority's (SIG-01)."""
+    usage = certificate.key_usage_value
+    bits = usage.native if usage is not None else set()
+    extended = certificate.extended_key_usage_value
+    if (
+        "non_repudiation" not in bits
+        or bits & {"key_cert_sign", "crl_sign"}
+        or certificate.ca
+        or (extended is not None and not _PURPOSES & set(extended.native))
+    ):
+        return failed(
+            "key-usage",
+            "the certificate is not for signing documents",
+            "文書に署名するための証明書ではありません",
+            _USAGE,
+        )
+    return passed("key-usage", "the certificate is for signing documents", "署名用の鍵です", _USAGE)
+
+
+def _revocation(
+    chain: path.Chain,
+    lists: tuple[RevocationList, ...],
+    policy: SignaturePolicy,
+    moment: datetime,
+    now: datetime,
+) -> tuple[Check, tuple[str, ...]]:
+    """Whether the certificate or an authority of the path was revoked at `moment` (J-03)."""
+    evidence: list[str] = []
+    outcome = passed(
+        "revocation",
+        "nothing in the path was revoked at that time",
+        "その時点で失効していません",
+        revocation.SECTION,
+    )
+    for place, (certificate, issuer) in enumerate(chain.links):
+        status = revocation.status(
+            certificate,
+            issuer,
+            lists,
+            moment=moment,
+            now=now,
+            grace=policy.crl_grace,
+            digests=policy.algorithms.digests,
+        )
+        evidence.extend(status.evidence)
+        check = _standing(status, authority=place > 0)
+        if check is not None and outcome.outcome is not CheckOutcome.FAILED:
+            outcome = check
+        if place == 0 and status.standing is Standing.GOOD and status.since is not None:
+            outcome = passed(
+                "revocation",
+                "revoked only after that time, which does no harm",
+                "その時点より後の失効であり、影響しません",
+                revocation.SECTION,
+            )
+    return outcome, tuple(evidence)
+
+
+def _standing(status: revocation.Status, *, authority: bool) -> Check | None:
+    """The check for one certificate's standing; None where it is good."""
+    whose = "an authority's certificate" if authority else "the certificate"
+    owner = "認証局の証明書" if authority else "証明書"
+    if status.standing is Standing.GOOD:
+        return None
+    if status.standing is Standing.REVOKED:
+        return failed(
+            "revocation",
+            f"{whose} was revoked at or before that time",
+            f"{owner}はその時点までに失効しています",
+            revocation.SECTION,
+        )
+    reasons = {
+        Standing.HELD: (f"{whose} is on hold", f"{owner}が一時停止中です"),
+        Standing.STALE: (
+            f"the revocation lists are too old or too late for {whose}",
+            f"{owner}についての失効リストがその時点に対して有効ではありません",
+        ),
+        Standing.MISSING: (
+            f"there is no usable revocation list for {whose}",
+            f"{owner}についての失効リストがありません",
+        ),
+    }
+    english, japanese = reasons[status.standing]
+    return unknown("revocation", english, japanese, revocation.SECTION)
+
+
+def _role(
+    certificate: x509.Certificate, policy: SignaturePolicy
+) -> tuple[Check, tuple[HcRole, ...]]:
+    """The health-care roles, all of them known (`hcrole`)."""
+    try:
+        roles = read_roles(certificate)
+    except Malformed as error:
+        return failed("role", error.english, error.japanese, error.at), ()
+    if not all(role.text in policy.roles for role in roles):
+        return unknown(
+            "role",
+            "the role text is not in the role table: compare it with the certificate policy",
+            "資格の表記が一覧にありません。証明書ポリシーと照合してください",
+            "ISO 17090 hcRole",
+        ), roles
+    return passed(
+        "role",
+        "the certificate states a health-care role",
+        "資格を確認しました",
+        "ISO 17090 hcRole",
+    ), roles

@@ -1,0 +1,188 @@
+"""Document bytes and a policy to a `SignatureReport`: the one entry of this room.
+
+Order for every format: parse within limits, one signature at its place, its cryptography; then the
+time-stamp gives the moment at which path, policy, key usage, revocation and role are judged. The
+certificate that is judged is the very object that verified the signature. Any bytes give a report;
+nothing here raises on input (G6). `VERIFIED` needs every check to pass: what cannot be established
+is `UNVERIFIABLE` (RD-23).
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+
+from gateway.errors import Malformed, UntrustedSignature
+from gateway.hpki import trustworthy
+from gateway.hpki.certificates import describe
+from gateway.hpki.opened import Opened, failed
+from gateway.hpki.policy import SignaturePolicy
+from gateway.hpki.revocation import RevocationList, read_list
+from gateway.model.signature import (
+    Check,
+    CheckOutcome,
+    Indication,
+    Signature,
+    SignatureReport,
+)
+
+_MOST_TOKENS = 10
+_HEAD = 1024
+
+
+def verify(
+    content: bytes,
+    policy: SignaturePolicy,
+    *,
+    at: datetime,
+    received: datetime | None = None,
+) -> SignatureReport:
+    """The verdict on `content` as of `at`; `received` is when it came to us, if it came earlier.
+
+    An unsigned document has a report without signatures, whose indication is `UNVERIFIABLE`: what
+    that means is for the caller to decide (`required`).
+    """
+    signatures = tuple(_judge(opened, policy, at, received) for opened in _open(content, policy))
+    return SignatureReport(
+        file_sha256=hashlib.sha256(content).hexdigest(),
+        indication=_worst(signature.indication for signature in signatures),
+        signatures=signatures,
+        verified_at=at,
+        received=received,
+    )
+
+
+def required(
+    report: SignatureReport, roles: frozenset[str] = frozenset(), *, timestamp: bool = False
+) -> None:
+    """Raise `UntrustedSignature` unless every signature verified, by someone with one of `roles`.
+
+    `timestamp` demands a proven time besides (SIG-05). An empty `roles` accepts every known role.
+    """
+    if not report.signed:
+        raise _untrusted("a signature is required", "電子署名が必要です", report)
+    if not report.passed:
+        words = {
+            Indication.INVALID: ("the signature is invalid", "電子署名が無効です"),
+            Indication.UNVERIFIABLE: (
+                "the signature cannot be verified now",
+                "電子署名を今は検証できません",
+            ),
+        }
+        raise _untrusted(*words[report.indication], report)
+    for signature in report.signatures:
+        if roles and not any(role.text in roles for role in signature.roles):
+            raise _untrusted(
+                "the signer has not the role that this document needs",
+                "署名者の資格がこの文書に必要な資格と異なります",
+                report,
+            )
+        if timestamp and signature.proven is None:
+            raise _untrusted("a time-stamp is required", "タイムスタンプが必要です", report)
+
+
+def _untrusted(english: str, japanese: str, report: SignatureReport) -> UntrustedSignature:
+    return UntrustedSignature(english, japanese, report=report)
+
+
+def _open(content: bytes, policy: SignaturePolicy) -> tuple[Opened, ...]:
+    """The signatures of a document, by what its bytes are and not by what it is called."""
+    head = content[:_HEAD]
+    if b"%PDF-" in head:
+        from gateway.hpki.pdf import open_signatures
+
+        return open_signatures(content, policy.algorithms)
+    start = head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")
+    if start.startswith(b"<"):
+        from gateway.hpki.xml import open_signature
+
+        opened = open_signature(content, policy.algorithms)
+        return () if opened is None else (opened,)
+    return ()
+
+
+def _judge(
+    opened: Opened, policy: SignaturePolicy, at: datetime, received: datetime | None
+) -> Signature:
+    """The verdict on one signature."""
+    lists = (*policy.trust.crls, *_lists(opened.crls))
+    checks = list(opened.checks)
+    evidence: list[str] = []
+    proven: datetime | None = None
+    if opened.tokens:
+        from gateway.hpki import timestamp
+
+        around = timestamp.Surroundings(
+            policy=policy, helpers=opened.helpers, crls=lists, now=at, received=received
+        )
+        stamps = [
+            timestamp.judge(token, stamped, around)
+            for token, stamped in opened.tokens[:_MOST_TOKENS]
+        ]
+        checks.extend(stamp.check for stamp in stamps)
+        evidence.extend(one for stamp in stamps for one in stamp.evidence)
+        times = [stamp.time for stamp in stamps if stamp.time is not None]
+        proven = min(times) if len(times) == len(stamps) else None
+    elif policy.timestamp_required:
+        checks.append(
+            failed("time-stamp", "there is no time-stamp", "タイムスタンプがありません", "SIG-05")
+        )
+    signer = trustworthy.Signer()
+    broken = any(check.outcome is CheckOutcome.FAILED for check in opened.checks)
+    if opened.certificate is not None and not broken:
+        signer = trustworthy.judge(
+            opened.certificate, opened.helpers, lists, policy, proven or received or at, at
+        )
+        checks.extend(signer.checks)
+        evidence.extend(signer.evidence)
+    subject, serial = describe(opened.certificate)
+    return Signature(
+        format=_level(opened),
+        indication=_indication(checks),
+        checks=tuple(checks),
+        subject=subject,
+        serial=serial,
+        role=signer.roles[0] if signer.roles else None,
+        roles=signer.roles,
+        policy=signer.policy,
+        claimed=opened.claimed,
+        proven=proven,
+        covered_sha256=hashlib.sha256(opened.covered).hexdigest() if opened.covered else "",
+        covered=opened.covered,
+        whole_document=opened.whole_document,
+        evidence=tuple(dict.fromkeys(evidence)),
+    )
+
+
+def _lists(contents: Iterable[bytes]) -> list[RevocationList]:
+    """Revocation lists that came along; what cannot be read tells nothing."""
+    found = []
+    for content in contents:
+        try:
+            found.append(read_list(content))
+        except Malformed:
+            continue
+    return found
+
+
+def _level(opened: Opened) -> str:
+    """The level that the verdict rests on, whatever else came along."""
+    without = {"XAdES": "XAdES-BES", "PAdES": "PAdES-B"}
+    if opened.form not in without:
+        return opened.form
+    return f"{opened.form}-T" if opened.tokens else without[opened.form]
+
+
+def _indication(checks: Iterable[Check]) -> Indication:
+    outcomes = {check.outcome for check in checks}
+    if CheckOutcome.FAILED in outcomes:
+        return Indication.INVALID
+    return Indication.VERIFIED if outcomes == {CheckOutcome.PASSED} else Indication.UNVERIFIABLE
+
+
+def _worst(indications: Iterable[Indication]) -> Indication:
+    """The document's verdict: that of its weakest signature."""
+    found = set(indications)
+    for indication in (Indication.INVALID, Indication.UNVERIFIABLE, Indication.VERIFIED):
+        if indication in found:
+            return indication
+    return Indication.UNVERIFIABLE
