@@ -1,0 +1,1 @@
+"""Foreign peers that the gateway is tried against: programs nobody here wrote."""

@@ -1,0 +1,1 @@
+"""IPF (Open eHealth Integration Platform, Java) as client and as responder."""

@@ -1,0 +1,118 @@
+package peer;
+
+import java.io.StringWriter;
+import java.time.LocalDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.List;
+import java.util.UUID;
+import javax.xml.transform.OutputKeys;
+import javax.xml.transform.TransformerException;
+import javax.xml.transform.TransformerFactory;
+import javax.xml.transform.dom.DOMSource;
+import javax.xml.transform.stream.StreamResult;
+import org.w3c.dom.Element;
+
+/** HL7 V3 answers to one request, as text. */
+final class Answer {
+    private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("yyyyMMddHHmmss");
+    private static final String PARAMETERS = "controlActProcess/queryByParameter";
+    private static final TransformerFactory COPIER = TransformerFactory.newInstance();
+
+    private final Element request;
+
+    private Answer(Element request) {
+        this.request = request;
+    }
+
+    static Answer to(String request) throws Exception {
+        return new Answer(Xml.parse(request));
+    }
+
+    Element request() {
+        return request;
+    }
+
+    /** MCCI_IN000002UV01: {@code CA}, or another letter with the text of an error. */
+    String accept(String letter, String error) {
+        return wrap("MCCI_IN000002UV01", letter, error == null ? "" : detail("100", error, ""), "", null);
+    }
+
+    /** ITI-45 answer with these ids; none means that nothing is known in the requested domains. */
+    String identifiers(List<Demo.Id> ids) throws TransformerException {
+        var event = ids.isEmpty() ? "" : event(ids, "<name nullFlavor=\"NA\"/>", "",
+                "<assignedEntity classCode=\"ASSIGNED\"><id root=\"" + ids.get(0).domain() + "\"/></assignedEntity>");
+        return act("PRPA_IN201310UV02", "AA", ids.isEmpty() ? "NF" : "OK", "", event, null);
+    }
+
+    /** ITI-45 answer for something unknown at {@code location}. */
+    String unknown(String location) throws TransformerException {
+        return act("PRPA_IN201310UV02", "AE", "AE", detail("204", "unknown key identifier", location), "", null);
+    }
+
+    /** ITI-55 answer with one match. */
+    String match(String home, Demo.Id id, Demo.Patient patient) throws TransformerException {
+        var provider = """
+                <providerOrganization classCode="ORG" determinerCode="INSTANCE"><id root="%s"/><name>IPF</name>\
+                <contactParty classCode="CON"/></providerOrganization><subjectOf1><queryMatchObservation classCode="COND" \
+                moodCode="EVN"><code code="IHE_PDQ"/><value xsi:type="INT" value="100"/></queryMatchObservation></subjectOf1>"""
+                .formatted(id.domain());
+        var custodian = """
+                <assignedEntity classCode="ASSIGNED"><id root="%s"/><code code="NotHealthDataLocator" \
+                codeSystem="1.3.6.1.4.1.19376.1.2.27.2"/></assignedEntity>""".formatted(home);
+        return act("PRPA_IN201306UV02", "AA", "OK", "", event(List.of(id), Hl7.person(patient, "1-1"), provider, custodian), home);
+    }
+
+    /** ITI-55 answer without a match. */
+    String noMatch(String home) throws TransformerException {
+        return act("PRPA_IN201306UV02", "AA", "NF", "", "", home);
+    }
+
+    private static String event(List<Demo.Id> ids, String person, String provider, String custodian) {
+        var all = new StringBuilder();
+        ids.forEach(id -> all.append(Hl7.ii(id)));
+        return """
+                <subject typeCode="SUBJ"><registrationEvent classCode="REG" moodCode="EVN"><id nullFlavor="NA"/>\
+                <statusCode code="active"/><subject1 typeCode="SBJ"><patient classCode="PAT">%s<statusCode code="active"/>\
+                <patientPerson classCode="PSN" determinerCode="INSTANCE">%s</patientPerson>%s</patient></subject1>\
+                <custodian typeCode="CST">%s</custodian></registrationEvent></subject>"""
+                .formatted(all, person, provider, custodian);
+    }
+
+    private String act(String interaction, String letter, String response, String detail, String event, String home)
+            throws TransformerException {
+        var queryId = Xml.one(request, PARAMETERS + "/queryId");
+        // ITI-55 answers carry no quantities, ITI-45 answers may.
+        return wrap(interaction, letter, detail, """
+                <controlActProcess classCode="CACT" moodCode="EVN"><code code="%s" codeSystem="2.16.840.1.113883.1.6"/>%s\
+                <queryAck><queryId root="%s" extension="%s"/><queryResponseCode code="%s"/></queryAck>%s</controlActProcess>"""
+                .formatted(interaction.replace("_IN", "_TE"), event, queryId.getAttribute("root"),
+                        Xml.escape(queryId.getAttribute("extension")), response, copy(Xml.one(request, PARAMETERS))), home);
+    }
+
+    private String wrap(String interaction, String letter, String detail, String act, String home) {
+        var sender = Xml.attribute(request, "receiver/device/id", "root");
+        var receiver = Xml.attribute(request, "sender/device/id", "root");
+        return """
+                <%1$s xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" ITSVersion="XML_1.0">\
+                <id root="%2$s"/><creationTime value="%3$s"/><interactionId root="2.16.840.1.113883.1.6" extension="%1$s"/>\
+                <processingCode code="T"/><processingModeCode code="T"/><acceptAckCode code="NE"/>\
+                <receiver typeCode="RCV">%4$s</receiver><sender typeCode="SND">%5$s</sender>\
+                <acknowledgement><typeCode code="%6$s"/><targetMessage><id root="%7$s"/></targetMessage>%8$s</acknowledgement>\
+                %9$s</%1$s>"""
+                .formatted(interaction, UUID.randomUUID(), LocalDateTime.now().format(TIME), Hl7.device(receiver, null),
+                        Hl7.device(sender, home), letter, Xml.attribute(request, "id", "root"), detail, act);
+    }
+
+    private static String detail(String code, String text, String location) {
+        return "<acknowledgementDetail typeCode=\"E\"><code code=\"%s\" codeSystem=\"2.16.840.1.113883.18.217\"/><text>%s</text>%s</acknowledgementDetail>"
+                .formatted(code, Xml.escape(text), location.isEmpty() ? "" : "<location>" + Xml.escape(location) + "</location>");
+    }
+
+    private static String copy(Element element) throws TransformerException {
+        var text = new StringWriter();
+        var copier = COPIER.newTransformer();
+        copier.setOutputProperty(OutputKeys.OMIT_XML_DECLARATION, "yes");
+        copier.transform(new DOMSource(element), new StreamResult(text));
+        return text.toString();
+    }
+}
