@@ -53,6 +53,9 @@ class BlobWriter(Protocol):
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Append bytes."""
 
+    def reader(self) -> BinaryIO:
+        """The bytes so far, to be looked at before they are committed or forgotten."""
+
     def commit(self) -> Blob:
         """Make the bytes durable under their hash and say what they are."""
 
@@ -279,6 +282,12 @@ class FolderWriter(BlobWriter):
         except Busy:
             self.abort()
             raise
+
+    def reader(self) -> BinaryIO:
+        """The bytes so far, as a file of its own position."""
+        with _durable("a document"):
+            self._stream.flush()
+        return self._path.open("rb")
 
     def commit(self) -> Blob:
         """Make the bytes durable under their hash and say what they are."""
