@@ -179,8 +179,6 @@ class FormReader:
 def _frame(reason: str, *, at: str = "") -> Malformed:
     text = "フォームの構成が正しくありません"
     return Malformed(reason, text, at=at, rule="C-06", log="MTOM-FRAME")
-        reason, "フォームの構成が正しくありません", at=at, rule="C-06", log="MTOM-FRAME"
-    )
 
 
 def _over(reason: str) -> OverLimit:
