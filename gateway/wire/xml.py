@@ -106,7 +106,7 @@ def _as_utf8(content: bytes, charset: str | None) -> bytes:
     """UTF-8 without declaration; other encodings and contradictions are refused (A-05)."""
     said = (charset or "").lower()
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        if said not in ("", "utf-16"):
+        if said not in ("", "utf-16") or content[:4] == b"\xff\xfe\x00\x00":
             raise _encoding()
         try:
             content = content.decode("utf-16").encode("utf-8")
@@ -118,7 +118,7 @@ def _as_utf8(content: bytes, charset: str | None) -> bytes:
             raise _encoding()
         content = content.removeprefix(b"\xef\xbb\xbf")
         allowed = b"utf-8"
-    if not content.startswith(b"<?xml"):
+    if not content.startswith((b"<?xml ", b"<?xml\t", b"<?xml\r", b"<?xml\n")):
         return content
     found = _DECLARATION.match(content)
     if found is None or (found[1] is not None and found[1].lower() != allowed):
