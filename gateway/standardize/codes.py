@@ -19,8 +19,8 @@ _SYSTEMS = {row["name"]: row["system"] for row in tables.rows("systems")}
 _UNITS = {row["unit"]: row["ucum"] for row in tables.rows("units")}
 _DOSE_UNITS = {row["code"]: row["name"] for row in tables.rows("dose_units")}
 _MATERIALS = {row["code"]: row["name"] for row in tables.rows("lab_materials")}
-_HL7_TABLE = re.compile(r"HL7(\d{4})")
-_JAHIS_TABLE = re.compile(r"J(?:HS[DI]|SHR)\d{0,4}")
+_HL7_TABLE = re.compile(r"HL7([0-9]{4})")
+_JAHIS_TABLE = re.compile(r"J(?:HS[DI]|SHR)[0-9]{0,4}")
 _JLAC10 = re.compile(r"[0-9][0-9A-Z]{16}")
 _HOT_LENGTHS = {7: "HOT7", 9: "HOT9", 13: "HOT13"}
 

@@ -25,8 +25,8 @@ _ERAS = {
 _LETTERS = {"1": "M", "2": "T", "3": "S", "4": "H", "5": "R"}
 _ERA_NAMES = {"明治": "M", "大正": "T", "昭和": "S", "平成": "H", "令和": "R"}
 _SHORT_NAMES = {"明": "M", "大": "T", "昭": "S", "平": "H", "令": "R"}
-_ERA = re.compile(r"([MTSHR])(\d{2})(\d{2})(\d{2})")
-_LOOSE = re.compile(r"([MTSHR])(\d{1,2})[./-](\d{1,2})[./-](\d{1,2})")
+_ERA = re.compile(r"([MTSHR])([0-9]{2})([0-9]{2})([0-9]{2})")
+_LOOSE = re.compile(r"([MTSHR])([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{1,2})")
 _EARLIEST = 1850
 
 
@@ -38,7 +38,7 @@ def fhir_time(text: str) -> str:
     """
     if not hl7v2.is_time(text):
         return ""
-    body, zone = re.fullmatch(r"([\d.]+)([+-]\d{4})?", text).groups()  # type: ignore[union-attr]
+    body, zone = re.fullmatch(r"([0-9.]+)([+-][0-9]{4})?", text).groups()  # type: ignore[union-attr]
     digits, _, fraction = body.partition(".")
     day = "-".join(part for part in (digits[:4], digits[4:6], digits[6:8]) if part)
     if len(digits) <= 8:
@@ -63,12 +63,12 @@ def order_of(text: str) -> str:
 
 def _six_digits(shown: str) -> str:
     """A fraction of any length as six digits, which is what every Python reads."""
-    return re.sub(r"\.(\d+)", lambda found: f".{found[1]:0<6}", shown)
+    return re.sub(r"\.([0-9]+)", lambda found: f".{found[1]:0<6}", shown)
 
 
 def birth(text: str) -> date | None:
     """A date of birth; None where it is not a whole date that exists and can be a birth."""
-    if not re.fullmatch(r"\d{8}(\d{2,6})?", text) or not hl7v2.is_time(text):
+    if not re.fullmatch(r"[0-9]{8}([0-9]{2,6})?", text) or not hl7v2.is_time(text):
         return None
     year = int(text[:4])
     if not _EARLIEST <= year < 9999:
@@ -89,11 +89,11 @@ def western(text: str) -> tuple[date | None, bool]:
                 plain = letter + plain[len(name) :]
                 break
     plain = plain.replace("元", "1").replace("年", ".").replace("月", ".").removesuffix("日")
-    if re.fullmatch(r"\d{7}", plain) and plain[0] in _LETTERS:
+    if re.fullmatch(r"[0-9]{7}", plain) and plain[0] in _LETTERS:
         plain = _LETTERS[plain[0]] + plain[1:]
-    if re.fullmatch(r"\d{8}", plain):
+    if re.fullmatch(r"[0-9]{8}", plain):
         return birth(plain), False
-    if re.fullmatch(r"\d{4}[./-]\d{1,2}[./-]\d{1,2}", plain):
+    if re.fullmatch(r"[0-9]{4}[./-][0-9]{1,2}[./-][0-9]{1,2}", plain):
         year, month, day = re.split(r"[./-]", plain)
         return birth(f"{year}{month:0>2}{day:0>2}"), False
     found = _ERA.fullmatch(plain) or _LOOSE.fullmatch(plain)

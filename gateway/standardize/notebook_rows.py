@@ -12,7 +12,7 @@ from gateway.errors import Malformed, OverLimit
 from gateway.wire import japanese
 from gateway.wire.japanese import Charset
 
-HEADER = re.compile(r"JAHISTC(\d{2}),? ?([12]?),*")
+HEADER = re.compile(r"JAHISTC([0-9]{2}),? ?([12]?),*")
 MOST_COLUMNS = 500
 LONGEST_CELL = 64 * 1024
 _LINE = re.compile(rb"[^\r\n]+")

@@ -13,8 +13,8 @@ from typing import Any
 from gateway.standardize import codes
 from gateway.wire import fhir
 
-_DECIMAL = re.compile(r"[+-]?(?:\d{1,30}\.?\d{0,20}|\.\d{1,20})")
-_NUMBER = r"([+-]?(?:\d{1,30}\.?\d{0,20}|\.\d{1,20}))"
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,20}|\.[0-9]{1,20})")
+_NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,20}|\.[0-9]{1,20}))"
 _BEFORE = re.compile(rf"(<=|=<|≦|≤|>=|=>|≧|≥|<|>|〈|〉) ?{_NUMBER}")
 _AFTER = re.compile(rf"{_NUMBER} ?(以上|以下|未満|超過?|<=|=<|≦|>=|=>|≧|<|>)")
 _RANGE = re.compile(rf"{_NUMBER} ?(?:-|~|〜|–|−|ー) ?{_NUMBER}")

@@ -29,10 +29,10 @@ _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _FORBIDDEN = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
 _LINE = re.compile(rb"[^\r\n]+")
 _TIME = re.compile(
-    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.\d{1,4})?)?)?)?)?)?"
-    r"(?:[+-](?:0\d|1[0-4])[0-5]\d)?"
+    r"([0-9]{4})(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:\.[0-9]{1,4})?)?)?)?)?)?"
+    r"(?:[+-](?:0[0-9]|1[0-4])[0-5][0-9])?"
 )
-_FORMATTING = re.compile(r"\.[a-z]{2}[+-]?\d*|[HN]|[XCMZ][0-9A-Za-z]*")
+_FORMATTING = re.compile(r"\.[a-z]{2}[+-]?[0-9]*|[HN]|[XCMZ][0-9A-Za-z]*")
 _ESCAPED = {"F": 0, "S": 1, "R": 2, "E": 3, "T": 4}
 
 
@@ -194,7 +194,7 @@ def parse(
 
 def _charset(header: bytes, content: bytes, notes: set[str]) -> Charset:
     """The declared character set (MSH-18), or the one the bytes show, said aloud (F-04)."""
-    fields = header.split(header[3:4])
+    fields = header.split(header[3:4]) if len(header) > 3 else []
     names = fields[17].decode("ascii", "ignore") if len(fields) > 17 else ""
     sets = [found for name in names.split("~") if name and (found := japanese.declared(name))]
     charset = next((one for one in sets if one is not Charset.ASCII), sets[0] if sets else None)

@@ -36,8 +36,8 @@ _ANSWERS: dict[type[Refusal], tuple[str, str]] = {
     errors.Busy: ("AR", "206"),
     errors.UntrustedSignature: ("AE", "103"),
 }
-_RULE = re.compile(r"HL7 (A[ER]) (\d{3})")
-_PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?(?:[-.](\d+))?(?:\.(\d+))?")
+_RULE = re.compile(r"HL7 (A[ER]) ([0-9]{3})")
+_PLACE = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[([0-9]+)\])?(?:[-.]([0-9]+))?(?:\.([0-9]+))?")
 _WORDS = {
     "100": "Segment sequence error",
     "101": "Required field missing",

@@ -14,7 +14,7 @@ from gateway.wire import hl7v2
 from gateway.wire.hl7v2 import Message, Segment
 
 ORDER, MISSING, TYPE, TABLE = "100", "101", "102", "103"
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def read_structures(rows: Iterable[Mapping[str, str]]) -> dict[str, Structure]:
 
 
 def _read_rule(word: str) -> FieldRule:
-    found = re.fullmatch(r"(\d+)(!?)([A-Z]*)(?:=(\S+))?", word)
+    found = re.fullmatch(r"([0-9]+)(!?)([A-Z]*)(?:=(\S+))?", word)
     if not found:
         raise ValueError(f"not a field rule: {word}")
     values = frozenset(found[4].split("/")) if found[4] else frozenset()

@@ -13,7 +13,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES, ids=lambda name: name.rpartition("/")[2])
 def test_golden(name, golden):
     upload = Upload(
         path=name,

@@ -4,6 +4,7 @@ One JP_MedicationRequest an RXE. RP number and place in the RP come from ORC-4, 
 number or `order_RP_seq`.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ _RXE = frozenset({2, 3, 4, 5, 7, 10, 11, 12, 15, 19, 21, 31, 32})
 _TQ1 = frozenset({1, 3, 6, 7, 8, 11})
 _RXR = frozenset({1, 2, 4})
 _NTE = frozenset({1, 2, 3})
+_RP = re.compile(r".*_([0-9]{1,6})_([0-9]{1,6})")
 _CANCELLED = frozenset({"CA", "OC", "CR", "UA"})
 _STOPPED = frozenset({"DC", "OD", "DR"})
 _HELD = frozenset({"HD", "OH", "HR"})
@@ -90,10 +92,10 @@ def _number(reading: Reading, order: _Order) -> str:
 
 def _rp(orc: Segment) -> tuple[str, str]:
     """RP number and place in it, from ORC-4; leading zeros are no part of a number."""
-    parts = orc.value(4).split("_")
-    if len(parts) >= 3 and parts[-1].isdigit() and parts[-2].isdigit():
-        return str(int(parts[-2])), str(int(parts[-1]))
-    return parts[-1].lstrip("0"), ""
+    found = _RP.fullmatch(orc.value(4))
+    if found:
+        return found[1].lstrip("0"), found[2].lstrip("0")
+    return orc.value(4).lstrip("0"), ""
 
 
 def _read_order(

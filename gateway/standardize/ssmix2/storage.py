@@ -20,8 +20,8 @@ from gateway.wire import hl7v2, hl7v2_check
 from gateway.wire.hl7v2 import Message
 
 _NAME = re.compile(
-    r"(?P<patient>[^_/]{1,64})_(?P<day>\d{8}|-)_(?P<data_type>[A-Z]{3}(?:-\d\d)?)"
-    r"_(?P<order>[^_/]{1,22})_(?P<issued>\d{8,17})_(?P<department>[^_/]*)_(?P<flag>[012])"
+    r"(?P<patient>[^_/]{1,64})_(?P<day>[0-9]{8}|-)_(?P<data_type>[A-Z]{3}(?:-[0-9][0-9])?)"
+    r"_(?P<order>[^_/]{1,22})_(?P<issued>[0-9]{8,17})_(?P<department>[^_/]*)_(?P<flag>[012])"
 )
 NO_ORDER = "999999999999999"
 "Order number of data types that have no orders."
