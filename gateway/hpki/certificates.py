@@ -2,6 +2,7 @@
 
 import hashlib
 from base64 import b64decode
+from functools import lru_cache
 
 from asn1crypto import algos, keys, pem, x509
 from cryptography import x509 as pyca
@@ -18,8 +19,12 @@ _DIRECTORY = "2.5.29.9"
 "Subject directory attributes: read by `hcrole` alone, as the profile writes them."
 
 
+@lru_cache(maxsize=128)
 def read_certificate(der: bytes) -> x509.Certificate:
-    """One certificate, every part of it parsed; anything odd is `Malformed` (RFC 5280 4)."""
+    """One certificate, every part of it parsed; anything odd is `Malformed` (RFC 5280 4).
+
+    The same few authorities come with every document, so the last ones read are kept.
+    """
     if len(der) > LONGEST:
         raise _unreadable()
     try:

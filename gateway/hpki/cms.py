@@ -56,6 +56,8 @@ def read_signer(signed: cms.SignedData, helpers: Iterable[x509.Certificate] = ()
 
 def _identifies(sid: cms.SignerIdentifier, certificate: x509.Certificate) -> bool:
     if sid.name == "issuer_and_serial_number":
+        if sid.chosen["serial_number"].native != certificate.serial_number:
+            return False
         return bool(match_issuer_serial(sid.chosen, certificate))
     return bool(certificate.key_identifier == sid.chosen.native)
 

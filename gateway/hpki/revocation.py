@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 
 from asn1crypto import pem
 from asn1crypto import x509 as asn1
@@ -36,7 +37,7 @@ class RevocationList:
 
     sha256: str
     crl: x509.CertificateRevocationList
-    issuer: object
+    issuer: str
     "The issuer's name in a form that can be compared (RFC 5280 7.1)."
     since: datetime
     until: datetime | None
@@ -101,7 +102,7 @@ def _read(der: bytes) -> RevocationList:
     return RevocationList(
         sha256=hashlib.sha256(der).hexdigest(),
         crl=crl,
-        issuer=asn1.Name.load(crl.issuer.public_bytes()).hashable,
+        issuer=_name(crl.issuer.public_bytes()),
         since=crl.last_update_utc,
         until=crl.next_update_utc,
         key_id=key_id,
@@ -110,6 +111,12 @@ def _read(der: bytes) -> RevocationList:
         points=frozenset(scope.full_name or ()) if scope is not None else frozenset(),
         usable=usable,
     )
+
+
+@lru_cache(maxsize=64)
+def _name(der: bytes) -> str:
+    """A name in a form that can be compared (RFC 5280 7.1)."""
+    return str(asn1.Name.load(der).hashable)
 
 
 def status(

@@ -211,10 +211,10 @@ def _target(parts: Parts, reference: etree._Element) -> etree._Element:
                 SECTION,
             )
         )
-    for element in expected:
-        if targets[0] is element:
-            return element
-    raise _misplaced()
+    places = [place for place, element in enumerate(expected) if element is targets[0]]
+    if not places:
+        raise _misplaced()
+    return expected[places[0]]
 
 
 def _check_transforms(reference: etree._Element, *, enveloped: bool) -> None:
