@@ -75,5 +75,6 @@ def command(*words: str, refused: bool = False) -> Any:
 
 
 def require(condition: object, otherwise: str) -> None:
+    """Raise `NotHeld` with what came instead."""
     if not condition:
         raise NotHeld(otherwise)

@@ -1,0 +1,108 @@
+"""`gateway patient enrol|link|unlink|merge|show`: shared patient ids and their links."""
+
+from pathlib import Path
+
+import click
+
+from gateway.cli.common import configured, emit, speaking
+
+
+@click.group("patient")
+def patient() -> None:
+    """患者と共有ID。Shared patient ids (TGP ID) and their links."""
+
+
+@patient.command("enrol")
+@click.option("--name", required=True, help="FAMILY GIVEN in kanji. 漢字氏名。")
+@click.option("--kana", required=True, help="FAMILY GIVEN in kana. カナ氏名。")
+@click.option("--birth", required=True, help="YYYY-MM-DD or YYYYMMDD. 生年月日。")
+@click.option("--gender", required=True, type=click.Choice(["M", "F", "UN", "U"]))
+@click.option("--signed-by", default="person", show_default=True, help="Who signed (CON-04).")
+@click.option("--basis", default="", help="Ground of eligibility (CON-02).")
+@click.option("--form", "form_sha256", default="", help="SHA-256 of the scanned form (STD-05).")
+@click.option("--submitted", is_flag=True, help="Handed in, not accepted yet. 受付のみ。")
+@configured
+def enrol(
+    *, name: str, kana: str, birth: str, gender: str, signed_by: str, basis: str,
+    form_sha256: str, submitted: bool, config: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """共有IDを発番します。Accept a consent and issue a shared patient id."""
+    from gateway.cli import opened
+    from gateway.consent import enrolment
+    from gateway.model.audit import EventKind
+    from gateway.model.person import Demographics, Gender, PersonName, Script
+
+    with speaking(), opened.work(config, EventKind.ENROL) as (_, work):
+        family, _, given = name.partition(" ")
+        family_kana, _, given_kana = kana.partition(" ")
+        shared = enrolment.enrol(
+            work,
+            Demographics(
+                names=(
+                    PersonName(family, given),
+                    PersonName(family_kana, given_kana, Script.KANA),
+                ),
+                birth=opened.day(birth, "birth"),
+                gender=Gender(gender),
+            ),
+            signed_by=signed_by,
+            basis=basis,
+            form_sha256=form_sha256,
+            accepted=not submitted,
+        )
+    value = {"shared_id": shared.value, "domain": shared.domain, "accepted": not submitted}
+    emit(value, as_json=as_json, text=lambda: [f"shared id {shared.value}"])
+
+
+@patient.command("link")
+@click.argument("shared")
+@click.argument("chart", metavar="DOMAIN/VALUE")
+@configured
+def link(shared: str, chart: str, *, config: Path, as_json: bool) -> None:
+    """カルテIDを紐づけます。Tie a chart id to a shared id; what waits in staging moves (LNK-02)."""
+    from gateway.cli import opened
+    from gateway.consent import ledger
+    from gateway.identity import crossref
+    from gateway.model.audit import EventKind
+    from gateway.record import staging
+
+    with speaking(), opened.work(config, EventKind.LINK) as (_, work):
+        found = opened.shared_id(work, shared)
+        ledger.grant_of(work, crossref.person_of(work, found))
+        person = crossref.link(work, found, opened.patient_id(chart))
+        moved = staging.promote(work, person)
+    value = {"shared_id": shared, "items": moved.items, "documents": moved.documents}
+    emit(
+        value,
+        as_json=as_json,
+        text=lambda: [f"linked; {moved.items} items and {moved.documents} documents moved"],
+    )
+
+
+@patient.command("unlink")
+@click.argument("chart", metavar="DOMAIN/VALUE")
+@configured
+def unlink(chart: str, *, config: Path, as_json: bool) -> None:
+    """紐づけを解除します。Undo a link."""
+    from gateway.cli import opened
+    from gateway.identity import crossref
+    from gateway.model.audit import EventKind
+
+    with speaking(), opened.work(config, EventKind.UNLINK) as (_, work):
+        crossref.unlink(work, opened.patient_id(chart))
+    emit({"unlinked": chart}, as_json=as_json, text=lambda: ["unlinked"])
+
+
+@patient.command("merge")
+@click.argument("survivor", metavar="DOMAIN/VALUE")
+@click.argument("subsumed", metavar="DOMAIN/VALUE")
+@configured
+def merge(survivor: str, subsumed: str, *, config: Path, as_json: bool) -> None:
+    """重複IDを統合します。Let one chart id replace another of its domain."""
+    from gateway.cli import opened
+    from gateway.identity import crossref
+    from gateway.model.audit import EventKind
+
+    with speaking(), opened.work(config, EventKind.MERGE) as (_, work):
+        crossref.merge(work, opened.patient_id(survivor), opened.patient_id(subsumed))
+    emit({"survivor": survivor, "subsumed": subsumed}, as_json=as_json, text=lambda: ["merged"])
