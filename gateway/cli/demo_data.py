@@ -1,0 +1,110 @@
+"""What `gateway init --demo` puts into the database: facilities, contracts, people, `demo.json`."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from gateway.app import Gateway
+from gateway.cli.certificates import fingerprint_of
+from gateway.cli.demo_people import CHARTS, NEIGHBOUR, PATIENTS, SHARED, DemoPatient
+from gateway.consent import enrolment, ledger
+from gateway.identity import crossref, domains
+from gateway.members import facilities, users
+from gateway.members.facilities import ContractKind
+from gateway.model.audit import EventKind
+from gateway.model.category import Category, ExclusionGroup, FacilityType
+from gateway.model.identifiers import PatientId
+
+_FACILITIES = (
+    ("hospital-a", FacilityType.HOSPITAL, "見本病院"),
+    ("clinic-b", FacilityType.CLINIC, "例示診療所"),
+    ("pharmacy-c", FacilityType.PHARMACY, "見本薬局"),
+    ("lab-d", FacilityType.LAB, "例示検査センター"),
+)
+_SINCE = date(2026, 4, 1)
+
+
+def fill(gateway: Gateway) -> None:
+    """Fill a fresh installation; everything goes through the rooms, as an operator would do it."""
+    folder = gateway.settings.folder
+    _members(gateway, folder)
+    shared = {person.label: _patient(gateway, person) for person in PATIENTS}
+    _write(gateway, folder, shared)
+
+
+def _members(gateway: Gateway, folder: Path) -> None:
+    """Domains, facilities with their certificates, contracts, one doctor."""
+    with gateway.door.work(EventKind.ADMIN, gateway.operator()) as work:
+        domains.declare(work, SHARED, kind=domains.SHARED, pattern="[0-9]{16}")
+        domains.declare(work, NEIGHBOUR, kind=domains.NEIGHBOUR)
+        for name, kind, title in _FACILITIES:
+            facilities.register(
+                work, name=name, type=kind, title=title, administrator="見本管理者",
+                basis="association_member",
+            )  # fmt: skip
+            certificate = folder / "pki" / "clients" / f"{name}.pem"
+            facilities.bind_certificate(work, name, fingerprint_of(certificate))
+        for name, oid in CHARTS.items():
+            domains.declare(work, oid, kind=domains.CHART, facility=name)
+            facilities.agree(work, ContractKind.CUSTODY, facility=name, starts=_SINCE)
+        facilities.agree(
+            work, ContractKind.PROVISION, facility="hospital-a", lab="lab-d", starts=_SINCE
+        )
+        users.register(work, name="doctor-a", facility="hospital-a", position="doctor")
+
+
+def _patient(gateway: Gateway, person: DemoPatient) -> PatientId | None:
+    """Feed one patient and do what the secretariat did; the shared id, if there is one."""
+    with gateway.door.work(EventKind.PATIENT_FEED, gateway.operator()) as work:
+        for name, chart in person.charts.items():
+            crossref.register(work, PatientId(CHARTS[name], chart), person.demographics)
+    if person.consent == "none":
+        return None
+    with gateway.door.work(EventKind.ENROL, gateway.operator()) as work:
+        shared = enrolment.enrol(
+            work, person.demographics, signed_by="person", basis="treated_at_member_facility"
+        )
+        for name, chart in person.charts.items():
+            crossref.link(work, shared, PatientId(CHARTS[name], chart))
+        who = crossref.person_of(work, shared)
+        if person.label == "C":
+            ledger.exclude(work, who, pairs=[(Category.PRESCRIPTION, ExclusionGroup.CLINIC)])
+    return shared
+
+
+def _write(gateway: Gateway, folder: Path, shared: dict[str, PatientId | None]) -> None:
+    """`demo.json`: what clients may rely on."""
+    community = gateway.community
+    value: dict[str, Any] = {
+        "community": {"home_community_id": community.home, "repository_id": community.repository},
+        "facilities": [
+            {
+                "name": name, "type": kind.value, "title": title, "domain": CHARTS.get(name, ""),
+                "certificate": f"pki/clients/{name}.pem", "key": f"pki/clients/{name}.key",
+            }
+            for name, kind, title in _FACILITIES
+        ],
+        "patients": [_told(person, shared[person.label]) for person in PATIENTS],
+    }  # fmt: skip
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    (folder / "demo.json").write_text(text, "utf-8")
+
+
+def _told(person: DemoPatient, shared: PatientId | None) -> dict[str, Any]:
+    """One patient as `demo.json` tells it."""
+    identifiers = [{"domain": CHARTS[n], "value": chart} for n, chart in person.charts.items()]
+    if shared is not None:
+        identifiers.insert(0, {"domain": shared.domain, "value": shared.value})
+    return {
+        "label": person.label,
+        "name": {
+            "kanji": f"{person.family} {person.given}",
+            "kana": f"{person.family_kana} {person.given_kana}",
+        },
+        "birth": person.birth.isoformat(),
+        "gender": person.demographics.gender.fhir if person.demographics.gender else "unknown",
+        "identifiers": identifiers,
+        "consent": person.consent,
+        "documents": [],
+    }
