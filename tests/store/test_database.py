@@ -1,5 +1,7 @@
 """Transactions, migrations and durability settings, on both databases."""
 
+import importlib
+import pkgutil
 from contextlib import closing
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+import gateway.store
 from gateway.settings import SettingsError
 from gateway.store.database import Database, SchemaError, newest_revision
 from gateway.store.metadata import METADATA
@@ -77,8 +80,8 @@ def test_the_revisions_make_what_the_tables_say(database: Database) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
-    import gateway.store.audit  # noqa: F401 - declares its tables
-
+    for module in pkgutil.iter_modules(gateway.store.__path__, "gateway.store."):
+        importlib.import_module(module.name)  # declares its tables
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
