@@ -39,6 +39,17 @@ def safe_path(text: str) -> str:
     return text
 
 
+def safe_identifier(text: str) -> str:
+    """The same identifier, or `Malformed`: one part of a safe path, though it is never used as one.
+
+    SS-MIX2 makes folders of patient numbers, so one that could not be a folder is an attack or a
+    mistake, wherever it stands.
+    """
+    if "/" in safe_path(text):
+        raise _refusal("an identifier is one part")
+    return text
+
+
 def _refusal(reason: str) -> Malformed:
     return Malformed(
         f"unsafe name: {reason}", "名前が安全な相対パスではありません", at="path", rule="E-06"

@@ -13,6 +13,7 @@ from gateway.model.identifiers import Oid, PatientId
 from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
 from gateway.standardize import codes, dates
 from gateway.standardize.format import Upload
+from gateway.standardize.names import safe_identifier
 from gateway.standardize.reading import Reading, stated_domain
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
@@ -74,7 +75,7 @@ def patient_of(upload: Upload, pid: Segment | None) -> PatientId | None:
 
 def _patient_id(domain: Oid, value: str) -> PatientId:
     try:
-        return PatientId(domain, value)
+        return PatientId(domain, safe_identifier(value))
     except Malformed as refusal:
         raise Malformed(
             refusal.english, refusal.japanese, at="PID-3", rule="HL7 AE 102"

@@ -14,6 +14,7 @@ from gateway.model.batch import Batch
 from gateway.model.identifiers import PatientId
 from gateway.standardize import persons, tables
 from gateway.standardize.format import Format, Upload
+from gateway.standardize.names import safe_identifier
 from gateway.standardize.reading import Mapper, Reading, stated_domain
 from gateway.standardize.ssmix2 import adt_00, oml_11, omp_01, ppr_01
 from gateway.wire import hl7v2, hl7v2_check
@@ -169,7 +170,7 @@ def _begin(upload: Upload, message: Message, name: StoredName | None) -> Reading
         return Reading(upload, message, inside)
     domain = inside.domain if inside else stated_domain(upload)
     try:
-        patient = PatientId(domain, name.patient)
+        patient = PatientId(domain, safe_identifier(name.patient))
     except Malformed as refusal:
         raise Invalid(refusal.english, refusal.japanese, at="path", rule="E-06") from refusal
     clash = inside is not None and inside.value != name.patient

@@ -1,0 +1,110 @@
+"""The document Bundle: self-contained, deterministic, and about one patient."""
+
+from datetime import UTC, datetime
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from gateway.model.category import Category
+from gateway.model.identifiers import Oid, PatientId
+from gateway.model.person import Demographics, PersonName
+from gateway.standardize import Upload, read
+from gateway.wire import fhir
+from gateway.wire.fhir_document import SECTIONS, document_bundle
+from tests.standardize.conftest import SAMPLES
+
+PATIENT = fhir.patient_resource(
+    Demographics(names=(PersonName("架空", "花子"),)), [PatientId(Oid("2.999.20.1"), "1" * 16)]
+)
+CREATED = datetime(2026, 11, 21, 9, tzinfo=UTC)
+
+
+def items():
+    return [
+        item
+        for path in sorted(SAMPLES.rglob("*"))
+        if path.is_file()
+        for item in read(Upload(path=path.name, content=path.read_bytes())).items
+        if not item.cancelled
+    ]
+
+
+def bundle(contents, **changes):
+    arguments = {
+        "patient": PATIENT,
+        "items": contents,
+        "author": "見本 一郎",
+        "facility": "hospital-a",
+        "title": "診療情報",
+        "created": CREATED,
+        "identifier": "urn:uuid:00000000-0000-4000-8000-000000000001",
+    }
+    return document_bundle(**{**arguments, **changes})
+
+
+def references(value):
+    if isinstance(value, dict):
+        if "reference" in value:
+            yield value["reference"]
+        for part in value.values():
+            yield from references(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from references(part)
+
+
+def test_a_document_of_everything():
+    content = bundle(items())
+    Bundle.model_validate_json(content)
+    whole = fhir.loads(content)
+    assert whole["type"] == "document"
+    assert whole["entry"][0]["resource"]["resourceType"] == "Composition"
+    urls = [entry["fullUrl"] for entry in whole["entry"]]
+    assert len(urls) == len(set(urls))
+    assert set(references(whole)) <= set(urls)
+    patients = [one for one in whole["entry"] if one["resource"]["resourceType"] == "Patient"]
+    assert [one["resource"] for one in patients] == [PATIENT]
+    subjects = {
+        entry["resource"].get("subject", {}).get("reference") for entry in whole["entry"]
+    } - {None}
+    assert subjects == {"urn:uuid:" + PATIENT["id"]}
+    composition = whole["entry"][0]["resource"]
+    titles = [one["title"] for one in composition["section"]]
+    assert set(titles) <= {title for title, _ in SECTIONS.values()}
+    assert b'"value":7.10' in content
+
+
+def test_equal_input_gives_equal_bytes():
+    assert bundle(items()) == bundle(items())
+    assert bundle(items()) != bundle(items(), identifier="urn:oid:2.999.1")
+
+
+def test_what_is_not_in_it_leaves_no_trace():
+    everything = items()
+    hidden = next(one for one in everything if one.resource["resourceType"] == "Observation")
+    content = bundle([one for one in everything if one is not hidden])
+    assert hidden.resource["id"].encode() not in content
+
+
+@pytest.mark.parametrize(
+    ("category", "code"),
+    [(None, "34133-9"), (Category.LAB_RESULT, "11502-2"), (Category.DIAGNOSIS, "34133-9")],
+)
+def test_type(category, code):
+    whole = fhir.loads(bundle([], category=category))
+    composition = whole["entry"][0]["resource"]
+    assert composition["type"]["coding"][0]["code"] == code
+    assert "section" not in composition
+
+
+def test_author_is_the_facility_where_nobody_is_named():
+    whole = fhir.loads(bundle([], author="hospital-a"))
+    kinds = [entry["resource"]["resourceType"] for entry in whole["entry"]]
+    assert kinds == ["Composition", "Patient", "Organization"]
+
+
+def test_items_are_not_changed_by_filing_them():
+    contents = items()
+    before = [fhir.dumps(one.resource) for one in contents]
+    bundle(contents)
+    assert [fhir.dumps(one.resource) for one in contents] == before
