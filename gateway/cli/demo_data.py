@@ -23,12 +23,26 @@ _FACILITIES = (
     ("lab-d", FacilityType.LAB, "例示検査センター"),
 )
 _SINCE = date(2026, 4, 1)
+_PEER = """\
+# The neighbouring community of the demo. What is not named here is refused.
+name: neighbour-n
+home_community_id: "{home}"
+issuer: "urn:oid:{home}"
+assertion_certificates: [pki/xua/neighbour-n.pem]
+client_certificates: ["{fingerprint}"]
+agreement: {{from: {since}}}
+facility_type: hospital
+roles: {{"112247003": doctor}}
+purposes: {{TREATMENT: TREATMENT}}
+sender_fault_status: 500   # CXF clients cannot read a fault behind 400
+"""
 
 
 def fill(gateway: Gateway) -> None:
     """Fill a fresh installation; everything goes through the rooms, as an operator would do it."""
     folder = gateway.settings.folder
     _members(gateway, folder)
+    _peer(folder)
     shared = {person.label: _patient(gateway, person) for person in PATIENTS}
     _write(gateway, folder, shared)
 
@@ -52,6 +66,13 @@ def _members(gateway: Gateway, folder: Path) -> None:
             work, ContractKind.PROVISION, facility="hospital-a", lab="lab-d", starts=_SINCE
         )
         users.register(work, name="doctor-a", facility="hospital-a", position="doctor")
+
+
+def _peer(folder: Path) -> None:
+    """The neighbour's file."""
+    certificate = folder / "pki" / "clients" / "neighbour-n.pem"
+    text = _PEER.format(home=NEIGHBOUR, fingerprint=fingerprint_of(certificate), since=_SINCE)
+    (folder / "peers" / "neighbour-n.yaml").write_text(text, "utf-8")
 
 
 def _patient(gateway: Gateway, person: DemoPatient) -> PatientId | None:
