@@ -166,8 +166,10 @@ def _is_whole(embedded: EmbeddedPdfSignature) -> bool:
     if embedded.coverage is SignatureCoverageLevel.ENTIRE_FILE:
         return True
     changes = embedded.diff_result
+    followed = embedded.reader.xrefs.total_revisions > embedded.signed_revision + 1
     return (
-        embedded.coverage is SignatureCoverageLevel.ENTIRE_REVISION
+        followed  # bytes behind the last revision belong to nothing
+        and embedded.coverage is SignatureCoverageLevel.ENTIRE_REVISION
         and isinstance(changes, DiffResult)
         and changes.modification_level <= ModificationLevel.LTA_UPDATES
         and bool(embedded.summarise_integrity_info()["docmdp_ok"])
