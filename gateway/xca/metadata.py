@@ -1,0 +1,244 @@
+"""DocumentEntry to ExtrinsicObject and back (ITI TF-3: 4.2.3.2 and 4.2.5.2)."""
+
+import uuid
+from datetime import datetime
+
+from lxml import etree
+
+from gateway.errors import Malformed
+from gateway.model.category import Category
+from gateway.model.document import Availability, Code, DocumentEntry
+from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
+from gateway.wire import ebxml, xml
+from gateway.wire.xml import Fragment, Template
+from gateway.xca.stored_query import STABLE
+
+_AUTHOR = "urn:uuid:93606bcf-9494-43ec-9b4e-a7748d1a838d"
+_CODES = {
+    "class_code": "urn:uuid:41a5887f-8865-4c09-adf7-e362475b143a",
+    "confidentiality": "urn:uuid:f4f85eac-e6cb-4883-b524-f2705394840f",
+    "format_code": "urn:uuid:a09d5840-386c-46f2-b5ad-9c3699a4309d",
+    "facility_type": "urn:uuid:f33fb8ac-18af-42cc-ae0e-ed0b0bdb91e1",
+    "practice_setting": "urn:uuid:cccf5598-8b07-4b77-a05e-ae952c785ead",
+    "type_code": "urn:uuid:f0306f51-975f-434e-a61c-c59651d33983",
+}
+"Classification schemes of the coded attributes, by our name for them."
+_PATIENT = "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427"
+_UNIQUE = "urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab"
+_OBJECT = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
+
+_SLOT = Template(
+    '<rim:Slot name="{name}"><rim:ValueList><rim:Value>{value}</rim:Value></rim:ValueList>'
+    "</rim:Slot>"
+)
+_LOCALIZED = Template(
+    '<rim:Name><rim:LocalizedString xml:lang="{language}" charset="UTF-8" value="{value}"/>'
+    "</rim:Name>"
+)
+_CLASSIFICATION = Template(
+    f"""<rim:Classification id="{{id}}" classificationScheme="{{scheme}}"
+    classifiedObject="{{entry}}" nodeRepresentation="{{code}}"
+    objectType="{_OBJECT}Classification">{{slots}}{{name}}</rim:Classification>"""
+)
+_IDENTIFIER = Template(
+    f"""<rim:ExternalIdentifier id="{{id}}" registryObject="{{entry}}"
+    identificationScheme="{{scheme}}" value="{{value}}"
+    objectType="{_OBJECT}ExternalIdentifier">{{name}}</rim:ExternalIdentifier>"""
+)
+_ENTRY = Template(
+    f"""<rim:ExtrinsicObject id="{{id}}" home="{{home}}" objectType="{STABLE}" status="{{status}}"
+    mimeType="{{mime_type}}">{{slots}}{{name}}{{classifications}}{{identifiers}}
+    </rim:ExtrinsicObject>"""
+)
+_REFERENCE = Template('<rim:ObjectRef id="{id}" home="{home}"/>')
+
+
+def write_reference(entry: DocumentEntry) -> Fragment:
+    """The entry as `rim:ObjectRef`."""
+    return _REFERENCE.fill(id=entry.entry_uuid, home=entry.home.urn)
+
+
+def write(entry: DocumentEntry) -> Fragment:
+    """The entry as `rim:ExtrinsicObject` with its `home` (ITI TF-2: 3.38.4.1.3)."""
+    return _ENTRY.fill(
+        id=entry.entry_uuid,
+        home=entry.home.urn,
+        status=entry.status.value,
+        mime_type=entry.mime_type,
+        slots=xml.join(_SLOT.fill(name=name, value=value) for name, value in _slots(entry)),
+        name=_localized(entry.title, entry.language) if entry.title else xml.EMPTY,
+        classifications=xml.join((_author(entry), *_codes(entry))),
+        identifiers=xml.join(
+            (
+                _identifier(entry, _PATIENT, entry.patient.cx, "XDSDocumentEntry.patientId"),
+                _identifier(entry, _UNIQUE, entry.unique_id, "XDSDocumentEntry.uniqueId"),
+            )
+        ),
+    )
+
+
+def _slots(entry: DocumentEntry) -> list[tuple[str, str]]:
+    """The attributes that are slots, in alphabetical order; absent ones are left out."""
+    times: tuple[tuple[str, datetime | None], ...] = (
+        ("serviceStartTime", entry.service_start),
+        ("serviceStopTime", entry.service_stop),
+    )
+    return [
+        ("creationTime", ebxml.write_time(entry.created)),
+        ("hash", entry.hash_sha1),
+        ("languageCode", entry.language),
+        ("repositoryUniqueId", entry.repository),
+        *((name, ebxml.write_time(moment)) for name, moment in times if moment is not None),
+        ("size", str(entry.size)),
+        ("sourcePatientId", entry.source_patient.cx),
+    ]
+
+
+def _localized(text: str, language: str) -> Fragment:
+    return _LOCALIZED.fill(language=language, value=text)
+
+
+def _derived(entry: DocumentEntry, scheme: str) -> str:
+    """An id for a part of the entry: always the same for the same part, like nothing else."""
+    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, entry.entry_uuid + scheme)}"
+
+
+def _author(entry: DocumentEntry) -> Fragment:
+    """The author; a bare name becomes the family name of an XCN, or the name of an XON."""
+    person = entry.author if "^" in entry.author or not entry.author else f"^{entry.author}"
+    slots = (("authorInstitution", entry.author_institution), ("authorPerson", person))
+    if not any(value for _, value in slots):
+        return xml.EMPTY
+    return _CLASSIFICATION.fill(
+        id=_derived(entry, _AUTHOR),
+        scheme=_AUTHOR,
+        entry=entry.entry_uuid,
+        code="",
+        slots=xml.join(_SLOT.fill(name=name, value=value) for name, value in slots if value),
+        name=xml.EMPTY,
+    )
+
+
+def _codes(entry: DocumentEntry) -> list[Fragment]:
+    """The coded attributes."""
+    codes = (
+        entry.class_code,
+        entry.confidentiality,
+        entry.format_code,
+        entry.facility_type,
+        entry.practice_setting,
+        entry.type_code,
+    )
+    return [
+        _CLASSIFICATION.fill(
+            id=_derived(entry, scheme),
+            scheme=scheme,
+            entry=entry.entry_uuid,
+            code=code.code,
+            slots=_SLOT.fill(name="codingScheme", value=code.system),
+            name=_localized(code.display or code.code, entry.language),
+        )
+        for scheme, code in zip(_CODES.values(), codes, strict=True)
+    ]
+
+
+def _identifier(entry: DocumentEntry, scheme: str, value: str, name: str) -> Fragment:
+    return _IDENTIFIER.fill(
+        id=_derived(entry, scheme),
+        entry=entry.entry_uuid,
+        scheme=scheme,
+        value=value,
+        name=_localized(name, "en-US"),
+    )
+
+
+def read(element: etree._Element, *, category: Category = Category.MEDICAL) -> DocumentEntry:
+    """Read a peer's `rim:ExtrinsicObject`; what XDS does not carry is as the caller says.
+
+    Names of slots and of classifications may repeat and stand in any order (FN-611), and the
+    repository may be written as a URN (FN-102).
+    """
+    slots = ebxml.slots(element)
+    title = xml.maybe(element, "rim:Name/rim:LocalizedString")
+    codes = _read_codes(element)
+    author = next(
+        (
+            ebxml.slots(item)
+            for item in xml.many(element, "rim:Classification")
+            if item.get("classificationScheme") == _AUTHOR
+        ),
+        {},
+    )
+    identifiers = {
+        item.get("identificationScheme"): xml.attribute(item, "value")
+        for item in xml.many(element, "rim:ExternalIdentifier")
+    }
+    if not {_PATIENT, _UNIQUE} <= identifiers.keys():
+        raise Malformed(
+            "the entry lacks an identifier", "識別子がありません", at="ExternalIdentifier"
+        )
+    return DocumentEntry(
+        entry_uuid=xml.attribute(element, "id"),
+        unique_id=identifiers[_UNIQUE],
+        repository=Oid(_slot(slots, "repositoryUniqueId").removeprefix("urn:oid:")),
+        home=HomeCommunityId.from_urn(xml.attribute(element, "home")),
+        patient=ebxml.read_cx(identifiers[_PATIENT], at="patientId"),
+        source_patient=_source_patient(slots, identifiers[_PATIENT]),
+        title=title.get("value", "") if title is not None else "",
+        category=category,
+        mime_type=element.get("mimeType", "application/octet-stream"),
+        language=_slot(slots, "languageCode"),
+        created=ebxml.read_time(_slot(slots, "creationTime"), at="creationTime"),
+        service_start=_moment(slots, "serviceStartTime"),
+        service_stop=_moment(slots, "serviceStopTime"),
+        author=next(iter(author.get("authorPerson", ())), "").removeprefix("^"),
+        author_institution=next(iter(author.get("authorInstitution", ())), ""),
+        hash_sha1=next(iter(slots.get("hash", ())), "").lower(),
+        size=_size(slots),
+        status=Availability(xml.attribute(element, "status")),
+        class_code=codes["class_code"],
+        confidentiality=codes["confidentiality"],
+        format_code=codes["format_code"],
+        facility_type=codes["facility_type"],
+        practice_setting=codes["practice_setting"],
+        type_code=codes["type_code"],
+    )
+
+
+def _read_codes(element: etree._Element) -> dict[str, Code]:
+    """The coded attributes by our names; one that is absent is an empty code."""
+    found = dict.fromkeys(_CODES, Code("", ""))
+    names = {scheme: name for name, scheme in _CODES.items()}
+    for item in xml.many(element, "rim:Classification"):
+        name = names.get(item.get("classificationScheme", ""))
+        if name is not None:
+            system = next(iter(ebxml.slots(item).get("codingScheme", ())), "")
+            shown = xml.maybe(item, "rim:Name/rim:LocalizedString")
+            display = shown.get("value", "") if shown is not None else ""
+            found[name] = Code(item.get("nodeRepresentation", ""), system, display)
+    return found
+
+
+def _source_patient(slots: dict[str, list[str]], patient: str) -> PatientId:
+    """The patient id at the source; a national record leaves it out and knows one id only."""
+    values = slots.get("sourcePatientId", [patient])
+    return ebxml.read_cx(values[0], at="sourcePatientId")
+
+
+def _slot(slots: dict[str, list[str]], name: str) -> str:
+    values = slots.get(name, [])
+    if not values:
+        raise Malformed("the entry lacks a slot", "スロットがありません", at=name)
+    return values[0]
+
+
+def _moment(slots: dict[str, list[str]], name: str) -> datetime | None:
+    values = slots.get(name, [])
+    return ebxml.read_time(values[0], at=name) if values else None
+
+
+def _size(slots: dict[str, list[str]]) -> int:
+    text = next(iter(slots.get("size", ())), "0")
+    if not (text.isascii() and text.isdigit()):
+        raise Malformed("the size is not a number", "サイズが数値ではありません", at="size")
+    return int(text)
