@@ -38,10 +38,11 @@ def serve(port: int | None, config: Path, *, as_json: bool) -> None:
 @json_option
 def demo(keep: Path | None, *, as_json: bool) -> None:
     """実演します。Run the journey of one patient through a gateway of its own."""
+    from gateway.cli.demo_sign import sign_prescription
     from gateway.demo import run
 
     with speaking():
-        steps = run(keep)
+        steps = run(keep, sign_prescription)
     held = all(step.held for step in steps)
     if as_json:
         print_json({"steps": [dataclasses.asdict(step) for step in steps], "held": held})

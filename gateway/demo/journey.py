@@ -5,6 +5,7 @@ import secrets
 import tempfile
 import time
 import tomllib
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ from gateway.demo.outside import NotHeld, Step, command, require, served, step
 
 SHARED = "2.999.20.1"
 CHARTS = {"hospital-a": "2.999.30.1", "clinic-b": "2.999.30.2", "pharmacy-c": "2.999.30.3"}
+Sign = Callable[[bytes, Path, datetime], bytes]
+"Signs a prescription with the demo doctor's card in the demo folder, at a moment."
 HOME, NEIGHBOUR = "2.999.10.1", "2.999.10.2"
 _FEED_ACCEPTED = "//hl7:acknowledgement/hl7:typeCode/@code"
 _QUERY_CODE = "//hl7:queryAck/hl7:queryResponseCode/@code"
@@ -27,8 +30,9 @@ _QUERY_CODE = "//hl7:queryAck/hl7:queryResponseCode/@code"
 class Journey:
     """One patient who is new, four facilities, one neighbour."""
 
-    def __init__(self, folder: Path, address: str, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, address: str, stack: ExitStack, sign: Sign) -> None:
         self._folder = folder
+        self._sign = sign
         self._config = ("--config", str(folder / "gateway.toml"))
         self._address = address
         self._clients = {
@@ -175,9 +179,7 @@ class Journey:
 
     def signed(self) -> str:
         """Step 4: a signed prescription is filed; with one byte changed it is refused."""
-        from gateway.demo.sign import sign_prescription
-
-        content = sign_prescription(b"1,EP1\r\n2,demo\r\n", self._folder, datetime.now(UTC))
+        content = self._sign(b"1,EP1\r\n2,demo\r\n", self._folder, datetime.now(UTC))
         good = self._document(content)
         require(good.status == 201, f"signed document: {good.status}")
         report = json.loads(good.body)["signature"]
@@ -331,7 +333,7 @@ class Journey:
         return f"{verified['sealed']} records sealed and good; {len(seen)} about this patient"
 
 
-def run(keep: Path | None = None) -> list[Step]:
+def run(keep: Path | None, sign: Sign) -> list[Step]:
     """Make a demo installation, serve it, and walk the journey; steps after a failed one too."""
     with ExitStack() as stack:
         if keep is None:
@@ -339,7 +341,7 @@ def run(keep: Path | None = None) -> list[Step]:
         folder = keep / "demo"
         command("init", str(folder), "--demo")
         address = stack.enter_context(served(folder))
-        journey = Journey(folder, address, stack)
+        journey = Journey(folder, address, stack, sign)
         return [
             step("uploads are staged, nothing is visible", journey.uploads),
             step("feeds; nobody has consented, nothing is linked", journey.feeds),

@@ -64,7 +64,7 @@ def _decimal(value: object) -> orjson.Fragment:
 
 
 def _whole(text: str) -> int:
-    if len(text) > _LONGEST_NUMBER:
+    if len(text.removeprefix("-")) > _LONGEST_NUMBER:
         raise ValueError("number too long")
     return int(text)
 

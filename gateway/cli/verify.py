@@ -1,0 +1,146 @@
+"""`gateway verify FILE`: who signed a document, and whether that holds.
+
+Pure: it needs no settings and opens no database. Exit 0 only for a verified document.
+"""
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from gateway.cli import common
+from gateway.hpki.policy import SignaturePolicy, Trust
+from gateway.hpki.trust import JAPAN, parse, shipped
+from gateway.hpki.verify import verify as verified
+from gateway.model.signature import Indication, Signature, SignatureReport
+from gateway.settings import SettingsError
+
+_WORDS = {
+    Indication.VERIFIED: ("verified", "検証済み"),
+    Indication.INVALID: ("invalid", "無効"),
+    Indication.UNVERIFIABLE: ("unverifiable", "検証できません"),
+}
+
+
+class _Moment(click.ParamType[datetime]):
+    """A moment in RFC 3339; without a zone it is Japan's."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Read the moment, or say how to write one."""
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(
+                f"'{value}' is not a time: write 2026-11-21T09:00:00+09:00 / 日時の形式が違います",
+                param,
+                ctx,
+            )
+        return moment if moment.tzinfo else moment.replace(tzinfo=JAPAN)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--at", type=_Moment(), help="As of this time (now). この日時の時点で検証します。")
+@click.option(
+    "--trust",
+    "trust_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Trusted authorities, TOML. 信頼する認証局。",
+)
+@click.option(
+    "--allow-test-cards", is_flag=True, help="Never in production. テスト用カードも認めます。"
+)
+@common.configured
+def verify(
+    file: Path,
+    at: datetime | None,
+    trust_file: Path | None,
+    *,
+    allow_test_cards: bool,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Print the signature report of FILE.
+
+    FILE の電子署名とタイムスタンプを検証します。設定は不要です。
+    """
+    del config  # every command takes it; this one needs none
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {file} / 読み込めません: {file}") from error
+    try:
+        trust = shipped() if trust_file is None else load_trust(trust_file)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    policy = SignaturePolicy(trust=trust, accept_test=allow_test_cards)
+    report = verified(content, policy, at=at or _now())
+    common.emit(report.as_json(), as_json=as_json, text=lambda: _text(report))
+    if report.indication is not Indication.VERIFIED:
+        sys.exit(common.REFUSED)
+
+
+def _now() -> datetime:
+    """The moment; the composition root is loaded only where no time was given."""
+    from gateway import app
+
+    return app.now()
+
+
+def load_trust(path: Path) -> Trust:
+    """The trust that a file says, with the files beside it; raises `SettingsError`."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"trust: cannot read {path.name}") from error
+    return parse(text, lambda name: (path.parent / name).read_bytes())
+
+
+def _text(report: SignatureReport) -> Iterator[str]:
+    """The report for people: the verdict, each signature, each check."""
+    if not report.signed:
+        yield "unsigned: there is no signature to verify / 署名がありません"
+        return
+    yield " / ".join(_WORDS[report.indication])
+    for signature in report.signatures:
+        yield from _signature(signature)
+
+
+def _signature(signature: Signature) -> Iterator[str]:
+    rows = [
+        ("signer / 署名者", signature.subject),
+        ("serial / 証明書番号", signature.serial),
+        ("role / 資格", ", ".join(role.text for role in signature.roles)),
+        ("policy / ポリシー", signature.policy),
+        ("claimed / 申告された日時", _time(signature.claimed)),
+        ("proven / 証明された日時", _time(signature.proven)),
+        ("covers / 署名対象", _covered(signature)),
+    ]
+    yield ""
+    yield from common.table(
+        (signature.format, " / ".join(_WORDS[signature.indication])),
+        [row for row in rows if row[1]],
+    )
+    yield ""
+    yield from common.table(
+        ("check", "outcome", "reason", "理由"),
+        [(one.name, one.outcome.value, one.reason, one.japanese) for one in signature.checks],
+    )
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.astimezone(JAPAN).isoformat() if moment else ""
+
+
+def _covered(signature: Signature) -> str:
+    if not signature.covered:
+        return ""
+    if signature.whole_document:
+        return "the whole document / 文書全体"
+    return "the signed part / 署名部分"
