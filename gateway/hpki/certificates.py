@@ -8,6 +8,7 @@ from asn1crypto import algos, keys, pem, x509
 from cryptography import x509 as pyca
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.x509.oid import NameOID
 
 from gateway.errors import Malformed
 from gateway.hpki.libraries import RAISED
@@ -75,7 +76,8 @@ def describe(certificate: x509.Certificate | None) -> tuple[str, str]:
     if certificate is None:
         return "", ""
     try:
-        subject = pyca.load_der_x509_certificate(certificate.dump()).subject.rfc4514_string()
+        name = pyca.load_der_x509_certificate(certificate.dump()).subject
+        subject = name.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"})
     except RAISED:
         subject = str(certificate.subject.human_friendly)
     return subject, str(certificate.serial_number)

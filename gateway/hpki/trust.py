@@ -1,8 +1,7 @@
 """Trust as it is written: the TOML of `gateway verify --trust` and of `[hpki] trust`.
 
 `[[anchor]]` with `kind`, `file`, `from`, `to`, `test`; `[[certificate]]` with `file`, for
-intermediate certificates; `[[crl]]` with `file`. Reading the files is the caller's work: `named`
-says which, `read` makes `Trust` of the table and their bytes.
+intermediate certificates; `[[crl]]` with `file`. Files are read by a function that is handed in.
 """
 
 import tomllib
@@ -28,23 +27,27 @@ _KEYS = {
 }
 
 
-def named(table: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files that the table names; raises `SettingsError` where it is not a trust table."""
-    return tuple(row["file"] for kind in _KEYS for row in _rows(table, kind))
+def parse(text: str, content: Callable[[str], bytes]) -> Trust:
+    """The trust that a TOML text says; `content` reads the files that it names, beside it.
 
-
-def read(table: Mapping[str, Any], files: Mapping[str, bytes]) -> Trust:
-    """The trust that a table and its files say; raises `SettingsError` naming what is wrong."""
+    Raises `SettingsError` naming what is wrong.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"trust: not TOML: {error}") from error
     for name in table.keys() - _KEYS.keys():
         raise SettingsError(f"trust: unknown table [[{name}]]: known are {', '.join(_KEYS)}")
     return Trust(
-        anchors=tuple(anchor for row in _rows(table, "anchor") for anchor in _anchors(row, files)),
+        anchors=tuple(
+            anchor for row in _rows(table, "anchor") for anchor in _anchors(row, content)
+        ),
         certificates=tuple(
             certificate
             for row in _rows(table, "certificate")
-            for certificate in _content(row, files, read_all)
+            for certificate in _content(row, content, read_all)
         ),
-        crls=tuple(_content(row, files, read_list) for row in _rows(table, "crl")),
+        crls=tuple(_content(row, content, read_list) for row in _rows(table, "crl")),
     )
 
 
@@ -52,8 +55,8 @@ def read(table: Mapping[str, Any], files: Mapping[str, bytes]) -> Trust:
 def shipped() -> Trust:
     """The MHLW HPKI Root CA V2 and the time-stamp authorities that come with the product."""
     folder = package_files("gateway.hpki").joinpath("data")
-    table = tomllib.loads(folder.joinpath("trust.toml").read_text("utf-8"))
-    return read(table, {name: folder.joinpath(name).read_bytes() for name in named(table)})
+    text = folder.joinpath("trust.toml").read_text("utf-8")
+    return parse(text, lambda name: folder.joinpath(name).read_bytes())
 
 
 def _rows(table: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -70,7 +73,7 @@ def _rows(table: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _anchors(row: dict[str, Any], files: Mapping[str, bytes]) -> list[Anchor]:
+def _anchors(row: dict[str, Any], content: Callable[[str], bytes]) -> list[Anchor]:
     """The authorities of one row; a PEM file may hold several."""
     kinds = {kind.value: kind for kind in AnchorKind}
     if row.get("kind") not in kinds:
@@ -85,16 +88,18 @@ def _anchors(row: dict[str, Any], files: Mapping[str, bytes]) -> list[Anchor]:
         Anchor(
             kind=kinds[row["kind"]], certificate=certificate, since=since, until=until, test=test
         )
-        for certificate in _content(row, files, read_all)
+        for certificate in _content(row, content, read_all)
     ]
 
 
 def _content(
-    row: dict[str, Any], files: Mapping[str, bytes], reader: Callable[[bytes], _Read]
+    row: dict[str, Any], content: Callable[[str], bytes], reader: Callable[[bytes], _Read]
 ) -> _Read:
     """What the file of a row holds."""
     try:
-        return reader(files[row["file"]])
+        return reader(content(row["file"]))
+    except OSError as error:
+        raise SettingsError(f"trust: cannot read {row['file']}") from error
     except Malformed as error:
         raise SettingsError(f"trust: {row['file']}: {error.english}") from error
 

@@ -31,7 +31,7 @@ class Signer:
 
     checks: tuple[Check, ...] = ()
     roles: tuple[HcRole, ...] = ()
-    "Read only from a certificate whose path holds (J-01)."
+    "Read only from a certificate whose path and policy hold (J-01)."
     policy: str = ""
     evidence: tuple[str, ...] = ()
 
@@ -66,9 +66,9 @@ def judge(
     )
     accepted, oid = _policy(certificate, found.policies, policy)
     revoked, evidence = _revocation(found, lists, policy, moment, now)
-    role, roles = _role(certificate, policy)
+    role, roles = _role(certificate, policy) if oid else ((), ())
     return Signer(
-        checks=(held, accepted, usage, revoked, role),
+        checks=(held, accepted, usage, revoked, *role),
         roles=roles,
         policy=oid,
         evidence=(
@@ -223,22 +223,24 @@ def _standing(status: revocation.Status, *, authority: bool) -> Check | None:
 
 def _role(
     certificate: x509.Certificate, policy: SignaturePolicy
-) -> tuple[Check, tuple[HcRole, ...]]:
+) -> tuple[tuple[Check], tuple[HcRole, ...]]:
     """The health-care roles, all of them known (`hcrole`)."""
     try:
         roles = read_roles(certificate)
     except Malformed as error:
-        return failed("role", error.english, error.japanese, error.at), ()
+        return (failed("role", error.english, error.japanese, error.at),), ()
     if not all(role.text in policy.roles for role in roles):
-        return unknown(
+        strange = unknown(
             "role",
             "the role text is not in the role table: compare it with the certificate policy",
             "資格の表記が一覧にありません。証明書ポリシーと照合してください",
             "ISO 17090 hcRole",
-        ), roles
-    return passed(
+        )
+        return (strange,), roles
+    known = passed(
         "role",
         "the certificate states a health-care role",
         "資格を確認しました",
         "ISO 17090 hcRole",
-    ), roles
+    )
+    return (known,), roles
