@@ -38,8 +38,8 @@ def serve(port: int | None, config: Path, *, as_json: bool) -> None:
 @json_option
 def demo(keep: Path | None, *, as_json: bool) -> None:
     """実演します。Run the journey of one patient through a gateway of its own."""
-    from gateway.cli.demo_sign import sign_prescription
     from gateway.demo import run
+    from gateway.demo.sign import sign_prescription
 
     with speaking():
         steps = run(keep, sign_prescription)
