@@ -28,6 +28,32 @@ final class Answer {
         return new Answer(Xml.parse(request));
     }
 
+    /**
+     * ITI-45 answer by cutting the echoed parts out of the request's text, without a tree; null where the
+     * request is not written plainly (default namespace, no white space in tags).
+     */
+    static String splice(String request, List<Demo.Id> ids) {
+        int from = request.indexOf("<queryByParameter>");
+        int to = request.indexOf("</queryByParameter>");
+        int queryId = request.indexOf("<queryId ", Math.max(from, 0));
+        int queryIdEnd = request.indexOf("/>", Math.max(queryId, 0));
+        int id = request.indexOf("<id ");
+        int idEnd = request.indexOf("/>", Math.max(id, 0));
+        int device = request.indexOf("<id ", Math.max(request.indexOf("<receiver"), 0));
+        int sender = request.indexOf("<id ", Math.max(request.indexOf("<sender"), 0));
+        if (from < 0 || to < from || queryId < from || queryIdEnd < queryId || id < 0 || device < 0 || sender < 0) {
+            return null;
+        }
+        return wrap("PRPA_IN201310UV02", "AA", request.substring(id, idEnd + 2), root(request, device), root(request, sender),
+                "", control("PRPA_IN201310UV02", resolved(ids), request.substring(queryId, queryIdEnd + 2), "OK",
+                        request.substring(from, to + "</queryByParameter>".length())), null);
+    }
+
+    private static String root(String request, int at) {
+        int start = request.indexOf("root=\"", at) + 6;
+        return request.substring(start, request.indexOf('"', start));
+    }
+
     Element request() {
         return request;
     }
@@ -39,9 +65,12 @@ final class Answer {
 
     /** ITI-45 answer with these ids; none means that nothing is known in the requested domains. */
     String identifiers(List<Demo.Id> ids) throws TransformerException {
-        var event = ids.isEmpty() ? "" : event(ids, "<name nullFlavor=\"NA\"/>", "",
+        return act("PRPA_IN201310UV02", "AA", ids.isEmpty() ? "NF" : "OK", "", resolved(ids), null);
+    }
+
+    private static String resolved(List<Demo.Id> ids) {
+        return ids.isEmpty() ? "" : event(ids, "<name nullFlavor=\"NA\"/>", "",
                 "<assignedEntity classCode=\"ASSIGNED\"><id root=\"" + ids.get(0).domain() + "\"/></assignedEntity>");
-        return act("PRPA_IN201310UV02", "AA", ids.isEmpty() ? "NF" : "OK", "", event, null);
     }
 
     /** ITI-45 answer for something unknown at {@code location}. */
@@ -81,26 +110,37 @@ final class Answer {
     private String act(String interaction, String letter, String response, String detail, String event, String home)
             throws TransformerException {
         var queryId = Xml.one(request, PARAMETERS + "/queryId");
-        // ITI-55 answers carry no quantities, ITI-45 answers may.
-        return wrap(interaction, letter, detail, """
+        var echoed = "<queryId root=\"%s\" extension=\"%s\"/>".formatted(
+                queryId.getAttribute("root"), Xml.escape(queryId.getAttribute("extension")));
+        return wrap(interaction, letter, detail,
+                control(interaction, event, echoed, response, copy(Xml.one(request, PARAMETERS))), home);
+    }
+
+    /** The control act of an answer; ITI-55 answers carry no quantities, ITI-45 answers may. */
+    private static String control(String interaction, String event, String queryId, String response, String parameters) {
+        return """
                 <controlActProcess classCode="CACT" moodCode="EVN"><code code="%s" codeSystem="2.16.840.1.113883.1.6"/>%s\
-                <queryAck><queryId root="%s" extension="%s"/><queryResponseCode code="%s"/></queryAck>%s</controlActProcess>"""
-                .formatted(interaction.replace("_IN", "_TE"), event, queryId.getAttribute("root"),
-                        Xml.escape(queryId.getAttribute("extension")), response, copy(Xml.one(request, PARAMETERS))), home);
+                <queryAck>%s<queryResponseCode code="%s"/></queryAck>%s</controlActProcess>"""
+                .formatted(interaction.replace("_IN", "_TE"), event, queryId, response, parameters);
     }
 
     private String wrap(String interaction, String letter, String detail, String act, String home) {
-        var sender = Xml.attribute(request, "receiver/device/id", "root");
-        var receiver = Xml.attribute(request, "sender/device/id", "root");
+        return wrap(interaction, letter, "<id root=\"" + Xml.attribute(request, "id", "root") + "\"/>",
+                Xml.attribute(request, "receiver/device/id", "root"), Xml.attribute(request, "sender/device/id", "root"),
+                detail, act, home);
+    }
+
+    private static String wrap(String interaction, String letter, String requestId, String sender, String receiver,
+            String detail, String act, String home) {
         return """
                 <%1$s xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" ITSVersion="XML_1.0">\
                 <id root="%2$s"/><creationTime value="%3$s"/><interactionId root="2.16.840.1.113883.1.6" extension="%1$s"/>\
                 <processingCode code="T"/><processingModeCode code="T"/><acceptAckCode code="NE"/>\
                 <receiver typeCode="RCV">%4$s</receiver><sender typeCode="SND">%5$s</sender>\
-                <acknowledgement><typeCode code="%6$s"/><targetMessage><id root="%7$s"/></targetMessage>%8$s</acknowledgement>\
+                <acknowledgement><typeCode code="%6$s"/><targetMessage>%7$s</targetMessage>%8$s</acknowledgement>\
                 %9$s</%1$s>"""
                 .formatted(interaction, UUID.randomUUID(), LocalDateTime.now().format(TIME), Hl7.device(receiver, null),
-                        Hl7.device(sender, home), letter, Xml.attribute(request, "id", "root"), detail, act);
+                        Hl7.device(sender, home), letter, requestId, detail, act);
     }
 
     private static String detail(String code, String text, String location) {

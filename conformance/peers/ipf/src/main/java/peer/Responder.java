@@ -1,7 +1,9 @@
 package peer;
 
 import java.beans.PropertyChangeListener;
+import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
 import javax.xml.namespace.QName;
@@ -19,18 +21,20 @@ import org.apache.cxf.phase.Phase;
 import org.apache.cxf.transport.servlet.CXFNonSpringServlet;
 import org.apache.tomcat.util.net.SSLHostConfig;
 import org.apache.tomcat.util.net.SSLHostConfigCertificate;
+import org.springframework.util.FileSystemUtils;
 
 /** IPF as responder over mutual TLS: embedded Tomcat, the CXF servlet, one Camel route per transaction. */
 final class Responder {
     private static final String SECURITY =
             "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
-    /** JAXP looks its factories up anew on every call, under locks, unless they are named. */
+    /** JAXP and JAXB look their factories up anew on every call, under locks, unless they are named. */
     private static final Map<String, String> FACTORIES = Map.of(
             "javax.xml.parsers.DocumentBuilderFactory", "com.sun.org.apache.xerces.internal.jaxp.DocumentBuilderFactoryImpl",
             "javax.xml.parsers.SAXParserFactory", "com.sun.org.apache.xerces.internal.jaxp.SAXParserFactoryImpl",
             "javax.xml.transform.TransformerFactory", "net.sf.saxon.TransformerFactoryImpl",
             "javax.xml.stream.XMLInputFactory", "com.ctc.wstx.stax.WstxInputFactory",
             "javax.xml.stream.XMLOutputFactory", "com.ctc.wstx.stax.WstxOutputFactory",
+            "jakarta.xml.bind.JAXBContextFactory", "org.glassfish.jaxb.runtime.v2.JAXBContextFactory",
             "javax.xml.stream.XMLEventFactory", "com.ctc.wstx.stax.WstxEventFactory");
 
     private Responder() {}
@@ -44,7 +48,7 @@ final class Responder {
     static void serve(int port, Demo demo, boolean validate, Answers answers) throws Exception {
         FACTORIES.forEach(System::setProperty);
         var tomcat = new Tomcat();
-        tomcat.setBaseDir(Files.createTempDirectory("ipf-responder").toString());
+        tomcat.setBaseDir(scratch().toString());
         tomcat.setSilent(true);
         var connector = connector(port, demo);
         tomcat.getService().addConnector(connector);
@@ -79,6 +83,13 @@ final class Responder {
         camel.start();
         System.out.println("ready https://localhost:" + connector.getLocalPort());
         tomcat.getServer().await();
+    }
+
+    /** A folder for Tomcat that goes when the process ends. */
+    private static Path scratch() throws IOException {
+        var folder = Files.createTempDirectory("ipf-responder");
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> FileSystemUtils.deleteRecursively(folder.toFile())));
+        return folder;
     }
 
     private static Connector connector(int port, Demo demo) throws Exception {
