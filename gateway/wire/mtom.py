@@ -261,7 +261,7 @@ class Parser:
         if len(self._buffer) < 2:
             return False
         end = 0 if self._buffer.startswith(b"\r\n") else self._buffer.find(b"\r\n\r\n") + 2
-        if end > most + 2 or (end == 1 and len(self._buffer) > most):
+        if end > most or (end == 1 and len(self._buffer) > most + 2):
             raise _over("part headers too large")
         if end == 1:
             return False
