@@ -71,8 +71,9 @@ class Claims:
     one_time_use: bool = False
     name: str = ""
     "Attribute subject-id: the user's name in words."
-    organization: str = ""
-    organization_id: str = ""
+    organizations: tuple[str, ...] = ()
+    organization_ids: tuple[str, ...] = ()
+    "A user may belong to several; each must be one that the neighbour may speak for (B-15)."
     home: HomeCommunityId | None = None
     roles: tuple[Code, ...] = ()
     "As they came; a plain text is a code without system (FN-1007)."
@@ -83,6 +84,13 @@ class Claims:
     "Every attribute with plain values, by name."
     certificate: str = ""
     "SHA-256 of the certificate that proved the signature."
+
+    @property
+    def organization_id(self) -> str:
+        """The one organization the user acts for, or nothing; several are refused (B-16)."""
+        if len(set(self.organization_ids)) > 1:
+            raise fault("authentication", "SAML-ORG")
+        return self.organization_ids[0] if self.organization_ids else ""
 
     @property
     def audit_name(self) -> str:
@@ -132,8 +140,8 @@ def _read(assertion: etree._Element, certificate: str) -> Claims:
         until=min(filter(None, (_until(item) for item in authentication)), default=None),
         one_time_use=xml.maybe(conditions, "saml:OneTimeUse") is not None,
         name=_single(plain, _XSPA + "subject-id"),
-        organization=_single(plain, _XSPA + "organization"),
-        organization_id=_single(plain, _XSPA + "organization-id"),
+        organizations=tuple(plain.get(_XSPA + "organization", ())),
+        organization_ids=tuple(plain.get(_XSPA + "organization-id", ())),
         home=_home(_single(plain, _HOME)),
         roles=tuple(coded.get(_ROLE, ())),
         purposes=tuple(coded.get(_PURPOSE, ())),

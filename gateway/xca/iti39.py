@@ -23,6 +23,10 @@ _MOST_DOCUMENTS = 99
 _LONGEST = 256
 _SPEAKABLE = re.compile(r"[A-Za-z0-9.:^_-]{1,128}")
 _ABSENT = "XDSDocumentUniqueIdError"
+_PARTS = [
+    xml.clark(f"xds:{name}")
+    for name in ("HomeCommunityId", "RepositoryUniqueId", "DocumentUniqueId")
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,13 @@ def decode(body: Body) -> Question:
 
 def _read(request: Body) -> Asked:
     """One DocumentRequest; ids are opaque and compared as they are (FN-710)."""
+    names = [child.tag for child in xml.children(request)]
+    if [name for name in names if name != _PARTS[0]] != _PARTS[1:] or _PARTS[0] in names[1:]:
+        raise Malformed(
+            "DocumentRequest holds HomeCommunityId, RepositoryUniqueId, DocumentUniqueId",
+            "DocumentRequest の構造が違います",
+            at=xml.location(request),
+        )
     home = xml.maybe(request, "xds:HomeCommunityId")
     texts = [
         xml.text(home) if home is not None else "",

@@ -52,7 +52,7 @@ def test_a_signed_assertion_is_read() -> None:
     assert claims.issuer == NEIGHBOUR
     assert (claims.subject, claims.name) == ("hanako", "Doctor One")
     assert claims.home == HomeCommunityId("2.999.10.2")
-    assert claims.organization_id == NEIGHBOUR
+    assert claims.organization_ids == (NEIGHBOUR,)
     assert claims.roles == (Code("112247003", "2.16.840.1.113883.6.96", "Medical doctor"),)
     assert claims.purposes == (Code("TREATMENT", "2.16.840.1.113883.3.18.7.1", "Treatment"),)
     assert claims.patient == PatientId(Oid("2.999.20.1"), "9000000000000001")
