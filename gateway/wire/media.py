@@ -12,11 +12,11 @@ from gateway.errors import Malformed
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _NAME = re.compile(rf"({_WORD}/{_WORD})[ \t]*")
 _PARAMETER = re.compile(
-    rf"[ \t]*({_WORD})[ \t]*=[ \t]*(?:\"((?:[^\"\\\x00-\x08\x0a-\x1f\x7f]|\\[\x20-\x7e])*)\""
-    rf"|([^\s;\"\x00-\x1f\x7f-\xff]+))[ \t]*"
+    rf"[ \t]*({_WORD})[ \t]*=[ \t]*(?:\"((?:[\t\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*)\""
+    rf"|([!\x23-:<-\x7e]+))[ \t]*"
 )
 _ESCAPED = re.compile(r"\\(.)")
-_HEADER = re.compile(rf"({_WORD}):[ \t]*([\t\x20-\x7e]*)")
+_HEADER = re.compile(rf"({_WORD}):[ \t]*+([\t\x20-\x7e]*)")
 _LONGEST = 4096
 
 

@@ -60,20 +60,23 @@ class Schemas:
 
 
 def _first_path(compiled: etree.XMLSchema) -> str:
-    """The path of the first error, in the form `/*/*[3]/*`."""
+    """The path of the first error."""
     for error in compiled.error_log:
         return str(error.path or "")
     return ""
 
 
 def _place(element: etree._Element, path: str) -> str:
-    """The error's place as names and positions; the schema's own words stay inside (G11)."""
+    """The error's place, which comes as `/*/*[3]` or `/a/p:b[2]`; no more is told (G11)."""
     node = element
     for step in path.split("/")[2:]:
         if step.startswith("@"):
             break
-        number = step.partition("[")[2].rstrip("]")
-        found = xml.children(node)
+        name, _, number = step.rstrip("]").partition("[")
+        local = name.rpartition(":")[2]
+        found = [
+            child for child in xml.children(node) if local in ("*", etree.QName(child).localname)
+        ]
         position = int(number) if number.isdigit() else 1
         if position > len(found):
             break
