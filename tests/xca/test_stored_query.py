@@ -72,7 +72,9 @@ def moment(day: int) -> datetime:
             id="slots of a multi-valued attribute are demands",
         ),
         pytest.param(
-            find(EventCodeList=[["('E^^1.2')"]]), {"event_codes": ((Code("E", "1.2"),),)}, id="events"
+            find(EventCodeList=[["('E^^1.2')"]]),
+            {"event_codes": ((Code("E", "1.2"),),)},
+            id="events",
         ),
         pytest.param(
             find(CreationTimeFrom=[["20261101"]], CreationTimeTo=[["'20261102'"]]),
