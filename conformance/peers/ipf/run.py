@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +190,13 @@ def await_ready(process: "subprocess.Popen[str]", log: Path) -> str:
     threading.Thread(target=read, daemon=True).start()
     said.wait(START_SECONDS)
     if not found:
-        raise Unavailable(f"no `ready` line within {START_SECONDS:.0f} s:\n{_tail(log)}")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        ended = process.poll()
+        why = (
+            f"within {START_SECONDS:.0f} s" if ended is None else f"before it ended (exit {ended})"
+        )
+        raise Unavailable(f"the server said no `ready` {why}:\n{_tail(log)}")
     return found[0]
 
 
@@ -273,8 +279,8 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fault-status",
         choices=("any", "400", "500"),
-        default="any",
-        help="HTTP status that Sender faults must have; 500 leaves CXF as it comes",
+        help="HTTP status that Sender faults must have; 500 leaves CXF as it comes "
+        "(default: 500 for the gateway started here, else any)",
     )
     parser.add_argument("--json", action="store_true", help="print the cases as one JSON document")
     parser.add_argument("--build-only", action="store_true", help="resolve and build, then stop")
@@ -305,13 +311,14 @@ def main() -> int:
             os.execv(command[0], command)  # noqa: S606 - the process becomes the responder
         java_command((), ())  # before the gateway starts: a failure here should say so first
         started = time.monotonic()
+        status = options.fault_status or ("any" if options.target else "500")
         if options.target and demo:
-            rows, code = play(options.target, demo, options.fault_status)
+            rows, code = play(options.target, demo, status)
         else:
             with tempfile.TemporaryDirectory(prefix="interop-") as scratch:
                 folder = Path(scratch) / "demo"
-                with demo_gateway(folder, options.fault_status) as target:
-                    rows, code = play(target, folder, options.fault_status)
+                with demo_gateway(folder, status) as target:
+                    rows, code = play(target, folder, status)
     except Unavailable as missing:
         _say(str(missing))
         return 3
