@@ -30,7 +30,7 @@ def read_al1(reading: Reading, al1: Segment, prefix: str) -> None:
         reading.leave(al1, "field-missing")
         return
     kind = al1.value(2)
-    key = f"{prefix}allergy|{kind}|{al1.value(3) or al1.value(3, 2)}"
+    key = reading.key(f"{prefix}allergy|{kind}|{al1.value(3) or al1.value(3, 2)}")
     made = allergy(reading.identity("AllergyIntolerance", key), cancelled=reading.cancelled)
     if kind in _CATEGORIES:
         made["category"] = [_CATEGORIES[kind]]

@@ -6,7 +6,7 @@ the results it carries.
 
 from gateway.errors import Malformed, Unsupported
 from gateway.model.batch import Batch
-from gateway.standardize import laboratory, persons, tables
+from gateway.standardize import laboratory, persons, ssmix2, tables
 from gateway.standardize.format import Format, Upload
 from gateway.standardize.reading import Reading
 from gateway.wire import hl7v2, hl7v2_check
@@ -16,14 +16,9 @@ _STRUCTURES = hl7v2_check.read_structures(tables.rows("structures"))
 
 
 def recognise(upload: Upload) -> bool:
-    """By message type; what an SS-MIX2 storage wrote says so in MSH-21 and is not ours."""
-    content = upload.content[:1024].lstrip(b"\x0b\xef\xbb\xbf")
-    if not content.startswith(b"MSH"):
-        return False
-    header = content.replace(b"\n", b"\r").split(b"\r", 1)[0]
-    fields = header.split(header[3:4])
-    kind = b"^".join(fields[8].split(b"^")[:2]) if len(fields) > 8 else b""
-    return kind.decode("ascii", "ignore") in TYPES and b"SS-MIX2" not in header
+    """By message type; what an SS-MIX2 storage wrote is not ours."""
+    kind, _ = hl7v2.peek(upload.content)
+    return kind in TYPES and not ssmix2.is_stored(upload)
 
 
 def read(upload: Upload) -> Batch:

@@ -57,8 +57,6 @@ class _Shared:
     """What the groups of one message have in common."""
 
     encounter: Resource | None
-    counts: dict[str, int] = field(default_factory=dict)
-    "How often each key came, so that two results of one item stay two."
     specimens: dict[str, Resource] = field(default_factory=dict)
 
 
@@ -124,7 +122,7 @@ def _read_group(reading: Reading, group: Group, order: str, shared: _Shared) -> 
         if specimen is None:
             specimen = _specimen(reading, group.specimen, order)
             shared.specimens[group.specimen.at] = specimen
-    encounter, counts = shared.encounter, shared.counts
+    encounter = shared.encounter
     companions = tuple(one for one in (request, specimen, encounter, *parties) if one)
     collected = reading.time(group.specimen, 17) if group.specimen else ""
     context = results.Context(
@@ -142,7 +140,7 @@ def _read_group(reading: Reading, group: Group, order: str, shared: _Shared) -> 
     for obx, notes in group.results:
         for note in notes:
             reading.take(note, _NTE)
-        made = results.read(reading, obx, notes, context, counts)
+        made = results.read(reading, obx, notes, context)
         if made is not None:
             statuses.append(made["status"])
             if made["status"] not in _GIVEN_UP:
@@ -155,9 +153,7 @@ def _read_group(reading: Reading, group: Group, order: str, shared: _Shared) -> 
         report["conclusion"] = "\n".join(note.value(3) for note in group.notes if note.value(3))
         for note in group.notes:
             reading.take(note, _NTE)
-    key = f"lab|{order}|report|{obr.value(4) or obr.value(4, 2)}|{context.mark}"
-    number = counts[key] = counts.get(key, 0) + 1
-    key = f"{key}|{number}"
+    key = reading.key(f"lab|{order}|report|{obr.value(4) or obr.value(4, 2)}|{context.mark}")
     report["id"] = reading.identity("DiagnosticReport", key)
     reading.take(obr, _OBR, "item DiagnosticReport")
     reading.add(

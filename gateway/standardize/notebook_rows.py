@@ -89,7 +89,7 @@ def parse(content: bytes) -> Notebook:
     """Read the rows; raises `Malformed` where it is no notebook or a row cannot be read."""
     notes: set[str] = set()
     charset = Charset.SHIFT_JIS
-    body = content.rstrip(b"\x1a\r\n \x00")
+    body = content.rstrip(b"\x1a\r\n")
     if not body.isascii() and japanese.detect(body) is Charset.UTF_8:
         charset = Charset.UTF_8
         notes.add(japanese.ENCODING_DETECTED)

@@ -26,6 +26,7 @@ class Reading:
         "_account",
         "_findings",
         "_found",
+        "_keys",
         "_seen",
         "cancelled",
         "clash",
@@ -66,6 +67,7 @@ class Reading:
         self.scope = ""
         self._findings: list[Finding] = [finding(note) for note in sorted(message.notes)]
         self._found: set[tuple[str, str]] = set()
+        self._keys: set[str] = set()
         self._account: dict[str, str] = {}
         self._seen: set[tuple[str, int]] = set()
         self._absent: set[str] = set()
@@ -134,6 +136,15 @@ class Reading:
                 companions=companions,
             )
         )
+
+    def key(self, text: str) -> str:
+        """A key that no other item of the message has: one that comes again is counted."""
+        key, number = text, 1
+        while key in self._keys:
+            number += 1
+            key = f"{text}|{number}"
+        self._keys.add(key)
+        return key
 
     def identity(self, kind: str, key: str) -> str:
         """The id of a resource about one source item of this patient."""

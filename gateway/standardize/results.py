@@ -57,9 +57,7 @@ class Context:
     companions: tuple[Resource, ...]
 
 
-def read(
-    reading: Reading, obx: Segment, notes: list[Segment], context: Context, counts: dict[str, int]
-) -> Resource | None:
+def read(reading: Reading, obx: Segment, notes: list[Segment], context: Context) -> Resource | None:
     """Add the item of one OBX; None where it is not a result that can be taken over."""
     value_type = obx.raw(2)
     if value_type in _DOCUMENTS:
@@ -72,10 +70,9 @@ def read(
         return None
     if not standard:
         reading.find("unmapped-code", f"{obx.at}.3")
-    key = "|".join(("lab", context.order, context.mark, _code_key(components), obx.raw(4)))
-    number = counts[key] = counts.get(key, 0) + 1
-    if number > 1:
-        key = f"{key}|{number}"
+    key = reading.key(
+        "|".join(("lab", context.order, context.mark, _code_key(components), obx.raw(4)))
+    )
     made = fhir.resource(
         "Observation", "JP_Observation_LabResult", reading.identity("Observation", key)
     )

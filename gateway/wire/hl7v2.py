@@ -192,6 +192,18 @@ def parse(
     return message
 
 
+def peek(content: bytes) -> tuple[str, bytes]:
+    """Message type and header line, by a cheap look; an empty type where it is no message."""
+    head = content[:1024].lstrip(b"\x0b\xef\xbb\xbf")
+    found = _LINE.match(head)
+    if not found or not head.startswith(b"MSH") or len(found.group()) < 4:
+        return "", b""
+    header = found.group()
+    fields = header.split(header[3:4])
+    kind = b"^".join(fields[8].split(b"^")[:2]) if len(fields) > 8 else b""
+    return kind.decode("ascii", "ignore"), header
+
+
 def _charset(header: bytes, content: bytes, notes: set[str]) -> Charset:
     """The declared character set (MSH-18), or the one the bytes show, said aloud (F-04)."""
     fields = header.split(header[3:4]) if len(header) > 3 else []

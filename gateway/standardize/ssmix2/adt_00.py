@@ -40,7 +40,7 @@ def _read_obx(reading: Reading, obx: Segment) -> None:
         return
     number = obx.value(3)
     measure = _MEASURES.get(number[:5]) if obx.value(3, 3) == "JC10" else None
-    key = f"{_PREFIX}observation|{number or obx.value(3, 2)}"
+    key = reading.key(f"{_PREFIX}observation|{number or obx.value(3, 2)}")
     profile = "JP_Observation_BodyMeasurement" if measure else "JP_Observation_Common"
     made = fhir.resource("Observation", profile, reading.identity("Observation", key))
     made["status"] = (

@@ -48,6 +48,7 @@ def read(reading: Reading) -> None:
         allergies.read_al1(reading, al1, "ssmix2/OMP-01|")
     encounter = persons.encounter(reading, message.first("PV1"))
     places: dict[tuple[str, str], int] = {}
+    placed: set[tuple[str, str, str]] = set()
     numbers = set()
     for order in _orders(reading):
         numbers.add(_number(reading, order))
@@ -57,7 +58,10 @@ def read(reading: Reading) -> None:
         rp, place = _rp(order.orc)
         group = (_number(reading, order), rp)
         count = places[group] = places.get(group, 0) + 1
-        _read_order(reading, order, rp, place or str(count), encounter)
+        if not place or (*group, place) in placed:
+            place = str(count)
+        placed.add((*group, place))
+        _read_order(reading, order, rp, place, encounter)
     if len(numbers) == 1:
         reading.scope = f"prescription|{numbers.pop()}|"
 
@@ -105,7 +109,7 @@ def _read_order(
     orc, rxe = order.orc, order.rxe
     assert rxe is not None  # noqa: S101
     number = _number(reading, order)
-    key = f"prescription|{number}|{rp}|{place}"
+    key = reading.key(f"prescription|{number}|{rp}|{place}")
     made = fhir.resource(
         "MedicationRequest", "JP_MedicationRequest", reading.identity("MedicationRequest", key)
     )

@@ -91,7 +91,8 @@ def _read_problem(reading: Reading, problem: _Problem) -> None:
         reading.leave(prb, "field-missing")
         return
     instance = prb.value(4)
-    key = _PREFIX + (instance or f"{prb.value(3)}|{code.get('text', '')}|{prb.value(16)}")
+    content = f"{prb.value(3)}|{code.get('text', '')}|{prb.value(16)}"
+    key = reading.key(_PREFIX + (instance or content))
     made = fhir.resource("Condition", "JP_Condition_Diagnosis", reading.identity("Condition", key))
     secrecy = _SECURITY.get(prb.value(25))
     if secrecy:

@@ -116,16 +116,14 @@ def check_folders(path: str, name: StoredName) -> None:
             )
 
 
+def is_stored(upload: Upload) -> bool:
+    """Whether an SS-MIX2 storage wrote it: its name says so, or its message profile (MSH-21)."""
+    return stored_name(upload.path) is not None or b"SS-MIX2" in hl7v2.peek(upload.content)[1]
+
+
 def recognise(upload: Upload) -> bool:
-    """By its name, or by a message that only this storage has."""
-    if stored_name(upload.path) is not None:
-        return True
-    if not upload.content.lstrip(b"\x0b\xef\xbb\xbf").startswith(b"MSH"):
-        return False
-    header = upload.content[:1024].split(b"\r", 1)[0].split(b"\n", 1)[0]
-    fields = header.split(b"|")
-    kind = b"^".join(fields[8].split(b"^")[:2]).decode("ascii", "ignore") if len(fields) > 8 else ""
-    return kind in _STORED_TYPES or (kind in ("OUL^R22", "ORU^R01") and b"SS-MIX2" in header)
+    """What a storage wrote, or a message that only storages have."""
+    return is_stored(upload) or hl7v2.peek(upload.content)[0] in _STORED_TYPES
 
 
 def read(upload: Upload) -> Batch:

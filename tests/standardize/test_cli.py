@@ -1,0 +1,122 @@
+"""`gateway standardize`: exit codes, JSON, text, archives, a second opinion."""
+
+import json
+import zipfile
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli.standardize import standardize
+from tests.standardize.conftest import SAMPLES
+
+HARMFUL = "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+
+
+def run(*arguments):
+    return CliRunner().invoke(standardize, [str(one) for one in arguments])
+
+
+def test_json_of_the_sample_tree():
+    result = run(SAMPLES, "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["counts"]["files"] == len(document["files"]) == 10
+    assert document["counts"]["refused"] == 0
+    assert document["counts"]["items"]["Observation"] >= 16
+    one = next(one for one in document["files"] if one["format"] == "ssmix2/OML-11")
+    assert one["patient"] == {"domain": "2.999", "value": "0012345"}
+    item = one["items"][0]
+    assert item["category"] == "lab_result"
+    assert item["source"]["at"] == "OBX[1]"
+    assert item["source"]["file"] == one["path"]
+    assert {"code", "severity", "at", "text"} <= set(one["findings"][0])
+    assert '"value":7.10' in result.stdout
+
+
+def test_text_for_people_is_in_two_languages():
+    result = run(SAMPLES / "notebook" / "jahistc08.csv")
+    assert result.exit_code == 0
+    assert "5 MedicationDispense" in result.stdout
+    assert "[patient-without-number]" in result.stdout
+    assert "患者番号がありません" in result.stdout
+
+
+def test_an_archive_is_the_same_as_the_folder(tmp_path):
+    path = tmp_path / "tree.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        for one in sorted(SAMPLES.rglob("*")):
+            if one.is_file():
+                made.write(one, one.relative_to(SAMPLES).as_posix())
+        made.writestr("../slip", b"x")
+    result = run(path, "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    refused = [one for one in document["files"] if one["format"] is None]
+    assert [one["findings"][0]["code"] for one in refused] == ["unsafe-name"]
+    folder = json.loads(run(SAMPLES, "--json").stdout)
+    assert document["counts"]["items"] == folder["counts"]["items"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"hello", "unsupported"),
+        (b"", "unsupported"),
+        (HARMFUL.encode(), "invalid"),
+        (b"MSH|^~\\&|", "unsupported"),
+        (b"PK\x03\x04junk", "malformed"),
+        (b"JAHISTC08,1\r\n", "malformed"),
+    ],
+)
+def test_a_refused_file_says_why_and_exits_one(tmp_path, content, code):
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    result = run(path, "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["counts"]["refused"] == 1
+    (finding,) = document["files"][0]["findings"]
+    assert finding["code"] == code
+    assert finding["severity"] == "error"
+    assert finding["japanese"]
+    text = run(path)
+    assert text.exit_code == 1
+    assert "取込不可" in text.stdout
+
+
+def test_a_clash_needs_somebody(tmp_path):
+    source = next(one for one in SAMPLES.rglob("*ADT-00*") if one.is_file())
+    path = tmp_path / source.name.replace("0012345", "7654321")
+    path.write_bytes(source.read_bytes())
+    result = run(path)
+    assert result.exit_code == 1
+    assert "pid-clash" in result.stdout
+
+
+def test_wrong_usage(tmp_path):
+    assert run("replay").exit_code == 2
+    assert run("why").exit_code == 2
+    assert run(tmp_path / "absent").exit_code == 2
+    assert run(SAMPLES, "--format", "nothing").exit_code == 2
+    assert "jahis-notebook" in run(SAMPLES, "--format", "nothing").output
+
+
+def test_a_format_may_be_named():
+    path = SAMPLES / "lab" / "oul-r22.hl7"
+    assert run(path, "--format", "hl7-lab").exit_code == 0
+    result = run(path, "--format", "jahis-notebook", "--json")
+    assert result.exit_code == 1
+
+
+def test_diagnose_adds_a_second_opinion(tmp_path):
+    result = run(SAMPLES / "lab" / "oul-r22.hl7", "--diagnose", "--json")
+    assert json.loads(result.stdout)["files"][0]["diagnosis"] == []
+    unknown = next(one for one in SAMPLES.rglob("*PPR-01*_1") if one.is_file())
+    result = run(unknown, "--diagnose")
+    assert "second opinion: hl7apy" in result.stdout
+
+
+def test_control_characters_in_names_are_shown_not_obeyed(tmp_path):
+    path = tmp_path / "a\x1b[31mb"
+    path.write_bytes(b"x")
+    assert "\x1b" not in run(path).stdout
