@@ -33,7 +33,8 @@ SECTION = "ISO 32000-2 12.8"
 LARGEST = 100 * 1024 * 1024
 "Bytes of a PDF file (`security.md` section 3)."
 _SUBFILTERS = {"/ETSI.CAdES.detached", "/adbe.pkcs7.detached"}
-_TRACES = (b"/ByteRange", b"/SubFilter")
+_TRACE = b"/ByteRange"
+"What only a signature has, and never compressed."
 _GAP = re.compile(rb"<([0-9A-Fa-f]*)>")
 _MOST = 30
 _TROUBLE: tuple[type[BaseException], ...] = (*RAISED, PdfError, Malformed)
@@ -44,26 +45,36 @@ def open_signatures(content: bytes, allowed: Algorithms) -> tuple[Opened, ...]:
 
     What cannot be read counts as signed where it shows a trace of a signature.
     """
-    traces = any(trace in content for trace in _TRACES)
+    traces = _TRACE in content
     if not content.startswith(b"%PDF-") or len(content) > LARGEST:
         return (_unreadable(),) if traces else ()
     try:
         reader = PdfFileReader(BytesIO(content))
         if reader.encrypted:
             return (_encrypted(),) if traces else ()
-        fields = [
-            (field, name)
-            for name, value, field in enumerate_sig_fields(reader, filled_status=True)
-            if value.get_object().get("/Type", "/Sig") != "/DocTimeStamp"
-        ]
+        fields, stamps = _fields(reader)
         helpers, crls = _store(reader)
     except _TROUBLE:
         return (_unreadable(),) if traces else ()
+    if not fields and traces and not stamps:
+        return (_removed(),)
     opened = tuple(
         _open(content, reader, field, name, allowed, alone=len(fields) == 1)
         for field, name in fields[:_MOST]
     )
     return tuple(_with(one, helpers, crls) for one in opened)
+
+
+def _fields(reader: PdfFileReader) -> tuple[list[tuple[object, str]], int]:
+    """The fields that hold a signature, and how many hold a document time-stamp."""
+    found: list[tuple[object, str]] = []
+    stamps = 0
+    for name, value, field in enumerate_sig_fields(reader, filled_status=True):
+        if value.get_object().get("/Type", "/Sig") == "/DocTimeStamp":
+            stamps += 1
+        else:
+            found.append((field, name))
+    return found, stamps
 
 
 def _open(
@@ -258,6 +269,16 @@ def _weak() -> Check:
 
 def _encrypted() -> Opened:
     check = unknown("structure", "the file is encrypted", "ファイルが暗号化されています", SECTION)
+    return Opened(form="PDF", checks=(check,))
+
+
+def _removed() -> Opened:
+    check = failed(
+        "structure",
+        "the file holds a signature that was damaged or removed",
+        "壊された、または取り除かれた署名があります",
+        SECTION,
+    )
     return Opened(form="PDF", checks=(check,))
 
 

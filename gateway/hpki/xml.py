@@ -47,14 +47,14 @@ def open_signature(content: bytes, allowed: Algorithms) -> Opened | None:
     """The signature of an XML document; None where it is unsigned.
 
     What cannot be read safely counts as signed where it shows any trace of a signature, so that
-    nobody files a damaged signed document as an unsigned one.
+    nobody files a damaged signed document as an unsigned one; so does any DOCTYPE.
     """
     try:
+        if b"\x00" in content[:4]:  # UTF-16 without its mark: a parser would guess (A-05)
+            raise Malformed("encoding", "文字コードが認められません", log="XML-ENC")
         root = xml.parse(content)
     except Refusal as refusal:
-        start = content[:100].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-        declared = start.startswith((b"<?xml", b"<!doctype"))
-        if not declared and not any(trace in content for trace in _TRACES):
+        if refusal.log != "XML-DTD" and not any(trace in content for trace in _TRACES):
             return None
         return Opened(form="XML", checks=(failed("structure", refusal.english, refusal.japanese),))
     try:
