@@ -55,7 +55,6 @@ bench: $(VENV)/.test
 
 interop: $(VENV)/.test
 	$(BIN)/python conformance/peers/ipf/run.py
-	$(BIN)/python -m conformance.interop
 
 campaign: $(VENV)/.test
 	CAMPAIGN=1 $(BIN)/python -m pytest -m campaign $(PYTEST_ARGS)
