@@ -83,6 +83,11 @@ class Door:
         """Commit the events that wait, and stop."""
         self._writer.stop()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the audit writer runs."""
+        return self._writer.is_running
+
     @contextmanager
     def work(self, kind: EventKind, caller: Caller, *, reading: bool = False) -> Iterator[Work]:
         """One unit of work; raises what its body raises, a defect as `Defect`."""

@@ -37,6 +37,11 @@ class AuditWriter:
             self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
             self._thread.start()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is there."""
+        return self._thread is not None and self._thread.is_alive()
+
     def stop(self) -> None:
         """Commit what waits, then end the thread."""
         if self._thread is not None:

@@ -1,42 +1,72 @@
-"""Small HTTP answers in plain ASGI, with the headers every answer carries (C-12, G11)."""
+"""Bodies in, answers out, in plain ASGI, with the headers every answer carries (C-12, G11)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import Executor
 from typing import Any
 
 import orjson
 
+Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
+Headers = Iterable[tuple[str, str]]
 
-_ALWAYS = (
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-)
+ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+_CLOSE = (b"connection", b"close")
+_DRAIN_SECONDS = 2.0
+_PIECE = 512 * 1024
 
 
 async def answer(
+    send: Send, status: int, body: bytes = b"", *, media: str = "", headers: Headers = ()
+) -> None:
+    """Send one whole answer."""
+    await send({"type": "http.response.start", "status": status,
+                "headers": _fields(body, media, headers)})  # fmt: skip
+    await send({"type": "http.response.body", "body": body})
+
+
+async def answer_early(
     send: Send,
+    receive: Receive,
     status: int,
     body: bytes = b"",
     *,
     media: str = "",
-    headers: Iterable[tuple[str, str]] = (),
+    headers: Headers = (),
 ) -> None:
-    """Send one whole answer."""
-    fields = [*_ALWAYS, (b"content-length", str(len(body)).encode())]
-    if media:
-        fields.append((b"content-type", media.encode()))
-    fields.extend(
-        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
-    )
+    """Answer before the body came, and close; what still comes is read away for a moment.
+
+    Closing at once would reset a client that is still sending, and it would not see the answer.
+    """
+    fields = [*_fields(body, media, headers), _CLOSE]
     await send({"type": "http.response.start", "status": status, "headers": fields})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            more = True
+            while more:
+                message = await receive()
+                more = message["type"] == "http.request" and message.get("more_body", False)
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b""})
 
 
-async def answer_json(send: Send, status: int, value: object) -> None:
+async def answer_json(send: Send, status: int, value: object, *, headers: Headers = ()) -> None:
     """Send one JSON document."""
-    await answer(send, status, orjson.dumps(value), media="application/json")
+    await answer(send, status, orjson.dumps(value), media="application/json", headers=headers)
+
+
+def _fields(body: bytes, media: str, headers: Headers) -> list[tuple[bytes, bytes]]:
+    fields = [*ALWAYS, (b"content-length", b"%d" % len(body))]
+    if media:
+        fields.append((b"content-type", media.encode("latin-1")))
+    for name, value in headers:
+        fields.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+    return fields
 
 
 class BodyRefused(Exception):
@@ -47,13 +77,58 @@ class BodyRefused(Exception):
         self.status = status
 
 
+def header(scope: Scope, name: bytes) -> str:
+    """One header's value; empty where it is absent."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return ""
+
+
+def declared_length(scope: Scope) -> int | None:
+    """What Content-Length says; None where the body comes in chunks. 411 where nothing says."""
+    length = header(scope, b"content-length")
+    if length.isdigit():
+        return int(length)
+    if header(scope, b"transfer-encoding"):
+        return None
+    raise BodyRefused(411)
+
+
 async def read_body(receive: Receive, most: int, declared: int | None) -> bytes:
     """The whole body in memory; 413 over `most`, 400 where the client leaves or lies (C-08)."""
     if declared is not None and declared > most:
         raise BodyRefused(413)
+    message = await receive()
+    if not message.get("more_body", False) and message["type"] == "http.request":
+        body: bytes = message.get("body", b"")
+        if len(body) > most:
+            raise BodyRefused(413)
+        return body
     chunks: list[bytes] = []
     size = 0
-    while True:
+    while message["type"] == "http.request":
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > most:
+            raise BodyRefused(413)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+        message = await receive()
+    raise BodyRefused(400)
+
+
+async def pump(
+    receive: Receive, feed: Callable[[bytes], None], pool: Executor, most: int, declared: int | None
+) -> int:
+    """The body, piece by piece, to `feed` on a worker thread; a few hundred KiB in memory."""
+    if declared is not None and declared > most:
+        raise BodyRefused(413)
+    loop = asyncio.get_running_loop()
+    size = 0
+    piece = bytearray()
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise BodyRefused(400)
@@ -61,9 +136,9 @@ async def read_body(receive: Receive, most: int, declared: int | None) -> bytes:
         size += len(chunk)
         if size > most:
             raise BodyRefused(413)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            break
-    if declared is not None and size != declared:
-        raise BodyRefused(400)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        piece += chunk
+        more = message.get("more_body", False)
+        if len(piece) >= _PIECE or (piece and not more):
+            await loop.run_in_executor(pool, feed, bytes(piece))
+            piece.clear()
+    return size

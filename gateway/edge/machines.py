@@ -1,51 +1,63 @@
-"""The machine door: routes of `INTERFACES.md` section 3 as one plain ASGI application."""
+"""The machine door: routes of `INTERFACES.md` section 3; a client certificate is required.
 
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from typing import Any
+SOAP endpoints are found in a table before any router looks, because every query passes here.
+"""
 
-from gateway.edge.answers import Receive, Send, answer
+from collections.abc import Awaitable, Callable, Collection, Iterable
+
+from starlette.routing import Route, Router
+
+from gateway.edge.answers import Receive, Scope, Send, answer, header
 from gateway.edge.authn import Authenticator
 from gateway.edge.soap import SoapDoor
 
-Scope = MutableMapping[str, Any]
-Route = Callable[[Scope, Receive, Send], Awaitable[None]]
+Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SOAP_PATHS = ("/pix", "/pix/consumer", "/pdq", "/xcpd", "/xca/query", "/xca/retrieve",
-              "/registry", "/repository")  # fmt: skip
+              "/registry", "/repository", "/uploads/soap")  # fmt: skip
 "Every SOAP door; one whose transaction is not built answers ActionNotSupported."
 
 
+def is_our_host(scope: Scope, names: Collection[str]) -> bool:
+    """The Host header names us, whatever the port (C-03); framing let only one through."""
+    host = header(scope, b"host")
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower() in names
+
+
 class MachineDoor:
-    """Client certificate required; everything else is 400, 403, 404 or 405."""
+    """Everything that is not one of our paths is 400, 403, 404 or 405."""
 
     def __init__(
         self,
         *,
         soap: SoapDoor,
+        routes: Iterable[Route],
         names: Collection[str],
         authenticator: Authenticator,
         wsdl: Callable[[str, str], bytes],
         new_id: Callable[[], str],
     ) -> None:
         self._soap = soap
-        self._names = frozenset(names)
+        self._names = frozenset(name.lower() for name in names)
         self._authenticator = authenticator
         self._wsdl = wsdl
         self._new_id = new_id
         self._paths = frozenset(SOAP_PATHS)
+        self._router = Router(
+            routes=list(routes), redirect_slashes=False, default=self._nothing_here
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
-        if not self._is_our_host(scope):
-            await answer(send, 400)
-            return
         path, method = scope["path"], scope["method"]
-        if path not in self._paths:
-            await self._nothing_here(scope, send)
+        if not is_our_host(scope, self._names):
+            self._soap.refuse_host(scope)
+            await answer(send, 400, headers=[("Connection", "close")])
+        elif path not in self._paths:
+            await self._router(scope, receive, send)
         elif method == "POST":
-            await self._soap(scope, receive, send, path)
+            await self._soap(scope, receive, send)
         elif method == "GET":
             await self._describe(scope, send, path)
         else:
@@ -53,25 +65,19 @@ class MachineDoor:
 
     async def _describe(self, scope: Scope, send: Send, path: str) -> None:
         """`GET …?wsdl`."""
-        if self._authenticator.peer(scope, self._new_id()) is None:
+        if self._authenticator.peer(scope["state"]["client"], self._new_id()) is None:
             await answer(send, 403)
         elif scope["query_string"].lower() != b"wsdl":
             await answer(send, 404)
         else:
-            host = next(value for name, value in scope["headers"] if name == b"host")
-            body = self._wsdl(path, f"https://{host.decode('latin-1')}{path}")
+            body = self._wsdl(path, f"https://{header(scope, b'host')}{path}")
             await answer(send, 200, body, media="text/xml; charset=UTF-8")
 
-    async def _nothing_here(self, scope: Scope, send: Send) -> None:
-        """404 to those we know, 403 to others: the paths are nobody else's business."""
-        known = self._authenticator.peer(scope, self._new_id()) is not None
-        await answer(send, 404 if known else 403)
-
-    def _is_our_host(self, scope: Scope) -> bool:
-        """Exactly one Host header, of the allowed list, whatever the port (C-03)."""
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1:
-            return False
-        host = hosts[0].decode("latin-1")
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        return name in self._names
+    async def _nothing_here(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """404, or 405 for methods that only upload paths know; 403 to those we do not know."""
+        if self._authenticator.peer(scope["state"]["client"], self._new_id()) is None:
+            await answer(send, 403)
+        elif scope["method"] in ("GET", "HEAD", "POST"):
+            await answer(send, 404)
+        else:
+            await answer(send, 405, headers=[("Allow", "GET, POST")])

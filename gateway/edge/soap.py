@@ -6,17 +6,31 @@ then the dispatcher. Nothing leaves before its audit event is durable (G5).
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from time import perf_counter
+from typing import NoReturn
 
 from gateway.audit.door import Defect, Door
-from gateway.dispatch import Answer, Dispatch, DispatchFault
-from gateway.edge.answers import BodyRefused, Receive, Send, answer, read_body
+from gateway.dispatch import Answer, Assertion, Dispatch, DispatchFault
+from gateway.edge.answers import (
+    ALWAYS,
+    BodyRefused,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    answer_early,
+    declared_length,
+    header,
+    pump,
+    read_body,
+)
 from gateway.edge.authn import Authenticator, Peer
 from gateway.edge.limits import Rate
-from gateway.errors import Refusal
+from gateway.edge.metrics import Metrics
+from gateway.errors import Malformed, Refusal
 from gateway.model.audit import EventKind, Outcome
 from gateway.model.caller import Caller
 from gateway.transaction import Transaction
@@ -26,15 +40,13 @@ from gateway.wire.limits import Limits
 from gateway.wire.soap import Message
 
 logger = logging.getLogger(__name__)
-Scope = MutableMapping[str, Any]
 _SOAP, _MULTIPART = "application/soap+xml", "multipart/related"
-_OLD = "text/xml"
-_REFUSED = Outcome.MINOR
 _FORGED = ("SIG-", "SAML-", "AUTH-", "AUTHZ-", "CONSENT-")
+_MEDIA = f"{_SOAP}; charset=UTF-8"
 
 
 class _Nowhere:
-    """The sink of a part that no built transaction asks for."""
+    """The sink of a part that no transaction asks for: counted against the limits, not kept."""
 
     def write(self, chunk: bytes) -> None:
         """Forget it."""
@@ -47,14 +59,24 @@ class _Nowhere:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What the HTTP body held: the SOAP message, and what was said about it outside."""
+
+    content: bytes
+    action: str = ""
+    charset: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SoapDoor:
     """Answers SOAP messages on the machine port."""
 
     door: Door
     dispatch: Dispatch
     authenticator: Authenticator
-    assertions: Callable[[Message, Peer], Caller]
+    assertions: Callable[[Message, Peer], tuple[Caller, Assertion]]
     "Verifies the assertion of a message and binds it to the TLS peer (B-15); raises a Refusal."
+    metrics: Metrics
     rate: Rate
     limits: Limits
     new_id: Callable[[], str]
@@ -62,160 +84,218 @@ class SoapDoor:
     inline_reads: bool
     "Short reads run on the event loop: on SQLite that costs less than a thread hop."
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, endpoint: str) -> None:
-        """Answer one POST to `endpoint`."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one POST."""
         request = self.new_id()
-        peer = self.authenticator.peer(scope, request)
+        client = scope["state"]["client"]
+        peer = self.authenticator.peer(client, request)
         if peer is None:
-            await answer(send, 403)
+            stranger = self.authenticator.stranger(client, request)
+            self._record("TLS", stranger, Outcome.SERIOUS, {"status": 403})
+            await answer_early(send, receive, 403)
             return
+        start = perf_counter()
         try:
-            found = await self._answer(scope, receive, endpoint, peer)
+            found = await self._answer(scope, receive, peer)
+            if found.recorded is not None:
+                await asyncio.wrap_future(found.recorded)
         except Fault as fault:
             self._note(fault, peer.caller)
-            await self._send_fault(send, fault, peer)
-            return
+            status = await self._send_fault(send, fault, peer, receive)
         except DispatchFault as refused:
-            if refused.recorded is not None and not await self._durable(refused.recorded):
-                refused.fault = faults.unavailable()
-            await self._send_fault(send, refused.fault, peer)
-            return
+            said = await self._recorded_fault(refused)
+            self.metrics.refused(said.log)
+            status = await self._send_fault(send, said, peer)
+        except Refusal:  # the audit store cannot be written: nothing is disclosed (G5)
+            status = await self._send_fault(send, faults.unavailable(), peer)
         except Defect as defect:
-            await self._send_fault(send, faults.defect(defect.incident), peer)
-            return
+            status = await self._send_fault(send, faults.defect(defect.incident), peer)
         except Exception as error:
-            incident = request[:8]
-            logger.error("incident %s at %s: %s", incident, endpoint, type(error).__name__)
-            await self._send_fault(send, faults.defect(incident), peer)
-            return
-        if found.recorded is not None and not await self._durable(found.recorded):
-            await self._send_fault(send, faults.unavailable(), peer)
-            return
-        await self._send(send, found)
+            defective = self._defect(error, scope["path"], request)
+            status = await self._send_fault(send, defective, peer)
+        else:
+            status = await self._send(send, found)
+        self.metrics.answered(scope["path"], status, perf_counter() - start)
 
-    async def _answer(self, scope: Scope, receive: Receive, endpoint: str, peer: Peer) -> Answer:
+    async def _recorded_fault(self, refused: DispatchFault) -> Fault:
+        """A refusal's fault once it is durable; where it cannot be, "busy" instead (G5)."""
+        try:
+            if refused.recorded is not None:
+                await asyncio.wrap_future(refused.recorded)
+        except Refusal:
+            return faults.unavailable()
+        return refused.fault
+
+    async def _answer(self, scope: Scope, receive: Receive, peer: Peer) -> Answer:
         """Everything between the first byte and the answer."""
         wait = self.rate.take(peer.caller.certificate)
         if wait:
             raise faults.too_many_requests(max(1, round(wait)))
-        headers = _headers(scope)
-        if headers.get("content-encoding", "identity") != "identity":
-            raise faults.unsupported_media()
-        content, action, charset = await self._body(headers, receive)
+        body = await self._body(scope, receive)
         message = soap.read(
-            content, content_type_action=action or None, charset=charset or None,
+            body.content,
+            content_type_action=body.action or None,
+            charset=body.charset or None,
             limits=self.limits,
-        )  # fmt: skip
-        transaction = self.dispatch.find(endpoint, message)
-        caller = peer.caller
-        if transaction.assertion:
-            caller = self._assert(message, peer)
-        return await self._dispatch(transaction, message, caller)
-
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> tuple[bytes, str, str]:
-        """The SOAP message's bytes, the HTTP-level action and the charset."""
+        )
+        transaction = self.dispatch.find(scope["path"], message)
+        if not transaction.assertion:
+            return await self._dispatch(transaction, message, peer.caller, body.content, None)
         try:
-            kind = media.read(headers.get("content-type", ""))
-        except Refusal as refusal:
-            raise faults.unsupported_media() from refusal
-        if kind.name == _OLD:
-            raise faults.version_mismatch()
-        if kind.name not in (_SOAP, _MULTIPART):
-            raise faults.unsupported_media()
-        length = headers.get("content-length", "")
-        declared = int(length) if length.isdigit() else None
-        try:
-            body = await read_body(receive, self.limits.xml_bytes, declared)
-        except BodyRefused as refused:
-            raise (faults.over_limit() if refused.status == 413 else faults.malformed()) from None
-        if kind.name == _SOAP:
-            return body, kind.get("action"), kind.get("charset")
-        try:
-            parser = mtom.Parser(
-                headers["content-type"], limits=self.limits, open_part=lambda part: _Nowhere()
-            )
-            parser.feed(body)
-            parser.close()
-        except Refusal as refusal:
-            raise soap.fault_of(refusal) from refusal
-        return parser.root, parser.action, parser.charset
-
-    def _assert(self, message: Message, peer: Peer) -> Caller:
-        """The caller that a verified assertion names."""
-        try:
-            return self.assertions(message, peer)
+            caller, assertion = self.assertions(message, peer)
         except Refusal as refusal:
             fault = soap.fault_of(refusal)
             fault.relates_to = message.message_id
             raise fault from refusal
+        return await self._dispatch(transaction, message, caller, body.content, assertion)
 
-    async def _dispatch(self, transaction: Transaction, message: Message, caller: Caller) -> Answer:
-        """Run the transaction on the loop or on a worker thread."""
-        if transaction.reading and self.inline_reads:
-            return self.dispatch.answer(transaction, message, caller)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self.pool, self.dispatch.answer, transaction, message, caller
-        )
-
-    async def _durable(self, recorded: "Future[None]") -> bool:
-        """Wait until the audit event is on disk; False where it cannot be written (G5)."""
+    async def _body(self, scope: Scope, receive: Receive) -> Body:
+        """The SOAP message's bytes, whether it came alone or as the root of a package."""
+        if header(scope, b"content-encoding") not in ("", "identity"):
+            raise faults.unsupported_media()
+        declared_kind = header(scope, b"content-type")
         try:
-            await asyncio.wrap_future(recorded)
-        except Refusal:
-            return False
-        return True
+            kind = media.read(declared_kind)
+        except Refusal as refusal:
+            _refuse_media(declared_kind, refusal)
+        if kind.name not in (_SOAP, _MULTIPART):
+            raise faults.unsupported_media()
+        try:
+            length = declared_length(scope)
+            if kind.name == _SOAP:
+                content = await read_body(receive, self.limits.xml_bytes, length)
+                return Body(content=content, action=kind.get("action"), charset=kind.get("charset"))
+            return await self._package(declared_kind, receive, length)
+        except BodyRefused as refused:
+            raise _body_fault(refused.status) from None
+
+    async def _package(self, kind: str, receive: Receive, length: int | None) -> Body:
+        """The root of an MTOM package; the parser takes it as it comes (C-05 to C-08)."""
+        try:
+            parser = mtom.Parser(kind, limits=self.limits, open_part=lambda part: _Nowhere())
+            try:
+                await pump(receive, parser.feed, self.pool, self.limits.message_bytes, length)
+            except BodyRefused:
+                parser.abort()
+                raise
+            parser.close()
+        except Refusal as refusal:
+            raise soap.fault_of(refusal) from refusal
+        return Body(content=parser.root, action=parser.action, charset=parser.charset)
+
+    async def _dispatch(
+        self,
+        transaction: Transaction,
+        message: Message,
+        caller: Caller,
+        content: bytes,
+        assertion: Assertion | None,
+    ) -> Answer:
+        """Run the transaction on the loop or on a worker thread."""
+        dispatch = self.dispatch
+        if self.inline_reads and dispatch.only_reads(transaction, assertion):
+            return dispatch.answer(
+                transaction, message, caller, content=content, assertion=assertion
+            )
+        return await asyncio.get_running_loop().run_in_executor(
+            self.pool,
+            lambda: dispatch.answer(
+                transaction, message, caller, content=content, assertion=assertion
+            ),
+        )
 
     def _note(self, fault: Fault, caller: Caller) -> None:
         """Record a refusal that no Work has recorded."""
         serious = fault.log.startswith(_FORGED)
-        self.door.refuse_at_edge(
-            EventKind.SECURITY_ALERT,
+        self._record(
+            fault.log or "XML-SOAP",
             caller,
-            code=fault.log or "XML-SOAP",
-            outcome=Outcome.SERIOUS if serious else Outcome.MINOR,
-            detail={"fault": fault.code, "subcodes": list(fault.subcodes), "rule": fault.rule},
+            Outcome.SERIOUS if serious else Outcome.MINOR,
+            {"fault": fault.code, "subcodes": list(fault.subcodes), "rule": fault.rule},
         )
 
-    async def _send_fault(self, send: Send, fault: Fault, peer: Peer) -> None:
-        """A fault, with the status that this caller's profile wants."""
-        status = fault.status_for(peer.sender_fault_status)
-        if fault.bare:
-            await answer(send, status, headers=fault.headers)
-            return
-        body = soap.write_fault(fault, message_id=self.new_id())
-        await answer(send, status, body, media=f"{_SOAP}; charset=UTF-8", headers=fault.headers)
+    def _record(
+        self, code: str, caller: Caller, outcome: Outcome, detail: dict[str, object]
+    ) -> None:
+        self.metrics.refused(code)
+        self.door.refuse_at_edge(
+            EventKind.SECURITY_ALERT, caller, code=code, outcome=outcome, detail=detail
+        )
 
-    async def _send(self, send: Send, found: Answer) -> None:
+    def refuse_host(self, scope: Scope) -> None:
+        """Record that somebody asked for a host that is not ours (C-03)."""
+        stranger = self.authenticator.stranger(scope["state"]["client"], self.new_id())
+        self._record("HTTP-HOST", stranger, Outcome.MINOR, {"status": 400})
+
+    def _defect(self, error: Exception, path: str, request: str) -> Fault:
+        """Something of ours failed outside the Work: the peer hears an incident number."""
+        incident = request[:8]
+        logger.error("incident %s at %s: %s", incident, path, type(error).__name__)
+        return faults.defect(incident)
+
+    async def _send_fault(
+        self, send: Send, fault: Fault, peer: Peer, receive: Receive | None = None
+    ) -> int:
+        """A fault, with the status that this caller's profile wants.
+
+        `receive` is given where the body may not have been read to its end.
+        """
+        status = fault.status_for(peer.sender_fault_status)
+        body = b"" if fault.bare else soap.write_fault(fault, message_id=self.new_id())
+        kind = "" if fault.bare else _MEDIA
+        if receive is not None and status in (403, 411, 413, 415, 429):
+            await answer_early(send, receive, status, body, media=kind, headers=fault.headers)
+        else:
+            await answer(send, status, body, media=kind, headers=fault.headers)
+        return status
+
+    async def _send(self, send: Send, found: Answer) -> int:
         """A positive answer, plain or MTOM, streamed."""
         envelope = soap.write(
-            action=found.action, message_id=found.message_id, relates_to=found.relates_to,
+            action=found.action,
+            message_id=found.message_id,
+            relates_to=found.relates_to,
             payload=found.payload.xml,
-        )  # fmt: skip
+        )
         if not found.mtom:
-            kind = f'{_SOAP}; charset=UTF-8; action="{found.action}"'
-            await answer(send, 200, envelope, media=kind)
-            return
+            await answer(send, 200, envelope, media=f'{_MEDIA}; action="{found.action}"')
+            return 200
         kind, length, pieces = mtom.write(envelope, found.payload.attachments)
-        fields = [
-            (b"cache-control", b"no-store"),
-            (b"content-type", kind.encode()),
-            (b"content-length", str(length).encode()),
-        ]
+        fields = [*ALWAYS, (b"content-type", kind.encode()), (b"content-length", b"%d" % length)]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await self._stream(send, pieces)
+        return 200
 
     async def _stream(self, send: Send, pieces: Iterator[bytes]) -> None:
-        """Piece by piece; files are read on a worker thread, one chunk in memory."""
+        """Piece by piece; files are read on a worker thread, one chunk in memory.
+
+        Where a file fails half-way the connection is closed: the client sees a short body.
+        """
         loop = asyncio.get_running_loop()
-        while True:
-            piece = await loop.run_in_executor(self.pool, next, pieces, b"")
-            if not piece:
-                break
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        try:
+            while piece := await loop.run_in_executor(self.pool, next, pieces, b""):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except Exception as error:
+            logger.error("a document broke off: %s", type(error).__name__)
+            return
         await send({"type": "http.response.body", "body": b""})
 
 
-def _headers(scope: Scope) -> dict[str, str]:
-    """Header fields by lower-case name; the last of a doubled one, which framing refused."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+def _refuse_media(declared: str, refusal: Refusal) -> NoReturn:
+    """400 for a package whose boundary cannot be read (MTOM-15), 415 for all else."""
+    if declared.lower().startswith(_MULTIPART) and isinstance(refusal, Malformed):
+        raise soap.fault_of(refusal) from refusal
+    raise faults.unsupported_media() from refusal
+
+
+def _body_fault(status: int) -> Fault:
+    """A body that was not taken, as a fault."""
+    match status:
+        case 413:
+            return faults.over_limit()
+        case 411:
+            return Fault(
+                code="env:Sender", reason="length required", status=411, bare=True, log="HTTP-FRAME"
+            )
+        case _:
+            return faults.malformed("the message broke off", log="HTTP-FRAME")

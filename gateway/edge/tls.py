@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -48,6 +49,15 @@ def server_context(settings: TlsSettings, *, client: bool) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(f"[tls] cannot be loaded: {error}") from error
     return context
+
+
+def is_usable(settings: TlsSettings, at: datetime) -> bool:
+    """Whether our certificate is valid and the revocation list fresh at a moment (R-24, J-09)."""
+    own = x509.load_pem_x509_certificate(settings.certificate.read_bytes())
+    if not own.not_valid_before_utc <= at <= own.not_valid_after_utc:
+        return False
+    lists = [] if settings.crl is None else _read(settings.crl.read_bytes())
+    return all(crl.next_update_utc is None or at < crl.next_update_utc for crl in lists)
 
 
 class Revocations:

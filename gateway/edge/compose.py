@@ -1,0 +1,126 @@
+"""The doors put together from the parts of one opened installation."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from starlette.routing import Route
+
+from gateway.audit.door import Door
+from gateway.dispatch import Dispatch
+from gateway.edge.assertions import Assertions
+from gateway.edge.authn import Authenticator, Register, read_register
+from gateway.edge.limits import Rate
+from gateway.edge.machines import MachineDoor
+from gateway.edge.metrics import Metrics
+from gateway.edge.protocol import Client
+from gateway.edge.soap import SoapDoor
+from gateway.edge.tls import Revocations
+from gateway.members.neighbours import Neighbour
+from gateway.model.audit import EventKind, Outcome
+from gateway.settings import Settings
+from gateway.transaction import Table
+from gateway.wire.limits import Limits
+from gateway.wire.schemas import Schemas
+from gateway.wire.wsdl import wsdl
+
+KnownNeighbours = Iterable[tuple[Neighbour, tuple[bytes, ...]]]
+"Each neighbour with the PEM certificates that sign its assertions."
+_THREADS = 4 * (os.cpu_count() or 1)
+
+
+@dataclass(slots=True, kw_only=True)
+class Machines:
+    """Everything the machine door is made of, in the order in which it is needed."""
+
+    settings: Settings
+    door: Door
+    table: Table
+    schemas: Schemas | None
+    inline_reads: bool
+    clock: Callable[[], datetime]
+    day: Callable[[datetime], date]
+    "The day of a moment where the network is."
+    new_id: Callable[[], str]
+    routes: Iterable[Route] = ()
+    metrics: Metrics = field(default_factory=Metrics)
+    pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_THREADS, thread_name_prefix="work")
+    )
+    revocations: Revocations = field(init=False)
+    authenticator: Authenticator = field(init=False)
+    assertions: Assertions = field(init=False)
+    rate: Rate = field(init=False)
+    _neighbours: Mapping[str, Neighbour] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make what authenticates."""
+        settings = self.settings
+        self.revocations = Revocations(settings.tls.crl)
+        self.authenticator = Authenticator(
+            network=self.door.policy.network,
+            register=self._register,
+            known=lambda: self._neighbours,
+            today=lambda: self.day(self.clock()),
+            revocations=self.revocations,
+        )
+        self.assertions = Assertions(
+            settings.xua, policy=self.door.policy, clock=self.clock, day=self.day
+        )
+        limits = settings.limits
+        self.rate = Rate(limits.requests_per_second, limits.burst, time.monotonic)
+
+    def know(self, neighbours: KnownNeighbours) -> None:
+        """Take over the configured neighbours."""
+        known = list(neighbours)
+        self.assertions.trust(known)
+        self._neighbours = {
+            sha256: neighbour for neighbour, _ in known for sha256 in neighbour.client_certificates
+        }
+
+    def refresh(self) -> None:
+        """Read the members again, so that no request has to wait for it."""
+        self.door.snapshot(read_register, max_age=1.0)
+
+    def _register(self) -> Register:
+        return self.door.snapshot(read_register)
+
+    def application(self) -> MachineDoor:
+        """The machine door."""
+        settings = self.settings
+        soap = SoapDoor(
+            door=self.door,
+            dispatch=Dispatch(
+                door=self.door, table=self.table, new_id=self.new_id, schemas=self.schemas
+            ),
+            authenticator=self.authenticator,
+            assertions=self.assertions.caller,
+            metrics=self.metrics,
+            rate=self.rate,
+            limits=Limits.of(settings.limits),
+            new_id=self.new_id,
+            pool=self.pool,
+            inline_reads=self.inline_reads,
+        )
+        return MachineDoor(
+            soap=soap,
+            routes=self.routes,
+            names=settings.http.names,
+            authenticator=self.authenticator,
+            wsdl=wsdl,
+            new_id=self.new_id,
+        )
+
+    def refused(self, client: Client, code: str, status: int) -> None:
+        """Record what a connection was refused for before any request was known (section 5)."""
+        self.metrics.refused(code)
+        self.door.refuse_at_edge(
+            EventKind.SECURITY_ALERT,
+            self.authenticator.stranger(client),
+            code=code,
+            outcome=Outcome.MINOR,
+            detail={"status": status},
+        )
