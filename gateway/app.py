@@ -3,25 +3,42 @@
 Also the only place that reads the clock and draws identifiers; both are handed down.
 """
 
+import logging
+import os
+import shutil
+import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from gateway.audit import chain
 from gateway.audit.door import Door
 from gateway.errors import Malformed
+from gateway.members import neighbours
+from gateway.members.neighbours import Neighbour, NeighbourError
 from gateway.model import network
+from gateway.model.audit import EventKind
 from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
 from gateway.model.category import FacilityType
 from gateway.model.identifiers import HomeCommunityId, Oid
 from gateway.model.network import NetworkPolicy, PolicyError
+from gateway.model.periods import ZONES
 from gateway.settings import Settings, SettingsError
+from gateway.store import replay
 from gateway.store.blobs import Blobs, blobs_from_url
 from gateway.store.database import Database, SchemaError
 from gateway.store.work import Community
+from gateway.transaction import Table, index
+from gateway.wire.schemas import Schemas
+
+logger = logging.getLogger(__name__)
+_LEAST_FREE = 64 * 1024 * 1024
+_WORST_SKEW = timedelta(seconds=60)
+_REPLAY = timedelta(days=1)
+_OLD_TEMPORARY = timedelta(minutes=15)
 
 
 def now() -> datetime:
@@ -53,6 +70,18 @@ class Gateway:
             purpose="OPERATIONS", assurance=LevelOfAssurance.LOCAL, request=request or new_id(),
         )  # fmt: skip
 
+    def job(self, subject: str) -> Caller:
+        """The gateway itself, as the caller of what it does by itself."""
+        return Caller(
+            network=self.policy.network, kind=CallerKind.JOB, facility="gateway",
+            facility_type=FacilityType.OTHER, subject=subject, role="", purpose="OPERATIONS",
+            assurance=LevelOfAssurance.LOCAL, request=new_id(),
+        )  # fmt: skip
+
+    def day(self, moment: datetime) -> date:
+        """The day of a moment where the network is."""
+        return moment.astimezone(ZONES[self.policy.timezone]).date()
+
 
 def read_policy(path: Path) -> NetworkPolicy:
     """The network policy; a wrong one stops the start, naming the key."""
@@ -62,6 +91,23 @@ def read_policy(path: Path) -> NetworkPolicy:
         raise SettingsError(f"[network] policy: cannot read {path.name}") from error
     except PolicyError as error:
         raise SettingsError(f"{path.name}: {error}") from error
+
+
+def read_neighbours(
+    settings: Settings, policy: NetworkPolicy
+) -> list[tuple[Neighbour, tuple[bytes, ...]]]:
+    """Every `peers/<name>.yaml` with the certificates it names; a wrong one stops the start."""
+    found = []
+    for path in sorted((settings.folder / "peers").glob("*.yaml")):
+        try:
+            neighbour = neighbours.load(path.read_text("utf-8"), policy)
+            pems = tuple(
+                (settings.folder / name).read_bytes() for name in neighbour.assertion_certificates
+            )
+        except (NeighbourError, OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"peers/{path.name}: {error}") from error
+        found.append((neighbour, pems))
+    return found
 
 
 def check_private(settings: Settings) -> None:
@@ -105,3 +151,171 @@ def open_gateway(settings: Settings, *, migrating: bool = False) -> Iterator[Gat
                 settings=settings, policy=policy, community=community, database=database,
                 blobs=blobs, door=door,
             )  # fmt: skip
+
+
+# --- serving --------------------------------------------------------------------------------------
+
+
+def serve(
+    settings: Settings, ready: Callable[[str, dict[str, int]], None], *, workers: int = 0
+) -> int:
+    """Serve until SIGTERM; `ready` hears the address and the ports once every door accepts."""
+    from gateway.edge import server
+    from gateway.edge import workers as processes
+
+    check_private(settings)
+    http = settings.http
+    sockets = {
+        "machines": server.bind(http.host, http.port),
+        "people": server.bind(http.host, http.people_port),
+        "operator": server.bind("127.0.0.1", http.operator_port),
+    }
+    ports = server.ports(sockets)
+    blobs_from_url(settings.blobs.url).sweep_temp()
+
+    def say_ready() -> None:
+        ready(f"https://{http.names[0]}:{ports['machines']}", ports)
+
+    def run(told: Callable[[], None]) -> None:
+        with open_gateway(settings) as gateway:
+            _serve(gateway, sockets, told)
+
+    count = workers or http.workers
+    if count > 1:
+        return processes.supervise(count, run, say_ready)
+    run(say_ready)
+    return 0
+
+
+def _serve(
+    gateway: Gateway, sockets: Mapping[str, socket.socket], ready: Callable[[], None]
+) -> None:
+    """One process: its doors and its jobs."""
+    from gateway.edge import compose, server, tls
+    from gateway.edge.jobs import every
+    from gateway.edge.operator import OperatorDoor
+    from gateway.edge.people import PeopleDoor
+    from gateway.edge.readiness import Readiness
+
+    settings, door = gateway.settings, gateway.door
+    machines = compose.Machines(
+        settings=settings, door=door, table=transactions(), schemas=_schemas(settings),
+        inline_reads=gateway.database.kind == "sqlite", clock=now, day=gateway.day, new_id=new_id,
+    )  # fmt: skip
+    machines.know(read_neighbours(settings, gateway.policy))
+    context = tls.server_context(settings.tls, client=True)
+    machines.revocations.guard(context)
+    machines.revocations.refresh()
+    with door.work(EventKind.ADMIN, gateway.job("start")) as work:  # no audit, no start (G13)
+        work.trail.detail.update(start=os.getpid(), insecure=_insecure(settings))
+    pool = machines.pool
+    background = [
+        every(settings.audit.seal_seconds, "seal", lambda: _seal(gateway), pool),
+        every(settings.audit.checkpoint_seconds, "checkpoint", lambda: _checkpoint(gateway), pool),
+        every(2.0, "register", machines.refresh, pool),
+        every(5.0, "revocations", machines.revocations.refresh, pool),
+        every(60.0, "temporary files", lambda: gateway.blobs.sweep_temp(now() - _OLD_TEMPORARY),
+              pool),
+        every(3600.0, "replay memory", lambda: _forget(gateway), pool),
+    ]  # fmt: skip
+    readiness = Readiness(_checks(gateway), pool)
+    server.serve(
+        [
+            server.Listener(app=machines.application(), socket=sockets["machines"], tls=context),
+            server.Listener(
+                app=PeopleDoor(settings.http.names), socket=sockets["people"],
+                tls=tls.server_context(settings.tls, client=False),
+            ),
+            server.Listener(
+                app=OperatorDoor(readiness, machines.metrics.registry),
+                socket=sockets["operator"], tls=None, last=True,
+            ),
+        ],
+        http=settings.http, limits=settings.limits, ready=ready, refused=machines.refused,
+        background=background,
+    )  # fmt: skip
+    pool.shutdown(wait=True)
+
+
+def transactions() -> Table:
+    """Every transaction this gateway answers, by endpoint and action."""
+    from gateway import pix, xca
+
+    return index((*pix.TRANSACTIONS, *xca.TRANSACTIONS))
+
+
+def _schemas(settings: Settings) -> Schemas | None:
+    """The published schemas, compiled before the first request, where the operator has them."""
+    if settings.ihe.schemas is None:
+        return None
+    schemas = Schemas(settings.ihe.schemas)
+    rows = transactions().values()
+    try:
+        schemas.load({name for row in rows for name in row.request_schemas.values()})
+        schemas.load({name for row in rows for name in row.response_schema.values()})
+    except (OSError, ValueError, SyntaxError) as error:
+        raise SettingsError(f"[ihe] schemas: cannot be read: {error}") from error
+    return schemas
+
+
+def _insecure(settings: Settings) -> list[str]:
+    """The relaxing switches that are on; loud in log and audit (G13)."""
+    found = ["insecure_test_cards"] if settings.hpki.insecure_test_cards else []
+    for name in found:
+        logger.warning("%s is on: not for production", name)
+    return found
+
+
+def _seal(gateway: Gateway) -> None:
+    """Fold what is committed into the chain, batch by batch."""
+    sealed = 1
+    while sealed:
+        with gateway.database.writing() as db:
+            sealed = chain.seal(db)
+
+
+def _checkpoint(gateway: Gateway) -> None:
+    """Seal, then sign the chain's head (L-02)."""
+    _seal(gateway)
+    with gateway.database.reading() as db:
+        chain.checkpoint(db, gateway.settings.audit.checkpoints, now())
+
+
+def _forget(gateway: Gateway) -> None:
+    """Drop what can no longer be replayed."""
+    moment = now()
+    with gateway.database.writing() as db:
+        replay.delete_expired(db, messages_before=moment - _REPLAY, now=moment)
+
+
+def _checks(gateway: Gateway) -> dict[str, Callable[[], bool]]:
+    """What `/readyz` asks (R-24)."""
+    from gateway.edge import tls
+
+    settings = gateway.settings
+    blobs = settings.blobs.url.removeprefix("file://")
+
+    def database() -> bool:
+        with gateway.database.reading() as db:
+            return bool(db.exec_driver_sql("SELECT 1").scalar_one() == 1)
+
+    def audit() -> bool:
+        with gateway.database.writing() as db:
+            db.exec_driver_sql("SELECT 1")
+        return gateway.door.is_open
+
+    def disk() -> bool:
+        return shutil.disk_usage(blobs).free > _LEAST_FREE
+
+    def clock() -> bool:
+        with gateway.database.reading() as db:
+            told = db.exec_driver_sql("SELECT CURRENT_TIMESTAMP").scalar_one()
+        moment = datetime.fromisoformat(told) if isinstance(told, str) else told
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return bool(abs(now() - moment) < _WORST_SKEW)
+
+    def keys() -> bool:
+        return tls.is_usable(settings.tls, now())
+
+    return {"database": database, "audit": audit, "disk": disk, "clock": clock, "keys": keys}
