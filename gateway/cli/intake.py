@@ -1,10 +1,11 @@
 """`gateway intake PATH`: the same intake as the upload doors, from the command line (STG-04)."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.common import configured, emit, speaking, table
+from gateway.cli.common import configured, emit, progress, speaking, table
 
 
 @click.command("intake")
@@ -23,9 +24,8 @@ def intake(path: Path, *, facility: str, source: str, config: Path, as_json: boo
     from gateway.model.category import Source
 
     with speaking(), app.open_gateway(settings.load(config)) as gateway:
-        receipt = app.take_in(
-            gateway, path, facility=facility, source=opened.word(Source, source, "source")
-        )
+        kind = opened.word(Source, source, "source")
+        receipt = take_in(gateway, path, facility=facility, source=kind)
     emit(
         receipt,
         as_json=as_json,
@@ -43,3 +43,42 @@ def intake(path: Path, *, facility: str, source: str, config: Path, as_json: boo
             ],
         ),
     )
+
+
+def take_in(gateway: "Gateway", path: Path, *, facility: str, source: "Source") -> dict[str, Any]:
+    """Receive a path and work it through; the receipt as `GET /uploads/<receipt>` shows it."""
+    from gateway.app import new_id
+    from gateway.intake import Intake, OnDisk
+    from gateway.model.audit import EventKind
+    from gateway.record import staging
+
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    arrivals = [
+        OnDisk(
+            file.relative_to(path).as_posix() if path.is_dir() else file.name, file,
+            gateway.blobs, in_tree=path.is_dir(),
+        )
+        for file in files
+    ]  # fmt: skip
+    work = Intake(
+        door=gateway.door, blobs=gateway.blobs, limits=gateway.settings.limits, new_id=new_id
+    )
+    receipt = work.receive(gateway.operator(), arrivals, facility=facility, source=source)
+    with gateway.door.work(EventKind.JOB, gateway.job("intake"), reading=True) as opened:
+        waiting = [
+            file
+            for file in staging.pending(opened, len(receipt["files"]) + 1000)
+            if file.receipt == receipt["receipt"]
+        ]
+    for file in progress(waiting, "intake"):
+        work.process(gateway.job("intake"), file)
+    with gateway.door.work(EventKind.RECEIPT_READ, gateway.operator(), reading=True) as opened:
+        found = staging.receipt(opened, receipt["receipt"])
+    if opened.recorded is not None:
+        opened.recorded.result()
+    return found
+
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+    from gateway.model.category import Source
