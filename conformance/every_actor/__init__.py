@@ -1,0 +1,1 @@
+"""Cases for every actor: web services and secure nodes."""

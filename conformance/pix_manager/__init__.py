@@ -1,0 +1,1 @@
+"""Cases for a Patient Identifier Cross-reference Manager."""

@@ -1,0 +1,1 @@
+"""Cases for a Responding Gateway: patient discovery, query and retrieve between communities."""

@@ -1,0 +1,1 @@
+"""Cases for an X-Service Provider: which assertions are taken, and which are not."""
