@@ -319,6 +319,8 @@ def main() -> int:
                 folder = Path(scratch) / "demo"
                 with demo_gateway(folder, status) as target:
                     rows, code = play(target, folder, status)
+                if code != 0 and (log := _tail(folder / "serve.log")):
+                    _say(f"what the gateway logged last:\n{log}")
     except Unavailable as missing:
         _say(str(missing))
         return 3
