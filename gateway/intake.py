@@ -1,0 +1,252 @@
+"""One upload in, one receipt out; no sockets.
+
+`receive` judges what came, makes its bytes durable and keeps its receipt (G4); `process` turns one
+received file into staged and shared items, in one Work (`ARCHITECTURE.md` section 3). The upload
+doors, the command line and the drop folder all come through here (STG-04).
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from gateway import standardize
+from gateway.audit.door import Defect, Door
+from gateway.errors import Busy, Invalid, Refusal
+from gateway.identity import domains
+from gateway.model.audit import EventKind
+from gateway.model.batch import Finding, Severity
+from gateway.model.caller import Caller
+from gateway.model.category import Source
+from gateway.model.identifiers import Oid
+from gateway.record import staging
+from gateway.record.staging import ReceivedFile
+from gateway.settings import LimitSettings
+from gateway.standardize import archive
+from gateway.standardize.archive import RefusedEntry
+from gateway.standardize.findings import refused
+from gateway.standardize.format import Upload
+from gateway.standardize.names import safe_path
+from gateway.store.blobs import Blob, Blobs, Damaged
+from gateway.store.work import Work
+
+logger = logging.getLogger(__name__)
+_HEAD = 512
+_LARGE = 64 * 1024 * 1024
+_LOOK = 1024 * 1024
+_BATCH = 100
+
+_DEFECT = Finding(
+    code="internal-error", severity=Severity.ERROR,
+    text="an error of this gateway: the file is kept and tried again; the operator was told",
+    japanese="ゲートウェイ内部の障害です。ファイルは保管され、再処理されます",
+)  # fmt: skip
+_LOST = Finding(
+    code="bytes-damaged", severity=Severity.ERROR,
+    text="the stored bytes are damaged: send the file again",
+    japanese="保管したファイルが壊れています。再送してください",
+)  # fmt: skip
+
+
+class Arrival(Protocol):
+    """One file as it came through a door, spooled and not yet kept."""
+
+    @property
+    def path(self) -> str:
+        """Its name or path as the sender wrote it: data."""
+
+    @property
+    def in_tree(self) -> bool:
+        """Whether `path` is a path inside a delivered tree."""
+
+    def reader(self) -> BinaryIO:
+        """Its bytes, to look at."""
+
+    def commit(self) -> Blob:
+        """Make its bytes durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A file, an archive or a folder on a disk of ours, for the command line (STG-04)."""
+
+    file: Path
+    blobs: Blobs
+    in_tree: bool = False
+
+    @property
+    def path(self) -> str:
+        """The file's own name."""
+        return self.file.name
+
+    def reader(self) -> BinaryIO:
+        """Its bytes, to look at."""
+        return self.file.open("rb")
+
+    def commit(self) -> Blob:
+        """Copy its bytes into the store."""
+        with self.reader() as stream:
+            return self.blobs.put(iter(lambda: stream.read(_LOOK), b""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Takes uploads in and works them through."""
+
+    door: Door
+    blobs: Blobs
+    limits: LimitSettings
+    new_id: Callable[[], str]
+
+    def receive(
+        self, caller: Caller, arrivals: Sequence[Arrival], *, facility: str, source: Source
+    ) -> dict[str, Any]:
+        """Keep an upload whole or not at all; the JSON of the 202 (`INTERFACES.md` section 7).
+
+        Raises a Refusal where the sender may not deliver, a name or an archive is refused, a file
+        is harmful, or none of our formats knows it.
+        """
+        with self.door.work(EventKind.UPLOAD, caller, reading=True) as work:
+            # Before any byte is kept: what is refused here leaves nothing behind.
+            work.trail.detail.update(judged=len(arrivals), facility=facility)
+            staging.require_sender(work, facility, source)
+            for arrival in arrivals:
+                self._judge(arrival)
+        kept: list[ReceivedFile] = []
+        unread: dict[int, Finding] = {}
+        for arrival in arrivals:
+            for file, finding in self._keep(arrival):
+                if finding is not None:
+                    unread[len(kept)] = finding
+                kept.append(file)
+        with self.door.work(EventKind.UPLOAD, caller) as work:
+            receipt = staging.receive(work, facility=facility, source=source, files=kept)
+            for number, finding in unread.items():
+                staging.refuse_file(work, receipt.files[number][0], (finding,))
+        return {
+            "receipt": receipt.id,
+            "files": [
+                {"path": file.path, "sha256": file.sha256, "size": file.size}
+                for _, file in receipt.files
+            ],
+        }
+
+    def _judge(self, arrival: Arrival) -> None:
+        """Refuse a name, a harmful or unknown file, or an unsound archive, before it is kept."""
+        if self._is_several(arrival):
+            if not sum(1 for _ in self._entries(arrival)):
+                raise Invalid("there is no file in it", "ファイルがありません", at="archive")
+            return
+        safe_path(arrival.path)
+        with arrival.reader() as stream:
+            for piece in _overlapping(stream):
+                standardize.refuse_harmful(piece)
+            stream.seek(0)
+            content = stream.read(_LARGE)
+        standardize.recognise(Upload(path=arrival.path, content=content, in_tree=arrival.in_tree))
+
+    def _keep(self, arrival: Arrival) -> Iterator[tuple[ReceivedFile, Finding | None]]:
+        """Every file of an arrival in the blob store, with the finding of one that is not read."""
+        if self._is_several(arrival):
+            for entry in self._entries(arrival):
+                yield self._keep_entry(entry)
+        else:
+            yield _received(arrival.path, arrival.commit()), None
+
+    def _is_several(self, arrival: Arrival) -> bool:
+        """Whether an arrival is an archive or a folder."""
+        if isinstance(arrival, OnDisk) and arrival.file.is_dir():
+            return True
+        with arrival.reader() as stream:
+            return archive.is_archive(stream.read(_HEAD))
+
+    def _entries(self, arrival: Arrival) -> Iterator[Upload | RefusedEntry]:
+        if isinstance(arrival, OnDisk) and arrival.file.is_dir():
+            yield from archive.folder(arrival.file, self.limits)
+            return
+        with arrival.reader() as stream:
+            yield from archive.entries(stream, self.limits)
+
+    def _keep_entry(self, entry: Upload | RefusedEntry) -> tuple[ReceivedFile, Finding | None]:
+        if isinstance(entry, Upload):
+            return _received(entry.path, self.blobs.put_bytes(entry.content)), None
+        # Its bytes are not read; the receipt names it, with the finding that says why.
+        return _received(entry.path, self.blobs.put_bytes(b"")), entry.finding
+
+    def process_pending(self, caller: Callable[[], Caller], stopping: Callable[[], bool]) -> int:
+        """Work through the files that wait, one Work each; how many there were."""
+        with self.door.work(EventKind.JOB, caller(), reading=True) as work:
+            waiting = staging.pending(work, _BATCH)
+            work.trail.detail["waiting"] = len(waiting)
+        done = 0
+        for file in waiting:
+            if stopping():
+                break
+            self.process(caller(), file)
+            done += 1
+        return done
+
+    def process(self, caller: Caller, file: staging.FileRow) -> None:
+        """One received file: standardize, stage, promote; what became of it is in the receipt."""
+        try:
+            content = self.blobs.read(file.sha256)
+        except Damaged:
+            with self.door.work(EventKind.INTAKE, caller) as work:
+                staging.set_aside(work, file.id, (_LOST,))
+            return
+        try:
+            with self.door.work(EventKind.INTAKE, caller) as work:
+                self._work_through(work, file, content)
+        except Busy:
+            raise
+        except Refusal as refusal:
+            with self.door.work(EventKind.INTAKE, caller) as work:
+                staging.refuse_file(work, file.id, (refused(refusal),))
+        except Defect:
+            with self.door.work(EventKind.INTAKE, caller) as work:
+                staging.failed(work, file.id, _DEFECT)
+
+    def _work_through(self, work: Work, file: staging.FileRow, content: bytes) -> None:
+        work.trail.objects.append(file.sha256)
+        batch = standardize.read(
+            Upload(
+                path=file.path, content=content, in_tree="/" in file.path,
+                domain=_chart_domain(work, file.facility),
+            )
+        )  # fmt: skip
+        staged = staging.stage(work, file.id, batch)
+        work.trail.detail.update(state=staged.state, staged=staged.items)
+        if staged.person is not None:
+            promoted = staging.promote(work, staged.person)
+            work.trail.detail["promoted"] = promoted.items
+
+    def receipt(self, caller: Caller, receipt: str) -> dict[str, Any]:
+        """State of an upload; raises `NotFound` for anybody else's (G8)."""
+        with self.door.work(EventKind.RECEIPT_READ, caller, reading=True) as work:
+            found = staging.receipt(work, receipt)
+        if work.recorded is not None:
+            work.recorded.result()
+        return found
+
+
+def _received(path: str, blob: Blob) -> ReceivedFile:
+    return ReceivedFile(path=path, sha256=blob.sha256, size=blob.size)
+
+
+def _chart_domain(work: Work, facility: str) -> Oid | None:
+    """The chart id domain of a facility, by which a file's bare patient numbers are meant."""
+    owned = [
+        row.oid
+        for row in domains.every(work.db).values()
+        if row.kind == domains.CHART and row.facility == facility
+    ]
+    return owned[0] if len(owned) == 1 else None
+
+
+def _overlapping(stream: BinaryIO) -> Iterator[bytes]:
+    """The whole stream in pieces that overlap, so that nothing hides at a cut."""
+    tail = b""
+    while piece := stream.read(_LOOK):
+        yield tail + piece
+        tail = piece[-128:]
