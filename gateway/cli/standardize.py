@@ -87,7 +87,9 @@ def _batches(path: Path, chosen: room.Format | None) -> Iterator[tuple[Batch, by
     except Refusal as refusal:
         yield _refused_batch(path.name, refused(refusal)), b""
     except OSError as error:
-        raise click.ClickException(f"cannot read {path}: {error.strerror}") from error
+        click.echo(f"cannot read {path}: {error.strerror}; check its permissions", err=True)
+        click.echo(f"{path} を読めません。アクセス権を確認してください。", err=True)
+        sys.exit(common.UNAVAILABLE)
 
 
 def _refused_batch(path: str, finding: Finding) -> Batch:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.model.batch import Batch
 from gateway.model.identifiers import Oid
 
-UNSTATED = Oid("2.999")
+UNSTATED = Oid("2.999.0")
 "Domain of chart ids where nobody says whose they are (the pure command line)."
 
 

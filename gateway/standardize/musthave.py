@@ -13,8 +13,9 @@ from gateway.wire import fhir
 _RP = "http://jpfhir.jp/fhir/core/mhlw/IdSystem/Medication-RPGroupNumber"
 _ORDER = "http://jpfhir.jp/fhir/core/mhlw/IdSystem/MedicationAdministrationIndex"
 
+MERIT9 = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationUnitMERIT9Code"
 RP_NUMBER, ORDER_IN_RP = _RP, _ORDER
-"Systems of the two identifiers that every JP Core medication resource carries."
+"Systems of dose units, and of the two identifiers that every JP Core medication resource carries."
 
 _ELEMENTS: Mapping[str, tuple[str, ...]] = {
     "JP_Patient": ("identifier",),
@@ -79,6 +80,9 @@ def _mark(resource: Resource, element: str) -> None:
         resource[f"_{element}"] = fhir.absent()
     elif element in ("category", "identifier"):
         resource[element] = [fhir.absent()]
+    elif element == "quantity":
+        # An absent quantity still has the parts that JP_MedicationSimpleQuantity demands.
+        resource[element] = {"_value": fhir.absent(), "system": MERIT9, "_code": fhir.absent()}
     else:
         resource[element] = fhir.absent()
 
@@ -131,7 +135,7 @@ def _quantity(quantity: dict[str, Any]) -> list[str]:
         quantity["_value"] = fhir.absent()
         missing.append("quantity.value")
     if "code" not in quantity and "_code" not in quantity:
-        quantity["system"] = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationUnitMERIT9Code"
+        quantity["system"] = MERIT9
         quantity["_code"] = fhir.absent("not-applicable" if not quantity.get("unit") else "unknown")
         missing.append("quantity.code")
     return missing

@@ -24,7 +24,7 @@ def test_json_of_the_sample_tree():
     assert document["counts"]["refused"] == 0
     assert document["counts"]["items"]["Observation"] >= 16
     one = next(one for one in document["files"] if one["format"] == "ssmix2/OML-11")
-    assert one["patient"] == {"domain": "2.999", "value": "0012345"}
+    assert one["patient"] == {"domain": "2.999.0", "value": "0012345"}
     item = one["items"][0]
     assert item["category"] == "lab_result"
     assert item["source"]["at"] == "OBX[1]"

@@ -272,3 +272,26 @@ def test_adt_00_measures_and_allergies():
     found = findings(batch)
     assert {"not-a-number OBX[2].5", "field-missing OBX[3]", "field-missing AL1[2]"} <= set(found)
     assert batch.scope == "ssmix2/ADT-00|"
+
+
+def test_a_deleted_patient_and_a_severity_alone():
+    batch = stored(
+        "ADT^A08", "EVN||20261101", PID, "AL1|1|DA|1^x^HOT9|SV", "OBX|1|NM|1^x^JC10||1", flag="0"
+    )
+    assert batch.patient_resource["active"] is False
+    allergy = only(batch, "AllergyIntolerance")
+    assert "clinicalStatus" not in allergy
+    assert allergy["verificationStatus"]["coding"][0]["code"] == "entered-in-error"
+    assert allergy["reaction"][0]["severity"] == "severe"
+    assert "extension" in allergy["reaction"][0]["manifestation"][0]
+    assert all(item.cancelled for item in batch.items)
+
+
+def test_relatives_and_an_empty_update():
+    nk1 = "NK1|1|架空^次郎^^^^^L^I|SPO^配偶者^HL70063|^^^^999^JPN^H^町|03-1|03-2|||||||会社"
+    batch = stored("ADT^A08", "EVN||20261101", PID, nk1, "NK1|2")
+    (contact,) = batch.patient_resource["contact"]
+    assert contact["relationship"][0]["text"] == "配偶者"
+    assert contact["organization"] == {"display": "会社"}
+    assert batch.items == ()
+    assert batch.scope == "ssmix2/ADT-00|"
