@@ -218,7 +218,9 @@ class Door:
         trail = work.trail
         return Event(
             kind=kind,
-            outcome=Outcome.SERIOUS if isinstance(refusal, _SERIOUS) else Outcome.MINOR,
+            outcome=(
+                Outcome.SERIOUS if isinstance(refusal, _SERIOUS) else trail.outcome or Outcome.MINOR
+            ),
             at=work.now, caller=work.caller, patients=_patients(work),
             objects=tuple(trail.objects), rule=refusal.rule or trail.rule,
             code=refusal.log or trail.code,

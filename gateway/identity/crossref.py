@@ -22,8 +22,30 @@ def person_of(work: Work, patient: PatientId) -> PersonId:
     """The person an identifier belongs to; a merged identifier finds nothing (FN-404)."""
     person = rows.select_person(work.db, patient)
     if person is None:
-        raise UnknownPatient("patient identifier not known", "患者IDが登録されていません")
+        raise unknown()
     return person
+
+
+def unknown() -> UnknownPatient:
+    """The one refusal for an identifier that is unknown or may not be asked about (G8)."""
+    return UnknownPatient("patient identifier not known", "患者IDが登録されていません")
+
+
+def has_chart(work: Work, person: PersonId, own: frozenset[Oid]) -> bool:
+    """Whether one of these domains has a current identifier of this person (ACC-04)."""
+    return any(domain in own for domain, _ in rows.select_linked(work.db, person))
+
+
+def known(work: Work, patient: PatientId) -> PersonId | None:
+    """The person of an identifier, merged ones included: for data about it, never for queries."""
+    found = rows.select_identifier(work.db, patient)
+    return None if found is None else found.person
+
+
+def stated(work: Work, patient: PatientId) -> Demographics | None:
+    """What the source of one identifier says about the person; for our own services."""
+    content = rows.select_demographics(work.db, patient)
+    return None if content is None else statements.read(content)
 
 
 def register(
@@ -229,6 +251,11 @@ def identifiers(work: Work, person: PersonId) -> list[PatientId]:
     return [PatientId(Oid(d), value) for d, value in rows.select_linked(work.db, person)]
 
 
+def every_identifier(work: Work, person: PersonId) -> list[PatientId]:
+    """Every identifier of a person, merged ones included; for our own services."""
+    return [row.patient for row in rows.select_identifiers(work.db, person)]
+
+
 def demographics(work: Work, permit: Permit) -> Demographics:
     """What is known of the permitted person: the shared id's statement, else the newest chart's."""
     for domain, value in sorted(
@@ -239,6 +266,13 @@ def demographics(work: Work, permit: Permit) -> Demographics:
         if content is not None:
             return statements.read(content)
     return Demographics()
+
+
+def forget_statement(work: Work, person: PersonId) -> None:
+    """Erase what was stated about a person under the shared id; the id stays, never used again."""
+    for row in rows.select_identifiers(work.db, person):
+        if row.patient.domain == work.policy.shared_id.domain:
+            rows.delete_demographics(work.db, row.patient)
 
 
 def _require_owner(work: Work, patient: PatientId) -> None:

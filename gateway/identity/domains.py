@@ -49,6 +49,13 @@ def require(work: Work, patient: PatientId) -> DomainRow:
     return row
 
 
+def undeclared(work: Work, asked: tuple[Oid, ...]) -> tuple[int, ...]:
+    """Positions, from 1, of the domains among those asked that are not declared (DOM-03)."""
+    return tuple(
+        position for position, oid in enumerate(asked, 1) if not rows.is_declared(work.db, oid)
+    )
+
+
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII)

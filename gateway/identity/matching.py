@@ -6,7 +6,7 @@ alone never open documents of other facilities (G-08).
 
 import unicodedata
 
-from gateway.model.person import Demographics, PersonName
+from gateway.model.person import Demographics, Gender, PersonName
 
 FOLDING = "nfkc-1"
 "Version of the folding, kept so that a later table can be told apart."
@@ -35,3 +35,17 @@ def is_overlay(before: Demographics, after: Demographics) -> bool:
         return False
     families = {name.family for name in before.names} & {name.family for name in after.names}
     return not families and before.birth != after.birth and before.gender is not after.gender
+
+
+def contradicts(stated: Demographics, found: Demographics) -> bool:
+    """Whether birth, sex or every name differ: data of such a file are held, not written.
+
+    Where one side says nothing, nothing differs (`japan/identity-and-matching.md` section 4).
+    """
+    if stated.birth and found.birth and stated.birth != found.birth:
+        return True
+    sexes = {stated.gender, found.gender}
+    if sexes == {Gender.MALE, Gender.FEMALE}:
+        return True
+    ours, theirs = set(name_keys(stated)), set(name_keys(found))
+    return bool(ours and theirs) and ours.isdisjoint(theirs)

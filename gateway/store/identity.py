@@ -75,6 +75,10 @@ _PERSON = {
     "postgresql": "SELECT person FROM identifier "
     "WHERE domain = %s AND value = %s AND survivor = ''",
 }
+_DECLARED = {
+    "sqlite": "SELECT 1 FROM domain WHERE oid = ?",
+    "postgresql": "SELECT 1 FROM domain WHERE oid = %s",
+}
 _LINKED = {
     "sqlite": "SELECT domain, value FROM identifier WHERE person = ? AND survivor = '' "
     "ORDER BY domain, since DESC, value",
@@ -127,6 +131,11 @@ def select_domain(db: Connection, oid: str) -> DomainRow | None:
     """One declared domain."""
     row = db.execute(select(DOMAIN).where(DOMAIN.c.oid == oid)).first()
     return None if row is None else DomainRow(Oid(row.oid), row.kind, row.facility, row.pattern)
+
+
+def is_declared(db: Connection, oid: str) -> bool:
+    """Whether a domain is declared."""
+    return _raw(db).execute(_DECLARED[db.dialect.name], (str(oid),)).fetchone() is not None
 
 
 def select_person(db: Connection, patient: PatientId) -> PersonId | None:
@@ -229,16 +238,21 @@ def replace_demographics(
     gender: str,
 ) -> None:
     """Keep the newest statement of a source and the keys by which it is found."""
-    for table in (DEMOGRAPHICS, PERSON_NAME):
-        db.execute(
-            delete(table).where(table.c.domain == patient.domain, table.c.value == patient.value)
-        )
+    delete_demographics(db, patient)
     key = {"domain": patient.domain, "value": patient.value}
     db.execute(insert(DEMOGRAPHICS).values(**key, content=content))
     if names:
         db.execute(
             insert(PERSON_NAME),
             [{**key, "name": name, "birth": birth, "gender": gender} for name in names],
+        )
+
+
+def delete_demographics(db: Connection, patient: PatientId) -> None:
+    """Forget what the source of this identifier said about the person."""
+    for table in (DEMOGRAPHICS, PERSON_NAME):
+        db.execute(
+            delete(table).where(table.c.domain == patient.domain, table.c.value == patient.value)
         )
 
 

@@ -1,0 +1,162 @@
+"""Document entries as rows and back, and the entry of a document made from the shared record.
+
+Codes of made documents: LOINC for what it is, v3 RoleCode for where it comes from, the IHE format
+code for content that its media type describes (ITI TF-3: 4.2.3.2).
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from gateway.model.category import Category, FacilityType
+from gateway.model.document import Assurance, Availability, Code, DocumentEntry
+from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
+from gateway.store.record.documents import DocumentRow
+from gateway.store.work import Work
+from gateway.wire.fhir_document import SECTIONS
+
+_LOINC = "2.16.840.1.113883.6.1"
+_SUMMARY = Code("34133-9", _LOINC, "Summarization of Episode Note")
+_SUFFICIENT = Code(
+    "urn:ihe:iti:xds:2017:mimeTypeSufficient", "1.3.6.1.4.1.19376.1.2.3", "mimeType Sufficient"
+)
+NORMAL = Code("N", "2.16.840.1.113883.5.25", "Normal")
+GENERAL = Code("394802001", "2.16.840.1.113883.6.96", "General medicine")
+_ROLES = "2.16.840.1.113883.5.111"
+FACILITY_CODES: Mapping[FacilityType, Code] = MappingProxyType(
+    {
+        FacilityType.HOSPITAL: Code("HOSP", _ROLES, "病院"),
+        FacilityType.CLINIC: Code("OF", _ROLES, "診療所"),
+        FacilityType.DENTAL_CLINIC: Code("OF", _ROLES, "歯科診療所"),
+        FacilityType.PHARMACY: Code("PHARM", _ROLES, "薬局"),
+        FacilityType.VISITING_NURSE: Code("COMM", _ROLES, "訪問看護ステーション"),
+        FacilityType.CARE_SUPPORT: Code("COMM", _ROLES, "居宅介護支援事業所"),
+        FacilityType.CARE_SERVICE: Code("NCCF", _ROLES, "介護サービス事業所"),
+        FacilityType.COMMUNITY_SUPPORT_CENTRE: Code("COMM", _ROLES, "地域包括支援センター"),
+        FacilityType.PUBLIC_ADMINISTRATION: Code("COMM", _ROLES, "行政"),
+        FacilityType.LAB: Code("DX", _ROLES, "検査会社"),
+        FacilityType.OTHER: Code("COMM", _ROLES, "その他"),
+    }
+)
+"Type of facility as healthcareFacilityTypeCode."
+
+_CODES = ("class_code", "type_code", "format_code", "facility_type", "practice_setting",
+          "confidentiality")  # fmt: skip
+_MOMENTS = ("created", "service_start", "service_stop")
+_PLAIN = ("title", "mime_type", "language", "author", "author_institution", "hash_sha1", "size",
+          "source_system")  # fmt: skip
+
+
+def new_unique_id(work: Work) -> str:
+    """A document unique id: an OID under the UUID arc, random (H-03)."""
+    return f"2.25.{uuid.UUID(work.new_id()).int}"
+
+
+def made_entry(
+    work: Work,
+    *,
+    chart: PatientId,
+    category: Category,
+    facility: str,
+    facility_title: str,
+    facility_type: FacilityType,
+    source_system: str,
+) -> DocumentEntry:
+    """The entry of a document that we make of one facility's items of one category."""
+    words, code = SECTIONS.get(category, (category.value, None))
+    kind = Code(code["code"], _LOINC, code.get("display", words)) if code else _SUMMARY
+    return DocumentEntry(
+        entry_uuid=f"urn:uuid:{work.new_id()}",
+        unique_id=new_unique_id(work),
+        repository=work.community.repository,
+        home=work.community.home,
+        patient=chart,
+        source_patient=chart,
+        title=f"{words}（{facility_title}）",
+        category=category,
+        class_code=_SUMMARY,
+        type_code=kind,
+        format_code=_SUFFICIENT,
+        facility_type=FACILITY_CODES[facility_type],
+        practice_setting=GENERAL,
+        confidentiality=NORMAL,
+        mime_type="application/fhir+json",
+        language="ja-JP",
+        created=work.now,
+        author_institution=facility_title,
+        facility=facility,
+        source_system=source_system,
+        posted=work.now,
+    )
+
+
+def to_row(
+    entry: DocumentEntry,
+    *,
+    file: str = "",
+    posted: datetime,
+    registered: datetime | None,
+    report: dict[str, Any] | None = None,
+) -> DocumentRow:
+    """The row of an entry; held where it has no moment of registration."""
+    content: dict[str, Any] = {name: getattr(entry, name) for name in _PLAIN}
+    for name in _CODES:
+        code: Code = getattr(entry, name)
+        content[name] = [code.code, code.system, code.display]
+    for name in _MOMENTS:
+        moment: datetime | None = getattr(entry, name)
+        content[name] = moment.isoformat() if moment else None
+    content["repository"] = str(entry.repository)
+    content["assurance"] = entry.assurance.value
+    if report is not None:
+        content["report"] = report
+    return DocumentRow(
+        entry_uuid=entry.entry_uuid,
+        unique_id=entry.unique_id,
+        domain=entry.source_patient.domain,
+        value=entry.source_patient.value,
+        facility=entry.facility,
+        category=entry.category.value,
+        sha256=entry.sha256,
+        file=file,
+        posted=posted,
+        content=content,
+        registered=registered,
+    )
+
+
+def to_entry(row: DocumentRow, home: HomeCommunityId, patient: PatientId) -> DocumentEntry:
+    """The entry of a row, under the identifier by which its reader knows the patient."""
+    content = row.content
+    values: dict[str, Any] = {name: content[name] for name in _PLAIN}
+    values |= {name: Code(*content[name]) for name in _CODES}
+    for name in _MOMENTS:
+        values[name] = datetime.fromisoformat(content[name]) if content[name] else None
+    return DocumentEntry(
+        entry_uuid=row.entry_uuid,
+        unique_id=row.unique_id,
+        repository=Oid(content["repository"]),
+        home=home,
+        patient=patient,
+        source_patient=PatientId(Oid(row.domain), row.value),
+        category=Category(row.category),
+        sha256=row.sha256,
+        status=Availability.DEPRECATED if row.deprecated else Availability.APPROVED,
+        facility=row.facility,
+        registered=row.registered,
+        posted=row.posted,
+        assurance=Assurance(content["assurance"]),
+        **values,
+    )
+
+
+def with_bytes(entry: DocumentEntry, *, sha256: str, sha1: str, size: int) -> DocumentEntry:
+    """The entry of these bytes."""
+    return replace(entry, sha256=sha256, hash_sha1=sha1, size=size)
+
+
+ATTRIBUTES = frozenset(item.name for item in fields(DocumentEntry))
+"Names of all attributes, so that a test can show that none is lost between entry and row."

@@ -1,0 +1,186 @@
+"""promote(): the shared record made to agree with consent and links (LNK-02, CON-01, AUD-05).
+
+For a person who takes part, what is staged moves into the shared record, and each facility's items
+of one category and file become one stable document. For a person who does not, what is shared goes
+back to custody or is deleted. Doing it twice changes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.consent import ledger
+from gateway.identity import crossref
+from gateway.members import facilities
+from gateway.members.facilities import Members
+from gateway.model.batch import Resource
+from gateway.model.category import Category, FacilityType
+from gateway.model.identifiers import Oid, PatientId, PersonId
+from gateway.model.network import WithdrawalEffect
+from gateway.model.person import Demographics
+from gateway.record import entries, provision, removal
+from gateway.store.record import documents as document_rows
+from gateway.store.record import items as rows
+from gateway.store.record import lock_blobs, uploads
+from gateway.store.record.documents import DocumentRow
+from gateway.store.record.items import ItemRow
+from gateway.store.work import Work
+from gateway.wire import fhir, fhir_document
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """How much moved."""
+
+    items: int = 0
+    documents: int = 0
+    "Documents that were filed and waited; made ones are not counted."
+
+
+_Key = tuple[str, str, str]
+"Chart domain, chart value, item key."
+
+
+def promote(work: Work, person: PersonId) -> Promoted:
+    """Let the shared record of one person be what consent and links allow; idempotent."""
+    crossref.lock(work, person)
+    standing = ledger.standing(work, person)
+    if standing.participates:
+        return _share(work, person)
+    if standing.withdrawn and work.policy.withdrawal.effect is not WithdrawalEffect.DELETE:
+        return Promoted()  # kept and invisible (WDR-01: 支援中止, sharing stopped)
+    removal.unshare(work, person)
+    return Promoted()
+
+
+def newest(versions: Iterable[ItemRow]) -> dict[_Key, ItemRow]:
+    """The current version of each item: the highest, of equal ones the last that came."""
+    found: dict[_Key, ItemRow] = {}
+    for row in versions:
+        key = (row.domain, row.value, row.key)
+        before = found.get(key)
+        if before is None or row.version >= before.version:
+            found[key] = row
+    return found
+
+
+def _share(work: Work, person: PersonId) -> Promoted:
+    staged = rows.select_staged(work.db, person)
+    held = document_rows.select_held(work.db, person)
+    if not staged and not held:
+        return Promoted()
+    members = facilities.snapshot(work.db)
+    moving = [row for row in staged if _is_provided(work, members, row.facility, row.category)]
+    waiting = [row for row in held if _is_provided(work, members, row.facility, row.category)]
+    if moving:
+        lock_blobs(work.db, removing=False)
+        _move(work, members, person, moving)
+    for document in waiting:
+        document_rows.delete_documents(work.db, [document.entry_uuid], held=True)
+        document_rows.insert_document(
+            work.db, replace(document, registered=work.now, person=None, deprecated=False)
+        )
+    _enter(work, members, moving, waiting)
+    if moving or waiting:
+        work.trail.detail["promoted"] = len(moving)
+        work.trail.detail["promoted_documents"] = len(waiting)
+    return Promoted(items=len(moving), documents=len(waiting))
+
+
+def _is_provided(work: Work, members: Members, facility: str, category: str) -> bool:
+    """Whether the network shares this category and the facility provides it (STD-04, STG-07)."""
+    kind = Category(category)
+    return kind in work.policy.categories and (facility, kind) not in members.withheld
+
+
+def _move(work: Work, members: Members, person: PersonId, moving: list[ItemRow]) -> None:
+    """Items into the shared record, with the documents made of them."""
+    before = rows.select_items(work.db, person)
+    ids = rows.insert_items(work.db, moving, work.now)
+    rows.delete_staged(work.db, [row.id for row in moving])
+    added = [replace(row, id=identity) for row, identity in zip(moving, ids, strict=True)]
+    current = newest([*before, *added])
+    alive = {row.id for row in current.values() if not row.cancelled}
+    for group in _grouped(row for row in added if row.id in alive):
+        _make_document(work, members, group)
+    replaced = [row.id for row in before if row.id not in alive]
+    for entry_uuid, contents in document_rows.select_made_of(work.db, replaced).items():
+        document_rows.insert_deprecation(work.db, entry_uuid, work.now)
+        left = [identity for identity in contents if identity in alive]
+        if left:
+            _make_document(work, members, rows.select_items_by_id(work.db, left))
+
+
+def _grouped(items: Iterable[ItemRow]) -> list[list[ItemRow]]:
+    """One group for each file and category."""
+    groups: dict[tuple[str, str], list[ItemRow]] = defaultdict(list)
+    for row in items:
+        groups[row.file, row.category].append(row)
+    return list(groups.values())
+
+
+def _make_document(work: Work, members: Members, group: Sequence[ItemRow]) -> None:
+    """File one document of one facility's items of one category."""
+    first = group[0]
+    chart = PatientId(Oid(first.domain), first.value)
+    facility = members.facilities.get(first.facility)
+    title = facility.title if facility and facility.title else first.facility
+    entry = entries.made_entry(
+        work,
+        chart=chart,
+        category=Category(first.category),
+        facility=first.facility,
+        facility_title=title,
+        facility_type=facility.type if facility else FacilityType.OTHER,
+        source_system=first.source,
+    )
+    bundle = fhir_document.document_bundle(
+        patient=_patient(work, chart, first.file),
+        items=[rows.read_content(row) for row in group],
+        author="",
+        facility=title,
+        title=entry.title,
+        created=work.now,
+        identifier=f"urn:oid:{entry.unique_id}",
+        category=entry.category,
+    )
+    blob = work.blobs.put_bytes(bundle)
+    entry = entries.with_bytes(entry, sha256=blob.sha256, sha1=blob.sha1, size=blob.size)
+    document_rows.insert_document(
+        work.db, entries.to_row(entry, file=first.file, posted=first.posted, registered=work.now)
+    )
+    document_rows.insert_document_items(work.db, entry.entry_uuid, [row.id for row in group])
+
+
+def _patient(work: Work, chart: PatientId, file: str) -> Resource:
+    """The patient as the file described it, else as the chart's feed did."""
+    found = uploads.select_file(work.db, file)
+    if found is not None and found.patient is not None:
+        return found.patient
+    stated = crossref.stated(work, chart)
+    return fhir.patient_resource(stated or Demographics(), [chart])
+
+
+def _enter(
+    work: Work, members: Members, moved: Sequence[ItemRow], documents: Sequence[DocumentRow]
+) -> None:
+    """Lines of the provision ledger, one for each facility and chart (LNK-03)."""
+    day = facilities.today(work)
+    groups: dict[tuple[str, str, str], tuple[list[datetime], list[datetime]]] = {}
+    for row in moved:
+        group = groups.setdefault((row.facility, row.domain, row.value), ([], []))
+        group[0].append(row.posted)
+    for document in documents:
+        group = groups.setdefault((document.facility, document.domain, document.value), ([], []))
+        group[1].append(document.posted)
+    for (facility, domain, value), (items, files) in groups.items():
+        provision.enter(
+            work,
+            facility=facility,
+            patient=PatientId(Oid(domain), value),
+            custody=members.has_custody(facility, day),
+            posted=min((*items, *files)),
+            items=len(items),
+            documents=len(files),
+        )

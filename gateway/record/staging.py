@@ -1,0 +1,382 @@
+"""Staging: what came, apart from the shared record, until it may be shared (STG-01 to STG-08).
+
+`receive` keeps an upload and its receipt; `stage` puts what a file became into staging;
+`promotion.promote` moves what is linked and consented. Each is idempotent: a file that is sent,
+staged or promoted twice adds nothing (STG-04). The gateway never writes to a source (STG-08).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.consent import ledger
+from gateway.errors import Invalid, Malformed, NotFound, NotPermitted, UnknownDomain
+from gateway.identity import crossref, domains, matching
+from gateway.members import facilities
+from gateway.members.facilities import Members, State
+from gateway.model.batch import Batch, Finding, Item, Severity
+from gateway.model.caller import CallerKind
+from gateway.model.category import Source
+from gateway.model.identifiers import PatientId, PersonId
+from gateway.record import findings
+from gateway.record.promotion import Promoted, promote
+from gateway.store.blobs import Damaged
+from gateway.store.record import items as item_rows
+from gateway.store.record import lock_blobs
+from gateway.store.record import uploads as rows
+from gateway.store.record.items import ItemRow
+from gateway.store.record.uploads import FileRow
+from gateway.store.work import Work
+from gateway.wire import fhir
+
+__all__ = [
+    "Promoted",
+    "Receipt",
+    "ReceivedFile",
+    "Staged",
+    "failed",
+    "pending",
+    "promote",
+    "receipt",
+    "receive",
+    "refuse_file",
+    "set_aside",
+    "stage",
+]  # fmt: skip
+
+_ATTEMPTS = 5
+"After so many failures a file is set aside with its reason (O-05)."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedFile:
+    """One file whose bytes are in the blob store already."""
+
+    path: str
+    "Its own path inside the upload: data, never a path of ours."
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What the sender gets: the receipt and the files with their ids here."""
+
+    id: str
+    files: tuple[tuple[str, ReceivedFile], ...]
+    "File id and file, in the order in which they came."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """What became of one file."""
+
+    state: str
+    items: int = 0
+    duplicates: int = 0
+    person: PersonId | None = None
+    "Whose chart it is about, where we know the chart id."
+
+
+def receive(work: Work, *, facility: str, source: Source, files: Sequence[ReceivedFile]) -> Receipt:
+    """Keep an upload; its bytes are durable already, its receipt with this Work's commit (G4)."""
+    if not files:
+        raise Invalid("an upload has at least one file", "ファイルがありません", at="file")
+    require_sender(work, facility, source)
+    lock_blobs(work.db, removing=False)
+    for file in files:
+        try:
+            work.blobs.path(file.sha256)
+        except Damaged as error:
+            raise Invalid("the bytes are not here: send the file again", "再送してください",
+                          at="file") from error  # fmt: skip
+    identity = work.new_id()
+    kept = [
+        FileRow(
+            id=work.new_id(), receipt=identity, number=number, facility=facility, path=file.path,
+            sha256=file.sha256, size=file.size,
+        )
+        for number, file in enumerate(files)
+    ]  # fmt: skip
+    row = rows.UploadRow(identity, work.caller.facility, facility, source.value, work.now)
+    rows.insert_upload(work.db, row, kept)
+    work.trail.objects.append(identity)
+    work.trail.detail["files"] = len(files)
+    work.trail.detail["facility"] = facility
+    return Receipt(
+        id=identity,
+        files=tuple((row.id, file) for row, file in zip(kept, files, strict=True)),
+    )
+
+
+def pending(work: Work, limit: int = 100) -> list[FileRow]:
+    """Files that wait to be standardized, in the order in which they came."""
+    return rows.select_received(work.db, limit)
+
+
+def backlog(work: Work) -> int:
+    """How many files wait."""
+    return rows.count_received(work.db)
+
+
+def stage(work: Work, file_id: str, batch: Batch) -> Staged:
+    """Put what a file became into staging; a file that was worked on before changes nothing."""
+    file = _lock(work, file_id)
+    if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
+        return Staged(state=file.state)
+    if rows.select_twin(work.db, file) is not None:
+        return _close(work, file, rows.DUPLICATE, batch)
+    patient = batch.patient
+    if patient is None:
+        hurt = any(finding.severity is Severity.ERROR for finding in batch.findings)
+        return _close(work, file, rows.REFUSED if hurt else rows.STANDARDIZED, batch)
+    work.trail.patients.add(patient)
+    wrong = _foreign(work, file, patient)
+    if wrong is not None:
+        work.trail.code = "AUTH-SPOOF"
+        return _close(work, file, rows.REFUSED, batch, wrong)
+    members = facilities.snapshot(work.db)
+    person = _person(work, patient)
+    custody = members.has_custody(file.facility, facilities.today(work))
+    shares = person is not None and ledger.standing(work, person).participates
+    if not shares and not (custody and work.policy.staging.custody):
+        work.trail.rule = "CON-01"
+        return _close(work, file, rows.REFUSED, batch, findings.NO_CONSENT)
+    if person is not None and _conflicts(work, patient, batch):
+        work.trail.code = "LINK"
+        return _close(work, file, rows.SET_ASIDE, batch, findings.MISMATCH)
+    file = replace(file, domain=patient.domain, value=patient.value, version=batch.version)
+    fresh, duplicates = _new_rows(work, file, batch, custody=custody)
+    item_rows.insert_staged(work.db, fresh)
+    work.trail.detail.update(staged=len(fresh), duplicates=duplicates)
+    done = _close(
+        work, file, rows.STANDARDIZED, batch, *_unshared(work, members, file, batch.items)
+    )
+    return replace(done, items=len(fresh), duplicates=duplicates, person=person)
+
+
+def refuse_file(work: Work, file_id: str, found: Iterable[Finding]) -> None:
+    """A file that no format reads, or that is refused as a whole."""
+    _finish(work, file_id, rows.REFUSED, found)
+
+
+def set_aside(work: Work, file_id: str, found: Iterable[Finding]) -> None:
+    """A file that somebody must look at; the queue goes on (O-05)."""
+    _finish(work, file_id, rows.SET_ASIDE, found)
+
+
+def failed(work: Work, file_id: str, finding: Finding) -> bool:
+    """Count a failure that was not the file's fault; True once the file is set aside for it."""
+    file = _lock(work, file_id)
+    attempts = file.attempts + 1
+    if attempts < _ATTEMPTS:
+        rows.update_file(work.db, replace(file, attempts=attempts))
+        return False
+    rows.update_file(work.db, replace(file, attempts=attempts))
+    _finish(work, file_id, rows.SET_ASIDE, (finding,))
+    return True
+
+
+def receipt(work: Work, receipt_id: str) -> dict[str, Any]:
+    """State of an upload (`INTERFACES.md` section 7): for its sender and its facility alone."""
+    upload = rows.select_upload(work.db, receipt_id)
+    caller = work.caller
+    mine = upload is not None and (
+        caller.kind in (CallerKind.OPERATOR, CallerKind.JOB)
+        or caller.facility in (upload.sender, upload.facility)
+    )
+    if upload is None or not mine:
+        raise NotFound("no such receipt", "受付番号が見つかりません", rule="STG-02")
+    files = rows.select_files(work.db, receipt_id)
+    counts = rows.count_items(work.db, receipt_id)
+    waiting = sum(file.state == rows.RECEIVED for file in files)
+    state = "done" if not waiting else "received" if waiting == len(files) else "working"
+    told = []
+    for file in files:
+        staged, promoted = counts.get(file.id, (0, 0))
+        told.append(
+            {
+                "path": file.path, "sha256": file.sha256, "size": file.size, "state": file.state,
+                "format": file.format, "items": {"staged": staged, "promoted": promoted},
+                "findings": list(file.findings),
+            }
+        )  # fmt: skip
+    return {
+        "receipt": upload.receipt, "state": state, "facility": upload.facility,
+        "source": upload.source, "received": upload.received.isoformat(), "files": told,
+    }  # fmt: skip
+
+
+def require_sender(work: Work, facility: str, source: Source) -> None:
+    """A facility sends for itself; a laboratory for those it has a contract with (STG-05)."""
+    members = facilities.snapshot(work.db)
+    target, sender = members.facilities.get(facility), work.caller.facility
+    active = target is not None and target.state is State.ACTIVE
+    if work.caller.kind is CallerKind.OPERATOR and active:
+        return
+    own = members.facilities.get(sender)
+    if not active or own is None or own.state is not State.ACTIVE:
+        raise _not_for(facility, "ACC-03")
+    if sender == facility:
+        return
+    if source is not Source.LAB or not members.delivers(sender, facility, facilities.today(work)):
+        raise _not_for(facility, "STG-05")
+
+
+def _not_for(facility: str, rule: str) -> NotPermitted:
+    return NotPermitted(
+        "no contract to deliver for this facility",
+        "この施設のデータ提供契約がありません",
+        at="facility",
+        rule=rule,
+        log="AUTHZ-DENY",
+    )
+
+
+def _lock(work: Work, file_id: str) -> FileRow:
+    file = rows.select_file(work.db, file_id, locking=True)
+    if file is None:
+        raise NotFound("no such file", "ファイルが見つかりません")
+    work.trail.objects.append(file.receipt)
+    return file
+
+
+def _person(work: Work, patient: PatientId) -> PersonId | None:
+    """Whose chart this is; None where no feed has told us yet."""
+    return crossref.known(work, patient)
+
+
+def _foreign(work: Work, file: FileRow, patient: PatientId) -> Finding | None:
+    """Why this chart id cannot come from this facility (DOM-02, G-01), or None."""
+    try:
+        domain = domains.require(work, patient)
+    except UnknownDomain:
+        return findings.UNDECLARED
+    except Malformed:
+        return findings.FORM
+    if domain.kind != domains.CHART or domain.facility != file.facility:
+        return findings.NOT_OWNED
+    return None
+
+
+def _conflicts(work: Work, patient: PatientId, batch: Batch) -> bool:
+    """Whether the file is about another person than the chart's feed said: hold, do not write."""
+    stated = crossref.stated(work, patient)
+    if stated is None or batch.demographics is None:
+        return False
+    return matching.contradicts(stated, batch.demographics)
+
+
+def _new_rows(
+    work: Work, file: FileRow, batch: Batch, *, custody: bool
+) -> tuple[list[ItemRow], int]:
+    """Rows for what is new in a batch, and how many of its items were there before."""
+    upload = rows.select_upload(work.db, file.receipt)
+    source = upload.source if upload else Source.OTHER.value
+    posted = upload.received if upload else work.now
+    known = item_rows.select_versions(
+        work.db, file.domain, file.value, {item.key for item in batch.items}
+    )
+    fresh: list[ItemRow] = []
+    duplicates = 0
+    for item in batch.items:
+        content = item_rows.write_content(
+            item.resource,
+            item.companions,
+            {
+                "file": item.source.file, "at": item.source.at,
+                "start": item.source.start, "end": item.source.end,
+            },
+        )  # fmt: skip
+        version = item.version or batch.version
+        before = known.setdefault(item.key, {})
+        same = [v for v in before if v == version or v.startswith(version + "~")]
+        if any(_same(before[v], item) for v in same):
+            duplicates += 1
+            continue
+        if same:
+            # The source states no newer version, yet says something else: a correction.
+            version = f"{version}~{len(same)}"
+        before[version] = content
+        fresh.append(
+            ItemRow(
+                file=file.id, facility=file.facility, source=source, domain=file.domain,
+                value=file.value, category=item.category.value, key=item.key, version=version,
+                cancelled=item.cancelled, posted=posted, content=content, custody=custody,
+            )
+        )  # fmt: skip
+    endings = _endings(work, file, batch, source, custody=custody)
+    return [*fresh, *endings], duplicates
+
+
+def _same(content: str, item: Item) -> bool:
+    before = fhir.loads(content)["resource"]
+    return fhir.dumps(before) == fhir.dumps(item.resource)
+
+
+def _endings(
+    work: Work, file: FileRow, batch: Batch, source: str, *, custody: bool
+) -> list[ItemRow]:
+    """Endings of older items that a file which states its scope completely no longer has."""
+    if not batch.scope:
+        return []
+    stated = {item.key for item in batch.items}
+    newest = item_rows.select_scope(work.db, file.domain, file.value, batch.scope)
+    return [
+        ItemRow(
+            file=file.id, facility=file.facility, source=source, domain=file.domain,
+            value=file.value, category=category, key=key, version=batch.version, cancelled=True,
+            posted=work.now, custody=custody,
+            content=item_rows.write_content({}, (), {"file": batch.path, "at": ""}),
+        )
+        for key, (version, cancelled, category) in sorted(newest.items())
+        if key not in stated and not cancelled and version < batch.version
+    ]  # fmt: skip
+
+
+def _unshared(
+    work: Work, members: Members, file: FileRow, items: Sequence[Item]
+) -> tuple[Finding, ...]:
+    """What of a file stays in staging whatever happens, said once per category (STG-07, 5.3)."""
+    found = []
+    for category in sorted({item.category for item in items}, key=lambda one: one.value):
+        if category not in work.policy.categories:
+            code, why = "category-not-shared", "this network does not share"
+            japanese = "このネットワークでは共有対象外のため、格納のみ行いました"
+        elif (file.facility, category) in members.withheld:
+            code, why = "category-withheld", "the facility does not provide"
+            japanese = "施設の設定により提供しないため、格納のみ行いました"
+        else:
+            continue
+        found.append(
+            Finding(
+                code=code, severity=Severity.NOTE, at=category.value,
+                text=f"kept in staging: {why} {category.value}", japanese=japanese,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _close(work: Work, file: FileRow, state: str, batch: Batch, *more: Finding) -> Staged:
+    """Say what became of a file."""
+    rows.update_file(
+        work.db,
+        replace(
+            file,
+            state=state,
+            format=batch.format,
+            findings=[findings.told(finding) for finding in (*batch.findings, *more)],
+            patient=batch.patient_resource if state == rows.STANDARDIZED else None,
+        ),
+    )
+    work.trail.detail["state"] = state
+    return Staged(state=state)
+
+
+def _finish(work: Work, file_id: str, state: str, found: Iterable[Finding]) -> None:
+    file = _lock(work, file_id)
+    if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
+        return
+    told = [findings.told(finding) for finding in found]
+    rows.update_file(work.db, replace(file, state=state, findings=told))
+    work.trail.detail["state"] = state

@@ -1,0 +1,169 @@
+"""Rows of the record room: what was received, staged, shared, provided and erased.
+
+Staging stands apart from the shared record (STG-01). Rows of the shared record never change:
+versions are rows of their own, and triggers refuse an UPDATE (REC-02). Deleting is for `erase`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from gateway.store.metadata import METADATA, Json, Moment
+
+UPLOAD = Table(
+    "upload",
+    METADATA,
+    Column("receipt", Text, primary_key=True),
+    Column("sender", Text, nullable=False),
+    Column("facility", Text, nullable=False, index=True),
+    Column("source", Text, nullable=False),
+    Column("received", Moment, nullable=False),
+)
+FILE = Table(
+    "upload_file",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("receipt", Text, nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("facility", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", Text, nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("findings", Json, nullable=False),
+    Column("patient", Json),
+    Index("ix_upload_file_state", "state", "id"),
+    Index("ix_upload_file_chart", "domain", "value"),
+)
+
+
+def _item_columns() -> list[Column[object]]:
+    """What a staged and a shared item have in common."""
+    return [
+        Column("id", Integer, primary_key=True, autoincrement=True),
+        Column("file", Text, nullable=False, index=True),
+        Column("facility", Text, nullable=False),
+        Column("source", Text, nullable=False),
+        Column("domain", Text, nullable=False),
+        Column("value", Text, nullable=False),
+        Column("category", Text, nullable=False),
+        Column("key", Text, nullable=False),
+        Column("version", Text, nullable=False),
+        Column("cancelled", Boolean, nullable=False),
+        Column("posted", Moment, nullable=False),
+        Column("content", Text, nullable=False),
+    ]
+
+
+STAGED = Table(
+    "staged_item",
+    METADATA,
+    *_item_columns(),
+    Column("custody", Boolean, nullable=False),
+    UniqueConstraint("domain", "value", "key", "version", name="uq_staged_item_version"),
+)
+ITEM = Table(
+    "item",
+    METADATA,
+    *_item_columns(),
+    Column("registered", Moment, nullable=False),
+    UniqueConstraint("domain", "value", "key", "version", name="uq_item_version"),
+)
+
+
+def _document_columns() -> list[Column[object]]:
+    """What a held and a shared document have in common."""
+    return [
+        Column("entry_uuid", Text, primary_key=True),
+        Column("unique_id", Text, nullable=False, unique=True),
+        Column("domain", Text, nullable=False),
+        Column("value", Text, nullable=False),
+        Column("facility", Text, nullable=False),
+        Column("category", Text, nullable=False),
+        Column("sha256", Text, nullable=False, index=True),
+        Column("file", Text, nullable=False),
+        Column("posted", Moment, nullable=False),
+        Column("content", Json, nullable=False),
+    ]
+
+
+HELD_DOCUMENT = Table(
+    "held_document",
+    METADATA,
+    *_document_columns(),
+    Index("ix_held_document_chart", "domain", "value"),
+)
+DOCUMENT = Table(
+    "document",
+    METADATA,
+    *_document_columns(),
+    Column("registered", Moment, nullable=False),
+    Index("ix_document_chart", "domain", "value"),
+)
+DEPRECATION = Table(
+    "document_deprecation",
+    METADATA,
+    Column("entry_uuid", Text, primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+DOCUMENT_ITEM = Table(
+    "document_item",
+    METADATA,
+    Column("entry_uuid", Text, nullable=False),
+    Column("item", Integer, nullable=False, index=True),
+    PrimaryKeyConstraint("entry_uuid", "item"),
+)
+PROVISION = Table(
+    "provision",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("occasion", Text, nullable=False),
+    Column("facility", Text, nullable=False, index=True),
+    Column("domain", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("content", Json, nullable=False),
+    Index("ix_provision_chart", "domain", "value"),
+)
+ERASURE = Table(
+    "erasure",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("content", Json, nullable=False),
+)
+REMOVAL = Table(
+    "blob_removal",
+    METADATA,
+    Column("sha256", Text, primary_key=True),
+    Column("since", Moment, nullable=False),
+)
+
+_BLOB_LOCK = 0xB10B
+
+
+def lock_blobs(db: Connection, *, removing: bool) -> None:
+    """Keep the sweep of unreferenced blobs and Works that refer to blobs apart until the end.
+
+    SQLite has one writing transaction at a time, so there is nothing to lock.
+    """
+    if db.dialect.name == "postgresql":
+        function = "pg_advisory_xact_lock" if removing else "pg_advisory_xact_lock_shared"
+        db.execute(text(f"SELECT {function}(:key)"), {"key": _BLOB_LOCK})

@@ -1,0 +1,200 @@
+"""Statements on items: staged apart from shared, versions side by side."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, delete, func, insert, select
+
+from gateway.model.category import Category
+from gateway.model.identifiers import PersonId
+from gateway.store.identity import IDENTIFIER
+from gateway.store.record import ITEM, STAGED
+from gateway.wire import fhir
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRow:
+    """One version of one item. `id` is 0 until it is stored."""
+
+    id: int = 0
+    file: str
+    facility: str
+    source: str
+    domain: str
+    value: str
+    category: str
+    key: str
+    version: str
+    cancelled: bool
+    posted: datetime
+    content: str
+    "JSON: `resource`, `companions`, and `source`, the bytes it came from."
+    custody: bool = False
+    registered: datetime | None = None
+    "When it became part of the shared record; None while it is staged."
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """An item of the shared record, as documents are made of it."""
+
+    category: Category
+    resource: dict[str, Any]
+    companions: tuple[dict[str, Any], ...]
+    source: dict[str, Any]
+    "`file`, `at`, `start`, `end`: the bytes it came from."
+
+
+def write_content(
+    resource: dict[str, Any], companions: Sequence[dict[str, Any]], source: dict[str, Any]
+) -> str:
+    """The content of a row; decimals as they were written."""
+    whole = {"resource": resource, "companions": list(companions), "source": source}
+    return fhir.dumps(whole).decode()
+
+
+def read_content(row: ItemRow) -> Shared:
+    """The item as a document or a view takes it."""
+    whole = fhir.loads(row.content)
+    companions = tuple(whole["companions"])
+    return Shared(Category(row.category), whole["resource"], companions, whole["source"])
+
+
+def insert_staged(db: Connection, rows: Sequence[ItemRow]) -> None:
+    """Stage items."""
+    if rows:
+        db.execute(insert(STAGED), [{**_values(row), "custody": row.custody} for row in rows])
+
+
+def insert_items(db: Connection, rows: Sequence[ItemRow], registered: datetime) -> list[int]:
+    """Share items; their new ids, in order."""
+    ids = []
+    for row in rows:
+        values = {**_values(row), "registered": registered}
+        done = db.execute(insert(ITEM).values(values).returning(ITEM.c.id))
+        ids.append(int(done.scalar_one()))
+    return ids
+
+
+def select_versions(
+    db: Connection, domain: str, value: str, keys: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """Key to version to content of what is there of one chart, staged or shared."""
+    found: dict[str, dict[str, str]] = {}
+    wanted = list(keys)
+    for start in range(0, len(wanted), _CHUNK):
+        part = wanted[start : start + _CHUNK]
+        for table in (STAGED, ITEM):
+            rows = db.execute(
+                select(table.c.key, table.c.version, table.c.content).where(
+                    table.c.domain == domain, table.c.value == value, table.c.key.in_(part)
+                )
+            )
+            for key, version, content in rows:
+                found.setdefault(key, {})[version] = content
+    return found
+
+
+def select_scope(
+    db: Connection, domain: str, value: str, scope: str
+) -> dict[str, tuple[str, bool, str]]:
+    """Newest version, whether it is cancelled, and category of each key below a prefix."""
+    newest: dict[str, tuple[str, bool, str]] = {}
+    for table in (STAGED, ITEM):
+        rows = db.execute(
+            select(table.c.key, table.c.version, table.c.cancelled, table.c.category).where(
+                table.c.domain == domain,
+                table.c.value == value,
+                func.substr(table.c.key, 1, len(scope)) == scope,
+            )
+        )
+        for key, version, cancelled, category in rows:
+            if key not in newest or version >= newest[key][0]:
+                newest[key] = (version, cancelled, category)
+    return newest
+
+
+def select_staged(db: Connection, person: PersonId) -> list[ItemRow]:
+    """Everything staged for the charts of one person, merged charts included; oldest first."""
+    return _of_person(db, STAGED, person)
+
+
+def select_items(db: Connection, person: PersonId) -> list[ItemRow]:
+    """Every version of every item that is shared for one person; oldest first."""
+    return _of_person(db, ITEM, person)
+
+
+def select_items_by_id(db: Connection, ids: Iterable[int]) -> list[ItemRow]:
+    """Shared items by their ids."""
+    wanted = list(ids)
+    found: list[ItemRow] = []
+    for start in range(0, len(wanted), _CHUNK):
+        part = wanted[start : start + _CHUNK]
+        found += [_item(row) for row in db.execute(select(ITEM).where(ITEM.c.id.in_(part)))]
+    return sorted(found, key=lambda row: row.id)
+
+
+def select_items_of_facility(db: Connection, facility: str) -> list[ItemRow]:
+    """Every shared item that one facility provided."""
+    rows = db.execute(select(ITEM).where(ITEM.c.facility == facility).order_by(ITEM.c.id))
+    return [_item(row) for row in rows]
+
+
+def delete_staged(db: Connection, ids: Iterable[int]) -> None:
+    """Take items out of staging."""
+    _delete(db, STAGED, ids)
+
+
+def delete_items(db: Connection, ids: Iterable[int]) -> None:
+    """Take items out of the shared record."""
+    _delete(db, ITEM, ids)
+
+
+def select_unconsented(db: Connection, participants: Iterable[PersonId]) -> dict[str, int]:
+    """Person to number of shared items, for persons who do not take part (AUD-05)."""
+    counted = db.execute(
+        select(IDENTIFIER.c.person, func.count())
+        .select_from(ITEM)
+        .outerjoin(
+            IDENTIFIER,
+            and_(IDENTIFIER.c.domain == ITEM.c.domain, IDENTIFIER.c.value == ITEM.c.value),
+        )
+        .group_by(IDENTIFIER.c.person)
+    )
+    known = set(participants)
+    return {person or "": count for person, count in counted if person not in known}
+
+
+def _of_person(db: Connection, table: Table, person: PersonId) -> list[ItemRow]:
+    rows = db.execute(
+        select(table)
+        .join(
+            IDENTIFIER,
+            and_(IDENTIFIER.c.domain == table.c.domain, IDENTIFIER.c.value == table.c.value),
+        )
+        .where(IDENTIFIER.c.person == person)
+        .order_by(table.c.id)
+    )
+    return [_item(row) for row in rows]
+
+
+def _delete(db: Connection, table: Table, ids: Iterable[int]) -> None:
+    wanted = list(ids)
+    for start in range(0, len(wanted), _CHUNK):
+        db.execute(delete(table).where(table.c.id.in_(wanted[start : start + _CHUNK])))
+
+
+def _values(row: ItemRow) -> dict[str, Any]:
+    return {
+        "file": row.file, "facility": row.facility, "source": row.source, "domain": row.domain,
+        "value": row.value, "category": row.category, "key": row.key, "version": row.version,
+        "cancelled": row.cancelled, "posted": row.posted, "content": row.content,
+    }  # fmt: skip
+
+
+def _item(row: Any) -> ItemRow:
+    return ItemRow(**row._mapping)

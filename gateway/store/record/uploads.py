@@ -1,0 +1,170 @@
+"""Statements on uploads and their files: what came, by whom, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from gateway.store.record import FILE, ITEM, STAGED, UPLOAD
+
+RECEIVED, STANDARDIZED, REFUSED = "received", "standardized", "refused"
+SET_ASIDE, DUPLICATE = "set-aside", "duplicate"
+"States of a file, as a receipt tells them (`INTERFACES.md` section 7)."
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRow:
+    """One upload."""
+
+    receipt: str
+    sender: str
+    facility: str
+    source: str
+    received: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """One file of an upload."""
+
+    id: str
+    receipt: str
+    number: int
+    facility: str
+    path: str
+    sha256: str
+    size: int
+    state: str = RECEIVED
+    attempts: int = 0
+    format: str = ""
+    domain: str = ""
+    value: str = ""
+    version: str = ""
+    findings: Sequence[dict[str, Any]] = ()
+    patient: dict[str, Any] | None = None
+    "JP_Patient made from the file."
+
+
+def insert_upload(db: Connection, row: UploadRow, files: Sequence[FileRow]) -> None:
+    """Add an upload and its files."""
+    db.execute(
+        insert(UPLOAD).values(
+            receipt=row.receipt, sender=row.sender, facility=row.facility, source=row.source,
+            received=row.received,
+        )
+    )  # fmt: skip
+    db.execute(
+        insert(FILE),
+        [
+            {
+                "id": file.id, "receipt": file.receipt, "number": file.number,
+                "facility": file.facility, "path": file.path, "sha256": file.sha256,
+                "size": file.size, "state": file.state, "attempts": file.attempts,
+                "format": file.format, "domain": file.domain, "value": file.value,
+                "version": file.version, "findings": list(file.findings),
+                "patient": file.patient,
+            }
+            for file in files
+        ],
+    )  # fmt: skip
+
+
+def select_upload(db: Connection, receipt: str) -> UploadRow | None:
+    """One upload."""
+    row = db.execute(select(UPLOAD).where(UPLOAD.c.receipt == receipt)).first()
+    return None if row is None else UploadRow(*row)
+
+
+def select_files(db: Connection, receipt: str) -> list[FileRow]:
+    """The files of one upload, in the order in which they came."""
+    rows = db.execute(select(FILE).where(FILE.c.receipt == receipt).order_by(FILE.c.number))
+    return [_file(row) for row in rows]
+
+
+def select_file(db: Connection, file: str, *, locking: bool = False) -> FileRow | None:
+    """One file; `locking` keeps others from working on it until this Work ends."""
+    statement = select(FILE).where(FILE.c.id == file)
+    if locking:
+        statement = statement.with_for_update()
+    row = db.execute(statement).first()
+    return None if row is None else _file(row)
+
+
+def select_received(db: Connection, limit: int) -> list[FileRow]:
+    """Files that wait, the oldest upload first, in the order in which they came (R-21)."""
+    rows = db.execute(
+        select(FILE)
+        .join(UPLOAD, UPLOAD.c.receipt == FILE.c.receipt)
+        .where(FILE.c.state == RECEIVED)
+        .order_by(UPLOAD.c.received, UPLOAD.c.receipt, FILE.c.number)
+        .limit(limit)
+    )
+    return [_file(row) for row in rows]
+
+
+def count_received(db: Connection) -> int:
+    """How many files wait."""
+    statement = select(func.count()).select_from(FILE).where(FILE.c.state == RECEIVED)
+    return int(db.execute(statement).scalar_one())
+
+
+def update_file(db: Connection, row: FileRow) -> None:
+    """Let a file be as `row` says."""
+    db.execute(
+        update(FILE)
+        .where(FILE.c.id == row.id)
+        .values(
+            state=row.state, attempts=row.attempts, format=row.format, domain=row.domain,
+            value=row.value, version=row.version, findings=list(row.findings),
+            patient=row.patient,
+        )
+    )  # fmt: skip
+
+
+def select_twin(db: Connection, file: FileRow) -> str | None:
+    """Another file of the same facility, path and bytes that was standardized before (STG-04)."""
+    found = db.execute(
+        select(FILE.c.id)
+        .where(
+            FILE.c.sha256 == file.sha256,
+            FILE.c.facility == file.facility,
+            FILE.c.path == file.path,
+            FILE.c.state == STANDARDIZED,
+            FILE.c.id != file.id,
+        )
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def count_items(db: Connection, receipt: str) -> dict[str, tuple[int, int]]:
+    """File to how many of its items are staged and how many were promoted."""
+    found: dict[str, tuple[int, int]] = {}
+    for place, table in enumerate((STAGED, ITEM)):
+        rows = db.execute(
+            select(table.c.file, func.count())
+            .join(FILE, FILE.c.id == table.c.file)
+            .where(FILE.c.receipt == receipt)
+            .group_by(table.c.file)
+        )
+        for file, count in rows:
+            before = found.get(file, (0, 0))
+            found[file] = (count, before[1]) if place == 0 else (before[0], count)
+    return found
+
+
+def select_files_of_chart(db: Connection, domain: str, value: str) -> list[FileRow]:
+    """Every file about one chart id."""
+    rows = db.execute(select(FILE).where(FILE.c.domain == domain, FILE.c.value == value))
+    return [_file(row) for row in rows]
+
+
+def delete_file(db: Connection, file: str) -> None:
+    """Forget one file."""
+    db.execute(delete(FILE).where(FILE.c.id == file))
+
+
+def _file(row: Any) -> FileRow:
+    return FileRow(**row._mapping)
