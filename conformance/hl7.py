@@ -11,9 +11,9 @@ _ACK = "soap:Body/*/hl7:acknowledgement"
 
 def acknowledgement(answer: Answer) -> str:
     """The acknowledgement's typeCode."""
-    found = answer.xml().find(_ACK, NAMESPACES)
+    found = answer.xml().find(f"{_ACK}/hl7:typeCode", NAMESPACES)
     expect(found is not None, f"no acknowledgement but {answer.status} {' '.join(answer.fault)}")
-    return str(found.get("typeCode")) if found is not None else ""
+    return str(found.get("code")) if found is not None else ""
 
 
 def details(answer: Answer) -> list[tuple[str, str, str]]:

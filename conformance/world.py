@@ -167,6 +167,13 @@ class World:
                 return patient
         raise NotTried("give a consented patient with documents in --data")
 
+    def shareable(self) -> Patient:
+        """A consented patient that neighbours may ask about, with documents where there are."""
+        for patient in sorted(self.data.patients, key=lambda one: not one.documents):
+            if patient.consent == "active":
+                return patient
+        raise NotTried("give a consented patient in --data")
+
     def statement(self, **changes: Any) -> saml.Statement:
         """The usual assertion of the neighbour's doctor."""
         urn = f"urn:oid:{self.neighbour_home}"

@@ -65,7 +65,7 @@ def documents(world: World) -> list[etree._Element]:
 
 def _silent_id(world: World) -> Id:
     """An id in the shared domain of somebody who may not be shown: none exists before consent."""
-    known = world.shared(world.documented())
+    known = world.shared(world.shareable())
     withdrawn = [item for item in world.data.patients if item.consent == "withdrawn"]
     for patient in withdrawn:
         found = patient.id_in(known.domain)
@@ -149,7 +149,7 @@ def nothing(answer: Answer) -> str:
 
 def unknown_patient(world: World) -> str:
     """Nobody: an empty success, or by policy XDSUnknownPatientId."""
-    domain = world.shared(world.documented()).domain
+    domain = world.shared(world.shareable()).domain
     answer = _find(world, Id(domain, "9" * 16))
     if outcome(answer) == "Success":
         return nothing(answer)
@@ -159,7 +159,7 @@ def unknown_patient(world: World) -> str:
 def denied(world: World) -> str:
     """Somebody who may not be shown reads like nobody."""
     shapes = set()
-    domain = world.shared(world.documented()).domain
+    domain = world.shared(world.shareable()).domain
     for patient in (_silent_id(world), Id(domain, "9" * 16)):
         answer = _find(world, patient)
         shapes.add((outcome(answer), tuple(errors(answer)), len(list(answer.xml().iter()))))
@@ -221,7 +221,7 @@ def _refusing(code: str, ask: Callable[[World], str]) -> Callable[[World], str]:
 
 
 def _patient_id(world: World) -> list[tuple[str, list[str]]]:
-    shared = world.shared(world.documented())
+    shared = world.shared(world.shareable())
     return [(_ENTRY + "PatientId", [f"'{shared.value}^^^&{shared.domain}&ISO'"])]
 
 
@@ -246,7 +246,7 @@ def _unknown_query(world: World) -> str:
 
 
 def _unknown_home(world: World) -> str:
-    shared = world.shared(world.documented())
+    shared = world.shared(world.shareable())
     return messages.find_documents(shared.domain, shared.value, home="2.999.10.99")
 
 
@@ -259,7 +259,7 @@ def no_sets(name: str) -> Callable[[World], str]:
 
     def check(world: World) -> str:
         uuid, prefix = _EMPTY[name]
-        shared = world.shared(world.documented())
+        shared = world.shared(world.shareable())
         given = [
             (prefix + "PatientId", [f"'{shared.value}^^^&{shared.domain}&ISO'"]),
             (prefix + "Status", [f"('{messages.APPROVED}')"]),

@@ -24,7 +24,7 @@ _NS = {"saml": saml.SAML, "ds": saml.DS}
 
 
 def _ask(world: World, assertion: bytes | None, client: Client | None = None) -> Answer:
-    shared = world.shared(world.documented())
+    shared = world.shared(world.shareable())
     payload = messages.find_documents(shared.domain, shared.value, home=world.home)
     return world.ask(
         client or world.at_neighbour(), "/xca/query", messages.GATEWAY_QUERY, payload,
@@ -41,7 +41,7 @@ def _accepted(answer: Answer) -> str:
 
 def _refused(world: World, answer: Answer, *subcodes: str) -> str:
     told = expect_fault(answer, *subcodes)
-    for item in world.documented().documents:
+    for item in world.shareable().documents:
         expect(item["unique_id"].encode() not in answer.body, "the answer names a document")
     return told
 
@@ -253,7 +253,7 @@ def unknown_purpose(world: World) -> str:
 
 
 def _nothing(world: World, answer: Answer) -> str:
-    for item in world.documented().documents:
+    for item in world.shareable().documents:
         expect(item["unique_id"].encode() not in answer.body, "the answer names a document")
     return f"{outcome(answer)}, nothing shown"
 
