@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 _HEAD = 512
 _LARGE = 64 * 1024 * 1024
 _LOOK = 1024 * 1024
-_BATCH = 100
 
 _DEFECT = Finding(
     code="internal-error", severity=Severity.ERROR,
@@ -174,13 +173,10 @@ class Intake:
         # Its bytes are not read; the receipt names it, with the finding that says why.
         return _received(entry.path, self.blobs.put_bytes(b"")), entry.finding
 
-    def process_pending(self, caller: Callable[[], Caller], stopping: Callable[[], bool]) -> int:
-        """Work through the files that wait, one Work each; how many there were."""
-        with self.door.work(EventKind.JOB, caller(), reading=True) as work:
-            waiting = staging.pending(work, _BATCH)
-            work.trail.detail["waiting"] = len(waiting)
+    def process_waiting(self, caller: Callable[[], Caller], stopping: Callable[[], bool]) -> int:
+        """Work through the next files that wait, one Work each; how many there were."""
         done = 0
-        for file in waiting:
+        for file in self.door.snapshot(staging.waiting, max_age=0.0):
             if stopping():
                 break
             self.process(caller(), file)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from gateway.consent import ledger
 from gateway.errors import Invalid, Malformed, NotFound, NotPermitted, UnknownDomain
 from gateway.identity import crossref, domains, matching
@@ -30,6 +32,7 @@ from gateway.store.work import Work
 from gateway.wire import fhir
 
 __all__ = [
+    "FileRow",
     "Promoted",
     "Receipt",
     "ReceivedFile",
@@ -42,8 +45,10 @@ __all__ = [
     "refuse_file",
     "set_aside",
     "stage",
+    "waiting",
 ]  # fmt: skip
 
+_NEXT = 100
 _ATTEMPTS = 5
 "After so many failures a file is set aside with its reason (O-05)."
 
@@ -112,6 +117,11 @@ def receive(work: Work, *, facility: str, source: Source, files: Sequence[Receiv
 def pending(work: Work, limit: int = 100) -> list[FileRow]:
     """Files that wait to be standardized, in the order in which they came."""
     return rows.select_received(work.db, limit)
+
+
+def waiting(db: Connection) -> tuple[FileRow, ...]:
+    """The next files that wait, for the audit door's snapshot: looking for work is no event."""
+    return tuple(rows.select_received(db, _NEXT))
 
 
 def backlog(work: Work) -> int:

@@ -1,0 +1,197 @@
+"""Verification in a process of its own, with limits: what reads hostile files never serves (E-11).
+
+One child is kept warm and forks for each document. A document that takes too long or too much
+memory ends its fork; the answer is then "not readable", never a waiting caller.
+"""
+
+import base64
+import contextlib
+import json
+import logging
+import select
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import Busy, Invalid
+from gateway.model.signature import (
+    Check,
+    CheckOutcome,
+    HcRole,
+    Indication,
+    Signature,
+    SignatureReport,
+)
+from gateway.settings import HpkiSettings
+
+logger = logging.getLogger(__name__)
+_DEADLINE = 15.0
+_START = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What the child found in one document."""
+
+    report: SignatureReport
+    active: tuple[str, ...] = ()
+    "Words for what in a PDF would act: scripts, launches, embedded files."
+
+
+class Sandbox:
+    """Hands documents to the child, one at a time; safe to share between threads."""
+
+    def __init__(self, settings: HpkiSettings) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._rest = b""
+
+    def verify(self, file: Path, sha256: str, *, at: datetime, received: datetime) -> Looked:
+        """The report on a file's bytes; raises `Invalid` where they cannot be read in the limits.
+
+        Whatever was verified has the hash that the caller knows: one parse, one file (G2).
+        """
+        job = {"file": str(file), "at": at.isoformat(), "received": received.isoformat()}
+        with self._lock:
+            told = self._ask(job)
+        if "ended" in told:
+            raise _unreadable("not readable within its limits")
+        if not told.get("pdf", {}).get("readable", True):
+            raise _unreadable("not a readable PDF, or too many pages")
+        report = _report(told, file)
+        if report.file_sha256 != sha256:
+            raise _unreadable("the bytes changed while they were read")
+        return Looked(report=report, active=tuple(told.get("pdf", {}).get("active", ())))
+
+    def close(self) -> None:
+        """End the child."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
+        try:
+            process = self._running()
+            assert process.stdin is not None  # noqa: S101
+            process.stdin.write(json.dumps(job).encode() + b"\n")
+            process.stdin.flush()
+            return self._answer(process, _DEADLINE)
+        except (OSError, TimeoutError, EOFError) as error:
+            logger.warning("the verifier was ended: %s", type(error).__name__)
+            self._end()
+            raise Busy("the verifier is not ready", "検証処理の準備中です", rule="E-11") from error
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self._end()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gateway.edge.sandbox_child"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        assert self._process.stdin is not None  # noqa: S101
+        trust = self._settings.trust
+        first = {
+            "trust": str(trust) if trust else None,
+            "accept_test": self._settings.insecure_test_cards,
+        }
+        self._process.stdin.write(json.dumps(first).encode() + b"\n")
+        self._process.stdin.flush()
+        self._answer(self._process, _START)
+        return self._process
+
+    def _answer(self, process: "subprocess.Popen[bytes]", seconds: float) -> dict[str, Any]:
+        """One line, or `TimeoutError`."""
+        assert process.stdout is not None  # noqa: S101
+        handle = process.stdout.fileno()
+        until = time.monotonic() + seconds
+        parts = [self._rest]
+        while b"\n" not in parts[-1]:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([handle], [], [], left)[0]:
+                raise TimeoutError
+            chunk = process.stdout.read1(1024 * 1024)  # type: ignore[attr-defined]
+            if not chunk:
+                raise EOFError
+            parts.append(chunk)
+        line, _, self._rest = b"".join(parts).partition(b"\n")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def _end(self) -> None:
+        process, self._process, self._rest = self._process, None, b""
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        process.wait()
+
+
+def _unreadable(reason: str) -> Invalid:
+    return Invalid(reason, "文書を読み取れません", at="content", rule="E-11", log="PDF")
+
+
+def _report(told: dict[str, Any], file: Path) -> SignatureReport:
+    """The child's JSON as the value that filing demands."""
+    found = told["report"]
+    signatures = tuple(
+        _signature(one, covered, roles, file)
+        for one, covered, roles in zip(
+            found["signatures"], told["covered"], told["roles"], strict=True
+        )
+    )
+    return SignatureReport(
+        file_sha256=found["file_sha256"],
+        indication=Indication(found["verdict"]),
+        signatures=signatures,
+        verified_at=datetime.fromisoformat(found["times"]["verified"]),
+        received=_moment(found["times"]["received"]),
+    )
+
+
+def _signature(
+    found: dict[str, Any], covered: dict[str, Any], roles: list[str], file: Path
+) -> Signature:
+    if "first" in covered:
+        with file.open("rb") as stream:
+            content = stream.read(covered["first"])
+    else:
+        content = base64.b64decode(covered["bytes"])
+    return Signature(
+        format=found["format"],
+        indication=Indication(found["verdict"]),
+        checks=tuple(_check(check) for check in found["checks"]),
+        subject=found["signer"]["subject"],
+        serial=found["signer"]["serial"],
+        role=HcRole(found["signer"]["role"]) if found["signer"]["role"] else None,
+        roles=tuple(HcRole(role) for role in roles),
+        policy=found["policy"] or "",
+        claimed=_moment(found["times"]["claimed"]),
+        proven=_moment(found["times"]["proven"]),
+        covered_sha256=found["covered"]["sha256"] or "",
+        covered=content,
+        whole_document=found["covered"]["whole_document"],
+        evidence=tuple(found["evidence"]),
+    )
+
+
+def _check(found: dict[str, Any]) -> Check:
+    return Check(
+        name=found["name"],
+        outcome=CheckOutcome(found["outcome"]),
+        reason=found["reason"],
+        japanese=found["reason_ja"],
+        section=found.get("section", ""),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
