@@ -4,6 +4,7 @@
 Tests that need it carry `@needs_shared`, skip where it is absent, and say so.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -27,3 +28,12 @@ def shared(*parts: str) -> Path:
     if SHARED is None:
         pytest.skip(REASON)
     return SHARED.joinpath(*parts)
+
+
+def payloads(*parts: str) -> list[object]:
+    """The rows of a payload table as test parameters; one that skips where there is no table."""
+    if SHARED is None:
+        return [pytest.param({}, id="absent", marks=pytest.mark.skip(reason=REASON))]
+    path = SHARED.joinpath("security", "payloads", *parts)
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [pytest.param(row, id=row["id"]) for row in rows]

@@ -1,7 +1,5 @@
 """HL7 v2: the payload table, positions, escapes, framing, limits."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 from gateway.errors import Malformed, OverLimit, Refusal
 from gateway.standardize import tables
 from gateway.wire import hl7v2, hl7v2_check
-from tests.shared import SHARED
+from tests.shared import payloads
 
 ADT = hl7v2_check.read_structures(tables.rows("structures"))["ADT_A01"]
 ACCEPTED = {"ADT^A08"}
@@ -40,13 +38,6 @@ EXPECTED = {
 }
 
 
-def payloads():
-    if SHARED is None:
-        return []
-    path = SHARED / "security" / "payloads" / "gateway" / "hl7v2.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def content_of(row):
     if "payload_hex" in row:
         return bytes.fromhex(row["payload_hex"])
@@ -66,7 +57,7 @@ def judge(row):
     return message
 
 
-@pytest.mark.parametrize("row", payloads(), ids=lambda row: row["id"])
+@pytest.mark.parametrize("row", payloads("gateway", "hl7v2.jsonl"))
 def test_payload(row):
     if row["id"] in EXPECTED:
         with pytest.raises(Refusal) as caught:

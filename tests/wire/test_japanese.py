@@ -1,7 +1,5 @@
 """Character sets: the payload table, and what the table does not say."""
 
-import json
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 from gateway.errors import Malformed
 from gateway.wire import japanese
 from gateway.wire.japanese import Charset
-from tests.shared import SHARED
+from tests.shared import payloads
 
 # id: text, or None for refused. ENC-20 to 23 are XML and belong to the XML door; NUL, bidi and
 # combining marks (27 to 31) are decoded here and judged where names and identifiers are made.
@@ -43,14 +41,7 @@ EXPECTED = {
 }
 
 
-def payloads():
-    if SHARED is None:
-        return []
-    path = SHARED / "security" / "payloads" / "gateway" / "encodings.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-@pytest.mark.parametrize("row", payloads(), ids=lambda row: row["id"])
+@pytest.mark.parametrize("row", payloads("gateway", "encodings.jsonl"))
 def test_payload(row):
     charset = japanese.declared(row["declared"])
     content = bytes.fromhex(row["payload_hex"])
