@@ -4,7 +4,7 @@ HL7 v3 data types PN, AD, TEL; ITI TF-2: 3.44.4.1.2, 3.55.4.1.2 and 3.55.4.2.2.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from lxml import etree
 
@@ -34,6 +34,11 @@ _GENDERS = {
 }
 "HL7 v3 AdministrativeGender, and the v2 letters that real senders use for it (FN-310)."
 
+_MARKS = re.compile("[\u0300-\u036f\u3099\u309a]{9}")
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffd\U000e0000-\U000e007f]"
+)
 _KANA = re.compile(r"[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f\s\u3000・ー－-]+")
 _ROMAN = re.compile(r"[\x20-\x7e\u00a0-\u024f]+")
 
@@ -87,12 +92,22 @@ def read_names(elements: Iterable[etree._Element]) -> tuple[PersonName, ...]:
 
 def _name(element: etree._Element) -> PersonName | None:
     """A person name (PN): its parts, or its text where the parts are not known apart."""
-    family = _parts(element, "family")
-    given = _parts(element, "given")
-    text = "" if family or given else " ".join(xml.whole_text(element).split())
+    family = _visible(element, _parts(element, "family"))
+    given = _visible(element, _parts(element, "given"))
+    whole = "" if family or given else " ".join(xml.whole_text(element).split())
+    text = _visible(element, whole)
     if not (family or given or text):
         return None
     return PersonName(family, given, _script(element, family + given + text), text)
+
+
+def _visible(element: etree._Element, text: str) -> str:
+    """A name whose invisible characters are shown as code points; a flood is refused (F-06)."""
+    if text.isascii() and text.isprintable():
+        return text
+    if _MARKS.search(text):
+        raise Invalid("too many combining marks", "結合文字が多すぎます", at=xml.location(element))
+    return _INVISIBLE.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
 
 
 def _parts(element: etree._Element, name: str) -> str:
@@ -141,6 +156,13 @@ def _address(element: etree._Element) -> Address:
     )
 
 
+_PLACES = frozenset({"H", "HP", "HV", "WP", "DIR", "PUB", "BAD", "TMP"})
+_ADDRESS_USES = _PLACES | {"PHYS", "PST"}
+_TELECOM_USES = _PLACES | {"AS", "EC", "PG", "MC"}
+"What the published schemas know; a source may have said others."
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9+()_.,;=@/?&~-]+")
+_NUMBER = re.compile(r"[0-9+() -]+")
+
 _PERSON = Template(
     """<patientPerson classCode="PSN" determinerCode="INSTANCE">{names}{telecoms}{gender}{birth}
     {addresses}{other_ids}</patientPerson>"""
@@ -172,10 +194,7 @@ def write_person(person: Demographics, other_ids: Iterable[PatientId]) -> Fragme
     names = xml.join(map(_write_name, person.names))
     return _PERSON.fill(
         names=names or _NO_NAME,
-        telecoms=xml.join(
-            _TELECOM_OUT.fill(value=telecom.value, use=_write_use(telecom.use))
-            for telecom in person.telecoms
-        ),
+        telecoms=xml.join(map(_write_telecom, person.telecoms)),
         gender=_write_gender(person.gender),
         birth=_BIRTH_OUT.fill(value=hl7v3.write_date(person.birth)) if person.birth else EMPTY,
         addresses=xml.join(map(_write_address, person.addresses)),
@@ -189,15 +208,27 @@ def write_person(person: Demographics, other_ids: Iterable[PatientId]) -> Fragme
 def _write_name(name: PersonName) -> Fragment:
     """One name; its script is said where it is Japanese (IDE, SYL)."""
     return _NAME_OUT.fill(
-        use=EMPTY if name.script is Script.ROMAN else _write_use(name.script.value),
+        use=EMPTY if name.script is Script.ROMAN else _USE_OUT.fill(use=name.script.value),
         family=_write_part("family", name.family),
         given=_write_part("given", name.given),
         text=EMPTY if name.family or name.given else name.text,
     )
 
 
-def _write_use(use: str) -> Fragment:
-    return _USE_OUT.fill(use=use) if use else EMPTY
+def _write_use(use: str, known: Collection[str]) -> Fragment:
+    """The uses that HL7 v3 knows, if there are any."""
+    words = " ".join(word for word in use.split() if word in known)
+    return _USE_OUT.fill(use=words) if words else EMPTY
+
+
+def _write_telecom(telecom: Telecom) -> Fragment:
+    """A telephone number or address as a URI (TEL); what cannot be one is left out."""
+    value = telecom.value
+    if _NUMBER.fullmatch(value):
+        value = "tel:" + value.replace(" ", "-")
+    if not _URI.fullmatch(value):
+        return EMPTY
+    return _TELECOM_OUT.fill(value=value, use=_write_use(telecom.use, _TELECOM_USES))
 
 
 def _write_part(name: str, text: str) -> Fragment:
@@ -225,4 +256,4 @@ def _write_address(address: Address) -> Fragment:
         )
     )
     shown = parts or Fragment(xml.escape(address.text))
-    return _ADDR_OUT.fill(use=_write_use(address.use), parts=shown)
+    return _ADDR_OUT.fill(use=_write_use(address.use, _ADDRESS_USES), parts=shown)

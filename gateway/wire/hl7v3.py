@@ -30,7 +30,8 @@ def tag(name: str) -> str:
 
 _ID, _DEVICE = tag("id"), tag("device")
 _RECEIVER, _SENDER = tag("receiver"), tag("sender")
-_AGENT = f"{tag('asAgent')}/{tag('representedOrganization')}/{tag('id')}"
+_INTERACTION, _PROCESSING = tag("interactionId"), tag("processingCode")
+_AGENT, _ORGANIZATION_ID = tag("asAgent"), f"{tag('representedOrganization')}/{_ID}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +58,27 @@ class Wrapper:
 def read_wrapper(body: etree._Element) -> Wrapper:
     """Read the transmission wrapper; the interaction must be the one that the root says."""
     name = etree.QName(body).localname
-    interaction = body.find(tag("interactionId"))
+    interaction = next(body.iterchildren(_INTERACTION), None)
     if interaction is not None and interaction.get("extension") != name:
-        raise Malformed(
-            "interactionId is another one",
-            "interactionId が異なります",
-            at=f"/{name}/interactionId",
-        )
-    processing = body.find(tag("processingCode"))
+        at = f"/{name}/interactionId"
+        raise Malformed("interactionId is another one", "interactionId が異なります", at=at)
+    processing = next(body.iterchildren(_PROCESSING), None)
+    mode = "P" if processing is None else processing.get("code", "P")
     sender = _device(body, _SENDER)
-    organization = sender.find(_AGENT)
+    agent = next(sender.iterchildren(_AGENT), None)
+    organization = None if agent is None else agent.find(_ORGANIZATION_ID)
     return Wrapper(
         id=read_instance(_child(body, _ID)),
         receiver=_child(_device(body, _RECEIVER), _ID).get("root", ""),
         sender=_child(sender, _ID).get("root", ""),
         sender_organization="" if organization is None else organization.get("root", ""),
-        processing="P" if processing is None else processing.get("code", "P"),
+        processing=mode if mode in ("D", "T", "P") else "P",
     )
 
 
 def _device(body: etree._Element, role: str) -> etree._Element:
     """The device of the one sender or receiver."""
-    found = body.findall(role)
+    found = list(body.iterchildren(role))
     if len(found) != 1:
         raise _count(body, role, len(found))
     return _child(found[0], _DEVICE)
@@ -86,7 +86,7 @@ def _device(body: etree._Element, role: str) -> etree._Element:
 
 def _child(parent: etree._Element, name: str) -> etree._Element:
     """The first child of a name that must be there."""
-    found = parent.find(name)
+    found = next(parent.iterchildren(name), None)
     if found is None:
         raise _count(parent, name, 0)
     return found
@@ -120,25 +120,24 @@ def read_ii(element: etree._Element) -> PatientId:
     them, so it is the content that is refused.
     """
     root, extension = element.get("root"), element.get("extension")
-    at = xml.location(element)
     if root is None or extension is None or is_null(element):
+        at = xml.location(element)
         raise Invalid("identifier without root or extension", "IDが空です", at=at)
     try:
         return PatientId(Oid(root), extension)
     except Malformed as error:
-        raise Invalid(error.english, error.japanese, at=at) from error
+        raise Invalid(error.english, error.japanese, at=xml.location(element)) from error
 
 
 def read_oid(element: etree._Element) -> Oid:
     """An identifier that is a root OID alone: a domain, a device, a community."""
-    at = xml.location(element)
     if element.get("extension") is not None or is_null(element):
+        at = xml.location(element)
         raise Malformed("root alone is expected here", "root のみを指定します", at=at)
-    root = element.get("root", "")
     try:
-        return Oid(root)
+        return Oid(element.get("root", ""))
     except Malformed as error:
-        raise Invalid(error.english, error.japanese, at=at) from error
+        raise Invalid(error.english, error.japanese, at=xml.location(element)) from error
 
 
 def read_date(element: etree._Element) -> date | None:

@@ -209,9 +209,23 @@ def clark(path: str) -> str:
     return _PREFIX.sub(lambda found: f"{{{NAMESPACES[found[1]]}}}", path)
 
 
+@cache
+def _steps(path: str) -> tuple[str, ...]:
+    """The Clark names along a path of child elements; nothing else is a path here."""
+    return tuple(clark(step) for step in path.split("/"))
+
+
+def many(parent: etree._Element, path: str) -> list[etree._Element]:
+    """Every element at `path` (child steps, `a/b/c`), in document order."""
+    found = [parent]
+    for step in _steps(path):
+        found = [child for node in found for child in node.iterchildren(step)]
+    return found
+
+
 def one(parent: etree._Element, path: str) -> etree._Element:
     """The one element at `path`; none or several is `Malformed`, and the path is named."""
-    found = parent.findall(clark(path))
+    found = many(parent, path)
     if len(found) != 1:
         word = "missing" if not found else "more than once"
         japanese = "がありません" if not found else "が複数あります"
@@ -221,15 +235,10 @@ def one(parent: etree._Element, path: str) -> etree._Element:
 
 def maybe(parent: etree._Element, path: str) -> etree._Element | None:
     """The element at `path` or None; several is `Malformed`."""
-    found = parent.findall(clark(path))
+    found = many(parent, path)
     if len(found) > 1:
         raise Malformed(f"{path} more than once", f"{path} が複数あります", at=path)
     return found[0] if found else None
-
-
-def many(parent: etree._Element, path: str) -> list[etree._Element]:
-    """Every element at `path`, in document order."""
-    return parent.findall(clark(path))
 
 
 def attribute(element: etree._Element, name: str) -> str:
@@ -322,7 +331,7 @@ class Template:
     __slots__ = ("_names", "_pattern")
 
     def __init__(self, source: str) -> None:
-        source = re.sub(r"(?<=[>}])\n\s*", "", source.strip())
+        source = re.sub(r"(?<=[>}])\n\s*", "", source)
         source = re.sub(r"\s*\n\s*", " ", source)
         self._names = tuple(_PLACEHOLDER.findall(source))
         self._pattern = _PLACEHOLDER.sub("%s", source.replace("%", "%%"))
