@@ -87,9 +87,11 @@ def unlink(chart: str, *, config: Path, as_json: bool) -> None:
     from gateway.cli import opened
     from gateway.identity import crossref
     from gateway.model.audit import EventKind
+    from gateway.record import staging
 
     with speaking(), opened.work(config, EventKind.UNLINK) as (_, work):
-        crossref.unlink(work, opened.patient_id(chart))
+        # What was shared of this chart leaves the shared record with the link (AUD-05).
+        staging.promote(work, crossref.unlink(work, opened.patient_id(chart)))
     emit({"unlinked": chart}, as_json=as_json, text=lambda: ["unlinked"])
 
 
@@ -102,7 +104,10 @@ def merge(survivor: str, subsumed: str, *, config: Path, as_json: bool) -> None:
     from gateway.cli import opened
     from gateway.identity import crossref
     from gateway.model.audit import EventKind
+    from gateway.record import staging
 
     with speaking(), opened.work(config, EventKind.MERGE) as (_, work):
-        crossref.merge(work, opened.patient_id(survivor), opened.patient_id(subsumed))
+        changed = crossref.merge(work, opened.patient_id(survivor), opened.patient_id(subsumed))
+        for person in changed:
+            staging.promote(work, person)
     emit({"survivor": survivor, "subsumed": subsumed}, as_json=as_json, text=lambda: ["merged"])
