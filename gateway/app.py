@@ -17,6 +17,7 @@ from pathlib import Path
 from gateway.audit import chain
 from gateway.audit.door import Door
 from gateway.errors import Malformed
+from gateway.intake import Intake
 from gateway.members import neighbours
 from gateway.members.neighbours import Neighbour, NeighbourError
 from gateway.model import network
@@ -165,11 +166,17 @@ def serve(
 
     check_private(settings)
     http = settings.http
-    sockets = {
-        "machines": server.bind(http.host, http.port),
-        "people": server.bind(http.host, http.people_port),
-        "operator": server.bind("127.0.0.1", http.operator_port),
+    addresses = {
+        "machines": (http.host, http.port),
+        "people": (http.host, http.people_port),
+        "operator": ("127.0.0.1", http.operator_port),
     }
+    sockets = {}
+    for name, (host, port) in addresses.items():
+        try:
+            sockets[name] = server.bind(host, port)
+        except OSError as error:
+            raise SettingsError(f"[http] port {port}: {error.strerror}: name another") from error
     ports = server.ports(sockets)
     blobs_from_url(settings.blobs.url).sweep_temp()
 
@@ -191,11 +198,14 @@ def _serve(
     gateway: Gateway, sockets: Mapping[str, socket.socket], ready: Callable[[], None]
 ) -> None:
     """One process: its doors and its jobs."""
+    from starlette.routing import Route
+
     from gateway.edge import compose, server, tls
     from gateway.edge.jobs import every
     from gateway.edge.operator import OperatorDoor
     from gateway.edge.people import PeopleDoor
     from gateway.edge.readiness import Readiness
+    from gateway.edge.uploads import Doorway, Uploads
 
     settings, door = gateway.settings, gateway.door
     machines = compose.Machines(
@@ -203,6 +213,13 @@ def _serve(
         inline_reads=gateway.database.kind == "sqlite", clock=now, day=gateway.day, new_id=new_id,
     )  # fmt: skip
     machines.know(read_neighbours(settings, gateway.policy))
+    intake = Intake(door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id)
+    doorway = Doorway(
+        door=door, authenticator=machines.authenticator, metrics=machines.metrics,
+        rate=machines.rate, limits=settings.limits, new_id=new_id, pool=machines.pool,
+    )  # fmt: skip
+    uploads = Uploads(doorway=doorway, intake=intake, blobs=gateway.blobs)
+    machines.routes = [Route("/uploads", uploads), Route("/uploads/{path:path}", uploads)]
     context = tls.server_context(settings.tls, client=True)
     machines.revocations.guard(context)
     machines.revocations.refresh()
@@ -212,6 +229,7 @@ def _serve(
     background = [
         every(settings.audit.seal_seconds, "seal", lambda: _seal(gateway), pool),
         every(settings.audit.checkpoint_seconds, "checkpoint", lambda: _checkpoint(gateway), pool),
+        every(0.2, "intake", lambda: _work_through(gateway, intake), pool),
         every(2.0, "register", machines.refresh, pool),
         every(5.0, "revocations", machines.revocations.refresh, pool),
         every(60.0, "temporary files", lambda: gateway.blobs.sweep_temp(now() - _OLD_TEMPORARY),
@@ -235,6 +253,11 @@ def _serve(
         background=background,
     )  # fmt: skip
     pool.shutdown(wait=True)
+
+
+def _work_through(gateway: Gateway, intake: Intake) -> None:
+    """Work through the uploads that wait."""
+    intake.process_waiting(lambda: gateway.job("intake"), lambda: False)
 
 
 def transactions() -> Table:

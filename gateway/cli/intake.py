@@ -52,14 +52,7 @@ def take_in(gateway: "Gateway", path: Path, *, facility: str, source: "Source") 
     from gateway.model.audit import EventKind
     from gateway.record import staging
 
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    arrivals = [
-        OnDisk(
-            file.relative_to(path).as_posix() if path.is_dir() else file.name, file,
-            gateway.blobs, in_tree=path.is_dir(),
-        )
-        for file in files
-    ]  # fmt: skip
+    arrivals = [OnDisk(path, gateway.blobs)]
     work = Intake(
         door=gateway.door, blobs=gateway.blobs, limits=gateway.settings.limits, new_id=new_id
     )
