@@ -198,14 +198,11 @@ def _serve(
     gateway: Gateway, sockets: Mapping[str, socket.socket], ready: Callable[[], None]
 ) -> None:
     """One process: its doors and its jobs."""
-    from starlette.routing import Route
-
     from gateway.edge import compose, server, tls
     from gateway.edge.jobs import every
     from gateway.edge.operator import OperatorDoor
     from gateway.edge.people import PeopleDoor
     from gateway.edge.readiness import Readiness
-    from gateway.edge.uploads import Doorway, Uploads
 
     settings, door = gateway.settings, gateway.door
     machines = compose.Machines(
@@ -214,12 +211,10 @@ def _serve(
     )  # fmt: skip
     machines.know(read_neighbours(settings, gateway.policy))
     intake = Intake(door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id)
-    doorway = Doorway(
-        door=door, authenticator=machines.authenticator, metrics=machines.metrics,
-        rate=machines.rate, limits=settings.limits, new_id=new_id, pool=machines.pool,
-    )  # fmt: skip
-    uploads = Uploads(doorway=doorway, intake=intake, blobs=gateway.blobs)
-    machines.routes = [Route("/uploads", uploads), Route("/uploads/{path:path}", uploads)]
+
+    def work_through(stopping: Callable[[], bool]) -> int:
+        return intake.process_waiting(lambda: gateway.job("intake"), stopping)
+
     context = tls.server_context(settings.tls, client=True)
     machines.revocations.guard(context)
     machines.revocations.refresh()
@@ -239,7 +234,7 @@ def _serve(
     readiness = Readiness(_checks(gateway), pool)
     server.serve(
         [
-            server.Listener(app=machines.application(), socket=sockets["machines"], tls=context),
+            server.Listener(app=machines.application(intake), socket=sockets["machines"], tls=context),
             server.Listener(
                 app=PeopleDoor(settings.http.names), socket=sockets["people"],
                 tls=tls.server_context(settings.tls, client=False),

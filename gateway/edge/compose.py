@@ -13,12 +13,15 @@ from gateway.audit.door import Door
 from gateway.dispatch import Dispatch
 from gateway.edge.assertions import Assertions
 from gateway.edge.authn import Authenticator, Register, read_register
+from gateway.edge.jobs import Bell
 from gateway.edge.limits import Rate
 from gateway.edge.machines import MachineDoor
 from gateway.edge.metrics import Metrics
 from gateway.edge.protocol import Client
 from gateway.edge.soap import SoapDoor
 from gateway.edge.tls import Revocations
+from gateway.edge.uploads import Doorway, Uploads
+from gateway.intake import Intake
 from gateway.members.neighbours import Neighbour
 from gateway.model.audit import EventKind, Outcome
 from gateway.settings import Settings
@@ -45,7 +48,8 @@ class Machines:
     day: Callable[[datetime], date]
     "The day of a moment where the network is."
     new_id: Callable[[], str]
-    routes: Iterable[Route] = ()
+    waiting: Bell = field(default_factory=Bell)
+    "Rung where an upload waits to be worked through."
     metrics: Metrics = field(default_factory=Metrics)
     pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_THREADS, thread_name_prefix="work")
@@ -88,9 +92,21 @@ class Machines:
     def _register(self) -> Register:
         return self.door.snapshot(read_register)
 
-    def application(self) -> MachineDoor:
+    def application(self, intake: Intake) -> MachineDoor:
         """The machine door."""
         settings = self.settings
+        doorway = Doorway(
+            door=self.door,
+            authenticator=self.authenticator,
+            metrics=self.metrics,
+            rate=self.rate,
+            limits=settings.limits,
+            new_id=self.new_id,
+            pool=self.pool,
+        )
+        uploads = Uploads(
+            doorway=doorway, intake=intake, blobs=intake.blobs, arrived=self.waiting.ring
+        )
         soap = SoapDoor(
             door=self.door,
             dispatch=Dispatch(
@@ -107,7 +123,7 @@ class Machines:
         )
         return MachineDoor(
             soap=soap,
-            routes=self.routes,
+            routes=[Route("/uploads", uploads), Route("/uploads/{path:path}", uploads)],
             names=settings.http.names,
             authenticator=self.authenticator,
             wsdl=wsdl,

@@ -1,4 +1,4 @@
-"""Background jobs: sealing and checkpoints of the audit chain; later intake and retention.
+"""Background jobs: what runs every so often, and what works a queue until it is empty.
 
 A job that fails is logged and tried again at its next turn: it never ends the server.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 
 logger = logging.getLogger(__name__)
+_PAUSE = 0.5
 Job = Callable[[asyncio.Event], Coroutine[None, None, None]]
 
 
@@ -27,5 +28,48 @@ def every(seconds: float, name: str, do: Callable[[], object], pool: Executor) -
                 logger.error("job %s failed: %s", name, type(error).__name__)
             if stopping.is_set():
                 return
+
+    return run
+
+
+class Bell:
+    """Rung from any thread where work has come, so that the job need not look all the time."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def ring(self) -> None:
+        """Wake the job."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, seconds: float) -> None:
+        """Until somebody rings, at most so long."""
+        self._loop = asyncio.get_running_loop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), seconds)
+        self._event.clear()
+
+
+def until_empty(
+    name: str, bell: Bell, work: Callable[[Callable[[], bool]], int], pool: Executor
+) -> Job:
+    """A job that runs `work` until it says 0, then waits for the bell or half a second.
+
+    `work` is given a question that is true once the gateway stops, to end between two pieces.
+    """
+
+    async def run(stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        while not stopping.is_set():
+            done = 0
+            try:
+                done = await loop.run_in_executor(pool, work, stopping.is_set)
+            except Exception as error:
+                logger.error("job %s failed: %s", name, type(error).__name__)
+                await asyncio.sleep(_PAUSE)
+            if not done:
+                await bell.wait(_PAUSE)
 
     return run
