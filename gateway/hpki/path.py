@@ -17,6 +17,11 @@ from pyhanko_certvalidator.errors import (
     NotYetValidError,
     PathValidationError,
 )
+from pyhanko_certvalidator.name_trees import (
+    default_excluded_subtrees,
+    default_permitted_subtrees,
+    process_general_subtrees,
+)
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import (
     NO_REVOCATION,
@@ -34,7 +39,11 @@ from gateway.hpki.opened import failed
 from gateway.hpki.policy import Algorithms, Anchor
 from gateway.model.signature import Check
 
+Subtrees = dict[object, object]
+"Name constraints as the path library holds them."
 SECTION = "RFC 5280 6.1"
+ANY_POLICY = "any_policy"
+"Ask for this where policies do not matter."
 UNKNOWN_ISSUER = failed(
     "path",
     "no path leads to a trusted authority: the issuer is unknown",
@@ -193,12 +202,15 @@ def _judge(
         interm=list(reversed(certificates[1:])),
         leaf=certificates[0],
     )
-    parameters = PKIXValidationParams(
-        user_initial_policy_set=policies,
-        initial_policy_mapping_inhibit=True,
-        initial_any_policy_inhibit=True,
-    )
     try:
+        permitted, excluded = _constraints(anchor.certificate)
+        parameters = PKIXValidationParams(
+            user_initial_policy_set=policies,
+            initial_policy_mapping_inhibit=True,
+            initial_any_policy_inhibit=True,
+            initial_permitted_subtrees=permitted,
+            initial_excluded_subtrees=excluded,
+        )
         context = ValidationContext(
             trust_manager=SimpleTrustManager(),
             moment=moment,
@@ -211,7 +223,24 @@ def _judge(
     except RAISED as error:
         return _reason(error)
     valid = frozenset(policy.user_domain_policy_id for policy in found)
-    return Chain(certificates=certificates, anchor=anchor, policies=valid & policies)
+    wanted = valid if ANY_POLICY in policies else valid & policies
+    return Chain(certificates=certificates, anchor=anchor, policies=wanted)
+
+
+def _constraints(certificate: x509.Certificate) -> tuple[Subtrees | None, Subtrees | None]:
+    """Names that a pinned authority may and may not speak about (RFC 5937 3.2)."""
+    value = certificate.name_constraints_value
+    if value is None:
+        return None, None
+    found = []
+    for key, trees in (
+        ("permitted_subtrees", default_permitted_subtrees()),
+        ("excluded_subtrees", default_excluded_subtrees()),
+    ):
+        if isinstance(value[key], x509.GeneralSubtrees):
+            trees = {**trees, **process_general_subtrees(value[key])}
+        found.append(trees)
+    return found[0], found[1]
 
 
 def _reason(error: BaseException) -> Check:

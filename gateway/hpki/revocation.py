@@ -209,7 +209,10 @@ def _revocations(serial: int, lists: list[RevocationList]) -> list[Status]:
     newest = max(one.since for one in lists)
     found: list[Status] = []
     for one in lists:
-        entry = one.crl.get_revoked_certificate_by_serial_number(serial)
+        try:
+            entry = one.crl.get_revoked_certificate_by_serial_number(serial)
+        except RAISED:  # a negative serial number, or an entry that cannot be read
+            return [Status(standing=Standing.MISSING)]
         if entry is None:
             continue
         since, reason, strange = _entry(entry)

@@ -23,7 +23,6 @@ from gateway.hpki.revocation import RevocationList, Standing
 from gateway.model.signature import Check
 
 NAME = "time-stamp"
-_ANY = frozenset({"any_policy"})
 _TROUBLE: tuple[type[BaseException], ...] = (*RAISED, Malformed)
 
 
@@ -164,7 +163,7 @@ def _trust(
         around.policy.anchors(AnchorKind.TSA),
         moment=max(base, time),
         relied=time,
-        policies=_ANY,
+        policies=frozenset({path.ANY_POLICY}),
         algorithms=around.policy.algorithms,
     )
     if not isinstance(found, path.Chain):
