@@ -199,7 +199,7 @@ def _serve(
 ) -> None:
     """One process: its doors and its jobs."""
     from gateway.edge import compose, server, tls
-    from gateway.edge.jobs import every
+    from gateway.edge.jobs import every, until_empty
     from gateway.edge.operator import OperatorDoor
     from gateway.edge.people import PeopleDoor
     from gateway.edge.readiness import Readiness
@@ -224,7 +224,7 @@ def _serve(
     background = [
         every(settings.audit.seal_seconds, "seal", lambda: _seal(gateway), pool),
         every(settings.audit.checkpoint_seconds, "checkpoint", lambda: _checkpoint(gateway), pool),
-        every(0.2, "intake", lambda: _work_through(gateway, intake), pool),
+        until_empty("intake", machines.waiting, work_through, pool),
         every(2.0, "register", machines.refresh, pool),
         every(5.0, "revocations", machines.revocations.refresh, pool),
         every(60.0, "temporary files", lambda: gateway.blobs.sweep_temp(now() - _OLD_TEMPORARY),
@@ -234,7 +234,9 @@ def _serve(
     readiness = Readiness(_checks(gateway), pool)
     server.serve(
         [
-            server.Listener(app=machines.application(intake), socket=sockets["machines"], tls=context),
+            server.Listener(
+                app=machines.application(intake), socket=sockets["machines"], tls=context
+            ),
             server.Listener(
                 app=PeopleDoor(settings.http.names), socket=sockets["people"],
                 tls=tls.server_context(settings.tls, client=False),
@@ -248,11 +250,6 @@ def _serve(
         background=background,
     )  # fmt: skip
     pool.shutdown(wait=True)
-
-
-def _work_through(gateway: Gateway, intake: Intake) -> None:
-    """Work through the uploads that wait."""
-    intake.process_waiting(lambda: gateway.job("intake"), lambda: False)
 
 
 def transactions() -> Table:
