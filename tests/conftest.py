@@ -1,5 +1,6 @@
 """The shared fixtures: a real database of both kinds, a real door, a caller, a clock."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -63,14 +64,22 @@ def _plain(url: str) -> str:
     return url.replace("postgresql+psycopg://", "postgresql://")
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file at the newest schema, copied for each test."""
+    path = tmp_path_factory.mktemp("template") / "gateway.db"
+    with closing(Database(f"sqlite:///{path}")) as database:
+        database.migrate()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database at the newest schema; each test runs on both kinds."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'gateway.db'}"
-        with closing(Database(url)) as database:
-            database.migrate()
-        return url
+        template_file: Path = request.getfixturevalue("sqlite_template")
+        shutil.copy(template_file, tmp_path / "gateway.db")
+        return f"sqlite:///{tmp_path / 'gateway.db'}"
     server: str = request.getfixturevalue("postgres_server")
     template: str = request.getfixturevalue("postgres_template")
     name = f"t{uuid.uuid4().hex}"
