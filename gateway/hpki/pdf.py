@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 
 from asn1crypto import x509
+from asn1crypto.cms import ContentInfo
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
@@ -35,7 +36,7 @@ LARGEST = 100 * 1024 * 1024
 _SUBFILTERS = {"/ETSI.CAdES.detached", "/adbe.pkcs7.detached"}
 _TRACE = b"/ByteRange"
 "What only a signature has, and never compressed."
-_GAP = re.compile(rb"<([0-9A-Fa-f]*)>")
+_GAP = re.compile(rb"<([0-9a-f]*|[0-9A-F]*)>")
 _MOST = 30
 _TROUBLE: tuple[type[BaseException], ...] = (*RAISED, PdfError, Malformed)
 
@@ -159,7 +160,10 @@ def _certificate(signer: cms.Signer) -> x509.Certificate:
 
 
 def _covered(content: bytes, embedded: EmbeddedPdfSignature) -> bytes:
-    """The file as far as the signature reaches; the gap must hold the signature and no more."""
+    """The file as far as the signature reaches; the gap must hold the signature and no more.
+
+    The signature value itself stays in: without it, what is filed could not be verified again.
+    """
     ranges = [int(number) for number in embedded.byte_range]
     if len(ranges) != 4 or ranges[0] != 0 or min(ranges) < 0:
         raise Unfit(_uncovered())
@@ -167,7 +171,9 @@ def _covered(content: bytes, embedded: EmbeddedPdfSignature) -> bytes:
     gap = _GAP.fullmatch(content[first:second]) if first < second else None
     if gap is None or second + length > len(content):
         raise Unfit(_uncovered())
-    if bytes.fromhex(gap[1].decode("ascii")) != embedded.pkcs7_content:
+    held = bytes.fromhex(gap[1].decode("ascii"))
+    padding = held[len(ContentInfo.load(held).dump()) :]
+    if held != embedded.pkcs7_content or padding.strip(b"\x00"):
         raise Unfit(_uncovered())
     return content[: second + length]
 

@@ -21,6 +21,7 @@ from gateway.model.signature import Check, CheckOutcome, HcRole
 
 _POLICY = "RFC 5280 6.1.5"
 _USAGE = "RFC 5280 4.2.1.3"
+_TIMELY = (path.EXPIRED, path.AUTHORITY_EXPIRED, path.OUT_OF_TIME)
 _PURPOSES = {"any_extended_key_usage", "email_protection", "1.3.6.1.5.5.7.3.36"}
 "Extended key usages under which a document may be signed; HPKI certificates have none."
 
@@ -43,8 +44,14 @@ def judge(
     policy: SignaturePolicy,
     moment: datetime,
     now: datetime,
+    *,
+    proven: bool = True,
 ) -> Signer:
-    """Everything about the signer's certificate at `moment`, asked at `now`."""
+    """Everything about the signer's certificate at `moment`, asked at `now`.
+
+    Where there is a time-stamp that could not be established, `proven` is False: that a certificate
+    has ended or was revoked by `moment` is then no verdict, because it may have held before.
+    """
     found = path.validate(
         certificate,
         (*helpers, *policy.trust.certificates),
@@ -58,6 +65,8 @@ def judge(
         reason = _policy(certificate, frozenset(), policy)
         told = policy.test_policies | {AUTHENTICATION}
         known = (reason[0],) if told & _policies(certificate) else ()
+        if not proven and found in _TIMELY:
+            found = _undecided("path", path.SECTION)
         return Signer(checks=(found, *known, usage), evidence=(fingerprint(certificate),))
     held = passed(
         "path",
@@ -67,6 +76,8 @@ def judge(
     )
     accepted, oid = _policy(certificate, found.policies, policy)
     revoked, evidence = _revocation(found, lists, policy, moment, now)
+    if not proven and revoked.outcome is CheckOutcome.FAILED:
+        revoked = _undecided("revocation", revocation.SECTION)
     role, roles = _role(certificate, policy) if oid else ((), ())
     return Signer(
         checks=(held, accepted, usage, revoked, *role),
@@ -77,6 +88,16 @@ def judge(
             fingerprint(found.anchor.certificate),
             *evidence,
         ),
+    )
+
+
+def _undecided(name: str, section: str) -> Check:
+    return unknown(
+        name,
+        "the certificate has ended or was revoked, and no time-stamp that counts tells when it was"
+        " used",
+        "証明書は期限切れまたは失効済みで、署名の時点を示す有効なタイムスタンプがありません",
+        section,
     )
 
 

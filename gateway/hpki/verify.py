@@ -130,7 +130,13 @@ def _judge(
     broken = any(check.outcome is CheckOutcome.FAILED for check in opened.checks)
     if opened.certificate is not None and not broken:
         signer = trustworthy.judge(
-            opened.certificate, opened.helpers, lists, policy, proven or received or at, at
+            opened.certificate,
+            opened.helpers,
+            lists,
+            policy,
+            proven or received or at,
+            at,
+            proven=proven is not None or not opened.tokens,
         )
         checks.extend(signer.checks)
         evidence.extend(signer.evidence)
