@@ -48,7 +48,7 @@ def main() -> None:
         [server.Listener(app=application, socket=socket, tls=tls)],
         http=HttpSettings(drain_seconds=5),
         limits=LimitSettings(**given.get("limits", {})),
-        ready=lambda: print(socket.getsockname()[1], flush=True),
+        ready=lambda: print(socket.getsockname()[1], flush=True),  # noqa: T201
         refused=lambda client, code, status: REFUSED.append([code, status]),
     )
 

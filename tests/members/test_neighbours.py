@@ -78,7 +78,9 @@ def test_an_agreement_may_cover_less(policy: NetworkPolicy) -> None:
         pytest.param({"roles": ()}, "ACC-04", id="no role"),
         pytest.param({"roles": (Code("1", SNOMED),)}, "ACC-04", id="unknown role"),
         pytest.param({"roles": (*DOCTOR, Code("1", SNOMED))}, "ACC-04", id="one unknown of two"),
-        pytest.param({"roles": (*DOCTOR, Code("106289002", ""))}, "ACC-04", id="two that contradict"),
+        pytest.param(
+            {"roles": (*DOCTOR, Code("106289002", ""))}, "ACC-04", id="two that contradict"
+        ),
         pytest.param({"roles": (Code("112247003", "2.999"),)}, "ACC-04", id="another code system"),
         pytest.param({"purposes": ()}, "ACC-11", id="no purpose"),
         pytest.param({"purposes": (Code("MARKETING", PURPOSES),)}, "ACC-11", id="other purpose"),

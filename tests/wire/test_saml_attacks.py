@@ -27,7 +27,7 @@ from tests.saml import (
     signed,
 )
 from tests.shared import needs_shared, shared
-from tests.wire.xua_mutations import ROWS
+from tests.wire.xua_statements import ROWS
 
 ELSEWHERE = {
     "SAML-27": "a Work binds an assertion to its first TLS client (edge/authn)",

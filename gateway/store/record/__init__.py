@@ -157,6 +157,8 @@ REMOVAL = Table(
 )
 
 _BLOB_LOCK = 0xB10B
+_LOCK_ALONE = text("SELECT pg_advisory_xact_lock(:key)")
+_LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:key)")
 
 
 def lock_blobs(db: Connection, *, removing: bool) -> None:
@@ -165,5 +167,4 @@ def lock_blobs(db: Connection, *, removing: bool) -> None:
     SQLite has one writing transaction at a time, so there is nothing to lock.
     """
     if db.dialect.name == "postgresql":
-        function = "pg_advisory_xact_lock" if removing else "pg_advisory_xact_lock_shared"
-        db.execute(text(f"SELECT {function}(:key)"), {"key": _BLOB_LOCK})
+        db.execute(_LOCK_ALONE if removing else _LOCK_SHARED, {"key": _BLOB_LOCK})
