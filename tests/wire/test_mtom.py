@@ -229,6 +229,29 @@ def test_transfer_encodings_that_are_refused(encoding: str, sent: bytes) -> None
         take(package(root(), part(sent, "p").replace(b"binary", encoding.encode())))
 
 
+PIECES = st.sampled_from(
+    [b"\r\n--" + BOUNDARY.encode(), b"--", b"\r\n", b"\r\n\r\n", b" ", b"Content-ID: <a>", b"x: y",
+     root(), part(b"x", "p"), b"\x00", b":", b"Content-Transfer-Encoding: base64", b"\xff"]
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(PIECES, st.binary(max_size=9)), max_size=12), st.integers(1, 50))
+def test_any_bytes_are_taken_or_refused(pieces: list[bytes], size: int) -> None:
+    """G6: no other exception, and the same outcome in one piece and in many."""
+    content = b"".join(pieces)
+    outcomes = []
+    for chunks in ([content], [content[n : n + size] for n in range(0, len(content), size)]):
+        taken = Taken()
+        try:
+            taken.feed(*chunks)
+        except Refusal as refusal:
+            outcomes.append((refusal.log, {}))
+            assert all(sink.aborted for sink in taken.sinks.values())
+        else:
+            outcomes.append(("", taken.contents))
+    assert outcomes[0] == outcomes[1]
+
+
 @dataclass
 class Outgoing:
     content_id: str
