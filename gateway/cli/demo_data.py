@@ -5,16 +5,22 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from conformance.messages import Person
 from gateway.app import Gateway
 from gateway.cli.certificates import fingerprint_of
 from gateway.cli.demo_people import CHARTS, NEIGHBOUR, PATIENTS, SHARED, DemoPatient
+from gateway.cli.intake import take_in
 from gateway.consent import enrolment, ledger
+from gateway.demo.files import Newcomer, storage
 from gateway.identity import crossref, domains
 from gateway.members import facilities, users
 from gateway.members.facilities import ContractKind
 from gateway.model.audit import EventKind
-from gateway.model.category import Category, ExclusionGroup, FacilityType
-from gateway.model.identifiers import PatientId
+from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
+from gateway.model.category import Category, ExclusionGroup, FacilityType, Source
+from gateway.model.document import DocumentQuery
+from gateway.model.identifiers import HomeCommunityId, PatientId
+from gateway.record import disclose
 
 _FACILITIES = (
     ("hospital-a", FacilityType.HOSPITAL, "見本病院"),
@@ -43,8 +49,44 @@ def fill(gateway: Gateway) -> None:
     folder = gateway.settings.folder
     _members(gateway, folder)
     _peer(folder)
+    for person in PATIENTS:
+        _deliver(gateway, person)
     shared = {person.label: _patient(gateway, person) for person in PATIENTS}
     _write(gateway, folder, shared)
+
+
+def _deliver(gateway: Gateway, person: DemoPatient) -> None:
+    """What hospital-a delivered about one patient: an SS-MIX2 storage in one archive."""
+    names = Person(
+        family=person.family, given=person.given, family_kana=person.family_kana,
+        given_kana=person.given_kana, birth=f"{person.birth:%Y%m%d}",
+        gender=person.gender.value, address="岐阜県岐阜市見本町1-2-3", phone="0580000000",
+    )  # fmt: skip
+    content = storage(Newcomer(names, person.charts["hospital-a"], "", ""), "20261101")
+    archive = gateway.settings.folder / f"delivery-{person.label}.zip"
+    archive.write_bytes(content)
+    take_in(gateway, archive, facility="hospital-a", source=Source.EMR)
+    archive.unlink()
+
+
+def _documents(gateway: Gateway, shared: PatientId) -> list[dict[str, Any]]:
+    """What the neighbour may find, as a client of the demo may rely on it."""
+    caller = Caller(
+        network=gateway.policy.network, kind=CallerKind.NEIGHBOUR, facility="neighbour-n",
+        facility_type=FacilityType.HOSPITAL, subject="demo", role="doctor",
+        assurance=LevelOfAssurance.LOCAL, home=HomeCommunityId(NEIGHBOUR),
+        categories=gateway.policy.access.neighbours,
+    )  # fmt: skip
+    with gateway.door.work(EventKind.GATEWAY_QUERY, caller, reading=True) as work:
+        found = disclose.find_documents(work, DocumentQuery(patient=shared))
+    return [
+        {
+            "unique_id": entry.unique_id, "hash": entry.hash_sha1, "size": entry.size,
+            "type": entry.type_code.code, "category": entry.category.value, "title": entry.title,
+            "repository_id": entry.repository,
+        }
+        for entry in found
+    ]  # fmt: skip
 
 
 def _members(gateway: Gateway, folder: Path) -> None:
@@ -106,13 +148,13 @@ def _write(gateway: Gateway, folder: Path, shared: dict[str, PatientId | None]) 
             }
             for name, kind, title in _FACILITIES
         ],
-        "patients": [_told(person, shared[person.label]) for person in PATIENTS],
+        "patients": [_told(gateway, person, shared[person.label]) for person in PATIENTS],
     }  # fmt: skip
     text = json.dumps(value, ensure_ascii=False, indent=1)
     (folder / "demo.json").write_text(text, "utf-8")
 
 
-def _told(person: DemoPatient, shared: PatientId | None) -> dict[str, Any]:
+def _told(gateway: Gateway, person: DemoPatient, shared: PatientId | None) -> dict[str, Any]:
     """One patient as `demo.json` tells it."""
     identifiers = [{"domain": CHARTS[n], "value": chart} for n, chart in person.charts.items()]
     if shared is not None:
@@ -127,5 +169,5 @@ def _told(person: DemoPatient, shared: PatientId | None) -> dict[str, Any]:
         "gender": person.demographics.gender.fhir if person.demographics.gender else "unknown",
         "identifiers": identifiers,
         "consent": person.consent,
-        "documents": [],
+        "documents": _documents(gateway, shared) if shared is not None else [],
     }
