@@ -20,7 +20,7 @@ from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
 from gateway.model.category import Category, ExclusionGroup, FacilityType, Source
 from gateway.model.document import DocumentQuery
 from gateway.model.identifiers import HomeCommunityId, PatientId
-from gateway.record import disclose
+from gateway.record import disclose, erase, staging
 
 _FACILITIES = (
     ("hospital-a", FacilityType.HOSPITAL, "見本病院"),
@@ -133,6 +133,13 @@ def _patient(gateway: Gateway, person: DemoPatient) -> PatientId | None:
         who = crossref.person_of(work, shared)
         if person.label == "C":
             ledger.exclude(work, who, pairs=[(Category.PRESCRIPTION, ExclusionGroup.CLINIC)])
+        staging.promote(work, who)
+    if person.consent == "withdrawn":
+        with gateway.door.work(EventKind.CONSENT_WITHDRAW, gateway.operator()) as work:
+            withdrawal = ledger.withdraw(
+                work, who, reason="patient_withdrawal", form="withdrawal form of the demo"
+            )
+            erase.erase(work, withdrawal)
     return shared
 
 
