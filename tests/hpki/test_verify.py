@@ -140,11 +140,29 @@ def test_an_authority_counts_only_for_its_kind_and_its_time() -> None:
         for one in trust.anchors
     )
     report = verify(content, pki.policy(trust=replace(trust, anchors=swapped)), at=pki.NOW)
-    assert set(problems(report)) == {"time-stamp", "path", "revocation"} - {"revocation"}
+    assert set(problems(report)) == {"time-stamp", "path"}
     ended = tuple(replace(one, until=pki.BEFORE) for one in trust.anchors)
     report = verify(content, pki.policy(trust=replace(trust, anchors=ended)), at=pki.NOW)
-    assert "not trusted for that moment" in problems(report)["path"]
+    assert report.indication is UNVERIFIABLE
     assert "for that time" in problems(report)["time-stamp"]
+    plain = verify(
+        pki.prescription(stamped=None), pki.policy(trust=replace(trust, anchors=ended)), at=pki.NOW
+    )
+    assert "not trusted for that moment" in problems(plain)["path"]
+
+
+def test_a_stamp_that_is_not_established_leaves_the_verdict_open() -> None:
+    """Whether the certificate had ended before or after signing is what the stamp would tell."""
+    content = pki.prescription(ALL_CARDS["ends after signing"])
+    without = pki.hierarchy().trust(tsa=False)
+    report = verify(content, pki.policy(trust=without), at=pki.NOW)
+    assert report.indication is UNVERIFIABLE
+    assert set(problems(report)) == {"time-stamp", "path"}
+    revoked = pki.prescription(ALL_CARDS["revoked"])
+    trust = pki.hierarchy().trust(lists(pki.REVOKED, pki.AFTER), tsa=False)
+    report = verify(revoked, pki.policy(trust=trust), at=pki.AFTER + timedelta(hours=1))
+    assert report.indication is UNVERIFIABLE
+    assert set(problems(report)) == {"time-stamp", "revocation"}
 
 
 # --- time -------------------------------------------------------------------------------------
