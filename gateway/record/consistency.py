@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gateway.consent import ledger
 from gateway.identity import crossref
 from gateway.model.identifiers import PatientId, PersonId
+from gateway.model.network import WithdrawalEffect
 from gateway.store.record import documents as document_rows
 from gateway.store.record import items as rows
 from gateway.store.work import Work
@@ -23,7 +24,7 @@ class Unconsented:
 def check(work: Work) -> tuple[Unconsented, ...]:
     """Every person with shared data and no active consent; none is the only good answer.
 
-    A network that keeps the rows of a withdrawal shows them to nobody; they are listed as well.
+    Where a withdrawal keeps the rows and stops showing them (支援中止), they are as they should be.
     """
     participants = ledger.participants(work)
     items = rows.select_unconsented(work.db, participants)
@@ -35,4 +36,11 @@ def check(work: Work) -> tuple[Unconsented, ...]:
             documents=documents.get(person, 0),
         )
         for person in sorted(items.keys() | documents.keys())
+        if not _is_kept(work, PersonId(person))
     )
+
+
+def _is_kept(work: Work, person: PersonId) -> bool:
+    """Whether the network keeps the rows of a person who withdrew, shown to nobody (WDR-01)."""
+    keeps = work.policy.withdrawal.effect is not WithdrawalEffect.DELETE
+    return keeps and ledger.standing(work, person).withdrawn
