@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from gateway.record.disclose import Discovered
 from lxml import etree
 
 from gateway.errors import Refusal, UnknownDomain, UnknownPatient
 from gateway.pix import iti44, iti45, iti55
+from gateway.record.disclose import Discovered
 from gateway.transaction import Transaction
 from gateway.wire import soap
 from tests.pix.messages import SAMPLES, STAMP, judged, pid

@@ -4,13 +4,13 @@ import copy
 from datetime import date
 
 import pytest
-from gateway.record.disclose import Discovered
 
 from gateway import errors
 from gateway.errors import Invalid, Malformed, MissingCommunity, OverLimit
 from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
 from gateway.pix import iti55
 from gateway.pix.iti55 import Matches
+from gateway.record.disclose import Discovered
 from tests.pix.messages import STAMP, judged, pid, sample, value
 
 DEMO, SHARED_ID = "iti55-demographics", "iti55-shared-id"

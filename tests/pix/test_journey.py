@@ -16,6 +16,7 @@ from gateway.transaction import index
 from gateway.wire import soap
 from tests.pix.messages import SAMPLES, SCHEMAS, judged, value
 from tests.record.house import CHARTS, HANAKO, House
+from tests.shared import needs_shared
 
 
 @dataclass
@@ -194,6 +195,7 @@ def test_another_communitys_question_is_refused(region: Region) -> None:
     assert region.ask("neighbour-n", "iti55-demographics", *foreign)[:2] == ("AE", "AE")
 
 
+@needs_shared
 def test_what_does_not_fit_the_schema_is_a_fault(region: Region) -> None:
     with pytest.raises(DispatchFault) as caught:
         region.send("hospital-a", ALL, ("<parameterList>", "<parameterList><odd/>"))
