@@ -10,14 +10,14 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from gateway.audit import chain
 from gateway.audit.door import Door
 from gateway.errors import Malformed
-from gateway.intake import Intake
+from gateway.intake import Filing, Intake
 from gateway.members import neighbours
 from gateway.members.neighbours import Neighbour, NeighbourError
 from gateway.model import network
@@ -27,6 +27,7 @@ from gateway.model.category import FacilityType
 from gateway.model.identifiers import HomeCommunityId, Oid
 from gateway.model.network import NetworkPolicy, PolicyError
 from gateway.model.periods import ZONES
+from gateway.record import removal
 from gateway.settings import Settings, SettingsError
 from gateway.store import replay
 from gateway.store.blobs import Blobs, blobs_from_url
@@ -203,6 +204,7 @@ def _serve(
     from gateway.edge.operator import OperatorDoor
     from gateway.edge.people import PeopleDoor
     from gateway.edge.readiness import Readiness
+    from gateway.edge.sandbox import Sandbox
 
     settings, door = gateway.settings, gateway.door
     machines = compose.Machines(
@@ -211,6 +213,9 @@ def _serve(
     )  # fmt: skip
     machines.know(read_neighbours(settings, gateway.policy))
     intake = Intake(door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id)
+
+    sandbox = Sandbox(settings.hpki)
+    filing = Filing(door=door, blobs=gateway.blobs, verify=sandbox.verify, clock=now)
 
     def work_through(stopping: Callable[[], bool]) -> int:
         return intake.process_waiting(lambda: gateway.job("intake"), stopping)
@@ -229,13 +234,15 @@ def _serve(
         every(5.0, "revocations", machines.revocations.refresh, pool),
         every(60.0, "temporary files", lambda: gateway.blobs.sweep_temp(now() - _OLD_TEMPORARY),
               pool),
+        every(60.0, "removal", lambda: _sweep(gateway), pool),
+        every(60.0, "verification", lambda: _examine_again(gateway, filing), pool),
         every(3600.0, "replay memory", lambda: _forget(gateway), pool),
     ]  # fmt: skip
     readiness = Readiness(_checks(gateway), pool)
     server.serve(
         [
             server.Listener(
-                app=machines.application(intake), socket=sockets["machines"], tls=context
+                app=machines.application(intake, filing), socket=sockets["machines"], tls=context
             ),
             server.Listener(
                 app=PeopleDoor(settings.http.names), socket=sockets["people"],
@@ -249,6 +256,7 @@ def _serve(
         http=settings.http, limits=settings.limits, ready=ready, refused=machines.refused,
         background=background,
     )  # fmt: skip
+    sandbox.close()
     pool.shutdown(wait=True)
 
 
@@ -294,6 +302,19 @@ def _checkpoint(gateway: Gateway) -> None:
     _seal(gateway)
     with gateway.database.reading() as db:
         chain.checkpoint(db, gateway.settings.audit.checkpoints, now())
+
+
+def _sweep(gateway: Gateway) -> None:
+    """Remove the bytes of what was erased or refused (WDR-01)."""
+    if gateway.door.snapshot(removal.any_loose, max_age=0.0):
+        with gateway.door.work(EventKind.JOB, gateway.job("removal")) as work:
+            removal.sweep(work)
+
+
+def _examine_again(gateway: Gateway, filing: Filing) -> None:
+    """Verify again what could not be established (RD-23)."""
+    job = gateway.job("verification")
+    filing.examine_again(lambda: job, lambda facility: replace(job, facility=facility))
 
 
 def _forget(gateway: Gateway) -> None:

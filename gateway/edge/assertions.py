@@ -82,7 +82,7 @@ class Assertions:
         )  # fmt: skip
         caller = replace(
             user, certificate=machine.certificate, tls_subject=machine.tls_subject,
-            address=machine.address, request=machine.request,
+            address=machine.address, request=machine.request, about=claims.patient,
         )  # fmt: skip
         used = Assertion(
             id=claims.id, issuer=claims.issuer, until=claims.not_on_or_after + self._skew,

@@ -13,6 +13,7 @@ from gateway.audit.door import Door
 from gateway.dispatch import Dispatch
 from gateway.edge.assertions import Assertions
 from gateway.edge.authn import Authenticator, Register, read_register
+from gateway.edge.documents import Documents
 from gateway.edge.jobs import Bell
 from gateway.edge.limits import Rate
 from gateway.edge.machines import MachineDoor
@@ -21,7 +22,7 @@ from gateway.edge.protocol import Client
 from gateway.edge.soap import SoapDoor
 from gateway.edge.tls import Revocations
 from gateway.edge.uploads import Doorway, Uploads
-from gateway.intake import Intake
+from gateway.intake import Filing, Intake
 from gateway.members.neighbours import Neighbour
 from gateway.model.audit import EventKind, Outcome
 from gateway.settings import Settings
@@ -92,7 +93,7 @@ class Machines:
     def _register(self) -> Register:
         return self.door.snapshot(read_register)
 
-    def application(self, intake: Intake) -> MachineDoor:
+    def application(self, intake: Intake, filing: Filing) -> MachineDoor:
         """The machine door."""
         settings = self.settings
         doorway = Doorway(
@@ -107,6 +108,7 @@ class Machines:
         uploads = Uploads(
             doorway=doorway, intake=intake, blobs=intake.blobs, arrived=self.waiting.ring
         )
+        documents = Documents(doorway=doorway, filing=filing)
         soap = SoapDoor(
             door=self.door,
             dispatch=Dispatch(
@@ -123,7 +125,11 @@ class Machines:
         )
         return MachineDoor(
             soap=soap,
-            routes=[Route("/uploads", uploads), Route("/uploads/{path:path}", uploads)],
+            routes=[
+                Route("/uploads", uploads),
+                Route("/uploads/{path:path}", uploads),
+                Route("/documents", documents),
+            ],
             names=settings.http.names,
             authenticator=self.authenticator,
             wsdl=wsdl,

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,15 +33,6 @@ _DEADLINE = 15.0
 _START = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """What the child found in one document."""
-
-    report: SignatureReport
-    active: tuple[str, ...] = ()
-    "Words for what in a PDF would act: scripts, launches, embedded files."
-
-
 class Sandbox:
     """Hands documents to the child, one at a time; safe to share between threads."""
 
@@ -52,22 +42,23 @@ class Sandbox:
         self._lock = threading.Lock()
         self._rest = b""
 
-    def verify(self, file: Path, sha256: str, *, at: datetime, received: datetime) -> Looked:
-        """The report on a file's bytes; raises `Invalid` where they cannot be read in the limits.
+    def verify(
+        self, file: Path, *, at: datetime, received: datetime
+    ) -> tuple[SignatureReport, tuple[str, ...]]:
+        """The report on a file's bytes, and words for what in a PDF would act.
 
-        Whatever was verified has the hash that the caller knows: one parse, one file (G2).
+        Raises `Invalid` where the file cannot be read within the limits. The report names the hash
+        of the bytes it is about: the caller compares it with what it keeps (G2).
         """
         job = {"file": str(file), "at": at.isoformat(), "received": received.isoformat()}
         with self._lock:
             told = self._ask(job)
         if "ended" in told:
             raise _unreadable("not readable within its limits")
-        if not told.get("pdf", {}).get("readable", True):
+        pdf = told.get("pdf", {})
+        if not pdf.get("readable", True):
             raise _unreadable("not a readable PDF, or too many pages")
-        report = _report(told, file)
-        if report.file_sha256 != sha256:
-            raise _unreadable("the bytes changed while they were read")
-        return Looked(report=report, active=tuple(told.get("pdf", {}).get("active", ())))
+        return _report(told, file), tuple(pdf.get("active", ()))
 
     def close(self) -> None:
         """End the child."""

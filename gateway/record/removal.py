@@ -7,6 +7,8 @@ nothing refers to them any more (`sweep`).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from sqlalchemy import Connection
+
 from gateway.identity import crossref
 from gateway.members import facilities
 from gateway.members.facilities import Members
@@ -112,6 +114,11 @@ def let_go(work: Work, digests: Iterable[str], removed: Removed) -> None:
     loose = {digest for digest in digests if not document_rows.is_referenced(work.db, digest)}
     document_rows.insert_removals(work.db, sorted(loose), work.now)
     removed.blobs |= loose
+
+
+def any_loose(db: Connection) -> bool:
+    """Whether bytes wait to be removed; for the audit door's snapshot."""
+    return bool(document_rows.select_removals(db, 1))
 
 
 def sweep(work: Work, limit: int = 1000) -> int:

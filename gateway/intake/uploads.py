@@ -7,6 +7,7 @@ doors, the command line and the drop folder all come through here (STG-04).
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -20,7 +21,7 @@ from gateway.model.batch import Finding, Severity
 from gateway.model.caller import Caller
 from gateway.model.category import Source
 from gateway.model.identifiers import Oid
-from gateway.record import staging
+from gateway.record import reexamine, staging
 from gateway.record.staging import ReceivedFile
 from gateway.settings import LimitSettings
 from gateway.standardize import archive
@@ -119,10 +120,15 @@ class Intake:
                 if finding is not None:
                     unread[len(kept)] = finding
                 kept.append(file)
-        with self.door.work(EventKind.UPLOAD, caller) as work:
-            receipt = staging.receive(work, facility=facility, source=source, files=kept)
-            for number, finding in unread.items():
-                staging.refuse_file(work, receipt.files[number][0], (finding,))
+        try:
+            with self.door.work(EventKind.UPLOAD, caller) as work:
+                receipt = staging.receive(work, facility=facility, source=source, files=kept)
+                for number, finding in unread.items():
+                    staging.refuse_file(work, receipt.files[number][0], (finding,))
+        except Refusal:
+            with suppress(Refusal), self.door.work(EventKind.UPLOAD, caller) as work:
+                reexamine.let_go(work, {file.sha256 for file in kept})
+            raise
         return {
             "receipt": receipt.id,
             "files": [
@@ -139,7 +145,7 @@ class Intake:
             return
         safe_path(arrival.path)
         with arrival.reader() as stream:
-            for piece in _overlapping(stream):
+            for piece in overlapping(stream):
                 standardize.refuse_harmful(piece)
             stream.seek(0)
             content = stream.read(_LARGE)
@@ -240,7 +246,7 @@ def _chart_domain(work: Work, facility: str) -> Oid | None:
     return owned[0] if len(owned) == 1 else None
 
 
-def _overlapping(stream: BinaryIO) -> Iterator[bytes]:
+def overlapping(stream: BinaryIO) -> Iterator[bytes]:
     """The whole stream in pieces that overlap, so that nothing hides at a cut."""
     tail = b""
     while piece := stream.read(_LOOK):

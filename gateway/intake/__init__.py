@@ -1,0 +1,6 @@
+"""One upload or document in, one receipt out; no sockets."""
+
+from gateway.intake.documents import Filed, Filing, Verifier
+from gateway.intake.uploads import Arrival, Intake, OnDisk
+
+__all__ = ["Arrival", "Filed", "Filing", "Intake", "OnDisk", "Verifier"]

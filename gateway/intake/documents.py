@@ -1,0 +1,266 @@
+"""One document in: verified first, then filed, set aside, or refused (SIG-05, RD-23, J-06).
+
+What is filed is the bytes the signature covers, not the bytes that came. A document whose
+signature cannot be established now is kept apart and verified again.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from gateway import standardize
+from gateway.audit.door import Defect, Door
+from gateway.errors import Busy, Invalid, Malformed, Refusal, UntrustedSignature
+from gateway.intake import entry as entries
+from gateway.intake.uploads import Arrival, overlapping
+from gateway.members import facilities
+from gateway.model.audit import EventKind
+from gateway.model.caller import Caller
+from gateway.model.category import Source
+from gateway.model.document import DocumentEntry
+from gateway.model.signature import Indication, SignatureReport
+from gateway.record import documents, reexamine, staging
+from gateway.record.reexamine import WaitingDocument
+from gateway.record.staging import ReceivedFile
+from gateway.standardize.findings import refused
+from gateway.standardize.names import safe_path
+from gateway.store.blobs import Blob, Blobs
+from gateway.store.work import Work
+from gateway.wire import xml
+
+_HEAD = 1024
+_PDF_BYTES = 100 * 1024 * 1024
+_PDF = "application/pdf"
+_XML = frozenset({"application/xml", "text/xml"})
+_JSON = frozenset({"application/json", "application/fhir+json"})
+
+
+class Verifier(Protocol):
+    """Who signed a file, established in a process of its own (E-11)."""
+
+    def __call__(
+        self, file: Path, *, at: datetime, received: datetime
+    ) -> tuple[SignatureReport, tuple[str, ...]]:
+        """The report, and words for what in the file would act; raises `Invalid`, `Busy`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """What became of a document."""
+
+    waiting: bool
+    "Set aside: the signature cannot be established now."
+    receipt: str
+    file: ReceivedFile
+    report: SignatureReport
+    entry: DocumentEntry | None = None
+    active: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer of `POST /documents` (`INTERFACES.md` section 7)."""
+        told: dict[str, Any] = {
+            "receipt": self.receipt,
+            "files": [{"path": self.file.path, "sha256": self.file.sha256, "size": self.file.size}],
+            "signature": self.report.as_json(),
+        }
+        if self.entry is not None:
+            told["document"] = {
+                "unique_id": self.entry.unique_id,
+                "entry_uuid": self.entry.entry_uuid,
+                "assurance": self.entry.assurance.value,
+                "sha256": self.entry.sha256,
+            }
+        if self.active:
+            told["active_content"] = list(self.active)
+        return told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filing:
+    """Takes documents in."""
+
+    door: Door
+    blobs: Blobs
+    verify: Verifier
+    clock: Callable[[], datetime]
+
+    def receive(self, caller: Caller, described: bytes, arrival: Arrival) -> Filed:
+        """File a document, or set it aside; raises a Refusal with nothing of it kept.
+
+        `Malformed` where the description is no JSON object (400); `UntrustedSignature` carries
+        the report of a signature that is missing or does not verify.
+        """
+        found = entries.parse(described)
+        now = self.clock()
+        with self.door.work(EventKind.DOCUMENT_FILED, caller, reading=True) as work:
+            self._judge(work, found, arrival)
+            with arrival.reader() as stream:
+                path = Path(stream.name)
+                report, active = self.verify(path, at=now, received=now)
+            work.trail.detail["verdict"] = report.indication.value
+            if report.signed and report.indication is Indication.INVALID:
+                raise _untrusted(report)
+        blob = arrival.commit()
+        if blob.sha256 != report.file_sha256:
+            raise Invalid("the bytes changed", "内容が変わりました", at="content", rule="J-06")
+        received = ReceivedFile(path=arrival.path, sha256=blob.sha256, size=blob.size)
+        if report.signed and not report.passed:
+            return self._set_aside(caller, found, received, report, active)
+        return self._file(caller, found, received, blob, report, active)
+
+    def _judge(self, work: Work, found: dict[str, Any], arrival: Arrival) -> None:
+        """Sender, description, name and kind: before anything is kept."""
+        facility = entries.facility_of(found, work.caller.facility)
+        staging.require_sender(work, facility, Source.OTHER)
+        described = entries.read(work, found, facilities.find(work, facility))
+        work.trail.patients.add(described.source_patient)
+        safe_path(arrival.path)
+        with arrival.reader() as stream:
+            for piece in overlapping(stream):
+                standardize.refuse_harmful(piece)
+            size = stream.tell()
+            stream.seek(0)
+            if described.mime_type == _PDF:
+                _require(stream.read(_HEAD).startswith(b"%PDF-") and size <= _PDF_BYTES)
+            elif described.mime_type in _XML:
+                _require(_is_xml(stream.read()))
+            elif described.mime_type in _JSON:
+                _require(_is_json(stream.read()))
+            else:
+                _require(False)
+
+    def _file(
+        self,
+        caller: Caller,
+        found: dict[str, Any],
+        received: ReceivedFile,
+        blob: Blob,
+        report: SignatureReport,
+        active: tuple[str, ...],
+    ) -> Filed:
+        """File what the signature covers; an unsigned document as it came, and marked so."""
+        covered = self._covered(blob, report)
+        try:
+            with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
+                receipt = self._received(work, found, received)
+                entry = self._read(work, found, caller.facility)
+                entry = documents.file_blob(work, entry, covered, report)
+                file = receipt.files[0][0]
+                reexamine.filed(work, file, received.path, entry.source_patient)
+        except (Refusal, Defect):
+            self._let_go(caller, blob, covered)
+            raise
+        return Filed(
+            waiting=False, receipt=receipt.id, file=received, report=report, entry=entry,
+            active=active,
+        )  # fmt: skip
+
+    def _set_aside(
+        self,
+        caller: Caller,
+        found: dict[str, Any],
+        received: ReceivedFile,
+        report: SignatureReport,
+        active: tuple[str, ...],
+    ) -> Filed:
+        """Keep it apart until its signature can be established."""
+        with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
+            receipt = self._received(work, found, received)
+            reexamine.put(work, receipt.files[0][0], entries.chart_of(found), found)
+        return Filed(waiting=True, receipt=receipt.id, file=received, report=report, active=active)
+
+    def examine_again(self, caller: Callable[[], Caller], acting: Callable[[str], Caller]) -> int:
+        """Verify again what was set aside; how many no longer wait.
+
+        `acting` is the job as it acts for a facility.
+        """
+        if not self.door.snapshot(reexamine.any_due, max_age=0.0):
+            return 0
+        with self.door.work(EventKind.JOB, caller(), reading=True) as work:
+            due = reexamine.due(work)
+            work.trail.detail["due"] = len(due)
+        return sum(self._examine(waited, acting(waited.facility)) for waited in due)
+
+    def _examine(self, waited: WaitingDocument, caller: Caller) -> bool:
+        now = self.clock()
+        try:
+            report, _ = self.verify(
+                self.blobs.path(waited.sha256), at=now, received=waited.received
+            )
+        except Busy:
+            return False
+        if report.indication is Indication.UNVERIFIABLE and report.signed:
+            with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
+                reexamine.still_waiting(work, waited.file)
+            return False
+        try:
+            with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
+                if not report.passed:
+                    raise _untrusted(report)
+                stored = Blob(sha256=waited.sha256, sha1="", size=0)
+                entry = self._read(work, waited.entry, waited.facility)
+                documents.file_blob(work, entry, self._covered(stored, report), report)
+                reexamine.settle(work, waited)
+        except Refusal as refusal:
+            with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
+                reexamine.settle(work, waited, (refused(refusal),))
+        return True
+
+    def _received(self, work: Work, found: dict[str, Any], file: ReceivedFile) -> staging.Receipt:
+        facility = entries.facility_of(found, work.caller.facility)
+        return staging.receive(work, facility=facility, source=Source.OTHER, files=[file])
+
+    def _read(self, work: Work, found: dict[str, Any], caller: str) -> DocumentEntry:
+        facility = facilities.find(work, entries.facility_of(found, caller))
+        return entries.read(work, found, facility)
+
+    def _covered(self, blob: Blob, report: SignatureReport) -> Blob:
+        """The blob of the covered bytes: the file itself, or what its signature covers of it."""
+        if not report.signed or any(
+            one.whole_document or one.covered_sha256 == blob.sha256 for one in report.signatures
+        ):
+            return blob if blob.sha1 else self.blobs.put_bytes(self.blobs.read(blob.sha256))
+        return self.blobs.put_bytes(report.signatures[-1].covered)
+
+    def _let_go(self, caller: Caller, *blobs: Blob) -> None:
+        """What was kept for a document that was then refused goes, if nothing else needs it."""
+        with suppress(Refusal), self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
+            reexamine.let_go(work, {blob.sha256 for blob in blobs})
+            work.trail.detail["let_go"] = len(blobs)
+
+
+def _untrusted(report: SignatureReport) -> UntrustedSignature:
+    return UntrustedSignature(
+        "the signature does not verify", "署名を検証できません", report=report
+    )
+
+
+def _require(is_so: bool) -> None:
+    """The content is what its media type says, and of a kind that is taken (E-12)."""
+    if not is_so:
+        raise Invalid(
+            "the content is not of the stated media type, or of none that is taken",
+            "内容が mime_type と異なるか、対応していない種類です",
+            at="content", rule="E-12", log="TYPE",
+        )  # fmt: skip
+
+
+def _is_xml(content: bytes) -> bool:
+    try:
+        root = xml.parse(content)
+    except Malformed:
+        return False
+    return "html" not in str(root.tag).lower() and "svg" not in str(root.tag).lower()
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(content), dict)
+    except json.JSONDecodeError:
+        return False
