@@ -174,7 +174,7 @@ def check_signed(parts: Parts, allowed: Algorithms) -> tuple[int, int]:
         seen.append(target)
         if (target is parts.properties) != (reference.get("Type") == PROPERTIES):
             raise _misplaced()
-        _check_transforms(reference, enveloped=parts.enveloped and target is parts.body)
+        _check_transforms(parts, reference, body=target is parts.body)
         if DIGESTS.get(_algorithm(reference, "DigestMethod")) not in allowed.digests:
             raise Unfit(_weak())
     for needed in (parts.body, parts.properties):
@@ -217,13 +217,17 @@ def _target(parts: Parts, reference: etree._Element) -> etree._Element:
     return expected[places[0]]
 
 
-def _check_transforms(reference: etree._Element, *, enveloped: bool) -> None:
-    """Nothing but canonicalisation, and the removal of the signature where it is enveloped."""
+def _check_transforms(parts: Parts, reference: etree._Element, *, body: bool) -> None:
+    """Nothing but canonicalisation, and before it, for the body, the removal of the signature.
+
+    The removal is needed where the signature stands inside the body; elsewhere it changes nothing,
+    and signers that write it all the same are read.
+    """
     found = [step.get("Algorithm") for step in reference.findall(f"{DS}Transforms/{DS}Transform")]
-    if enveloped:
-        if found[:1] != [ENVELOPED]:
-            raise Unfit(_transform())
-        found = found[1:]
+    removes = body and found[:1] == [ENVELOPED]
+    if body and parts.enveloped and not removes:
+        raise Unfit(_transform())
+    found = found[1:] if removes else found
     if len(found) > 1 or not CANONICAL.issuperset(found):
         raise Unfit(_transform())
 

@@ -6,6 +6,8 @@ from copy import deepcopy
 
 import pytest
 from lxml import etree
+from signxml import methods
+from signxml.xades import XAdESSigner
 
 from gateway.hpki.policy import Algorithms
 from gateway.hpki.verify import verify
@@ -237,7 +239,7 @@ ATTACKS = {
     transform("http://www.w3.org/TR/1999/REC-xslt-19991116"): "transform",
     transform("http://www.w3.org/TR/1999/REC-xpath-19991116"): "transform",
     transform("http://www.w3.org/2000/09/xmldsig#base64"): "transform",
-    transform("http://www.w3.org/2000/09/xmldsig#enveloped-signature"): "transform",
+    transform("http://www.w3.org/2000/09/xmldsig#enveloped-signature"): "does not verify",
     type_elsewhere: "where this kind of document",
     target_elsewhere: "where this kind of document",
     key_swapped: "missing or another one",
@@ -362,6 +364,34 @@ def test_signing_inside_a_default_namespace() -> None:
     report = judge(pki.enveloped(letter))
     assert report.passed
     assert report.signatures[0].covered == letter
+
+
+def _by_another_signer(root: Tree, **about: object) -> bytes:
+    card = pki.doctor()
+    made = XAdESSigner(method=methods.enveloped).sign(
+        root, key=card.key, cert=[card.certificate, pki.hierarchy().signing.certificate], **about
+    )
+    return etree.tostring(made)
+
+
+def test_documents_of_another_signer_are_read() -> None:
+    letter = _by_another_signer(etree.fromstring(LETTER))
+    container = etree.fromstring(
+        f'<Document id="D"><Prescription><PrescriptionDocument id="Body">QUJD'
+        f'</PrescriptionDocument><PrescriptionSign><s:Signature xmlns:s="{DS[1:-1]}"'
+        f' Id="placeholder"/></PrescriptionSign></Prescription></Document>'
+    )
+    prescription = _by_another_signer(container, reference_uri="#Body")
+    for content, covered in (
+        (letter, LETTER),
+        (prescription, b'<PrescriptionDocument id="Body">QUJD</PrescriptionDocument>'),
+    ):
+        report = verify(content, pki.policy(), at=pki.NOW, received=pki.SIGNED)
+        assert report.passed
+        assert report.signatures[0].format == "XAdES-BES"
+        assert report.signatures[0].covered == covered
+        damaged = content.replace(b"QUJD", b"QUJE").replace(b"title>", b"titel>")
+        assert verify(damaged, pki.policy(), at=pki.NOW).indication is Indication.INVALID
 
 
 def test_without_any_certificate_there_is_no_signer() -> None:
