@@ -1,4 +1,4 @@
-"""`gateway consent grant|exclude|withdraw|show`, `gateway erase`, `gateway retention run`."""
+"""`gateway consent grant|exclude|withdraw|show`."""
 
 from pathlib import Path
 
