@@ -198,7 +198,8 @@ class Dispatch:
         body = message.payload
         schema = transaction.request_schemas.get(str(body.tag))
         if self.schemas is not None and schema:
-            self.schemas.check(body, schema)
+            judged = transaction.judged
+            self.schemas.check(body if judged is None else judged(body), schema)
         question: Any = transaction.decode(body)
         found: Any = transaction.handle(work, question)
         payload = transaction.encode(question, found, self._stamp(work))

@@ -75,6 +75,8 @@ class Transaction:
     audit: EventKind
     request_schemas: Mapping[str, str] = field(default_factory=dict)
     "Payload Clark name to the schema that judges it, relative to `[ihe] schemas`."
+    judged: Callable[[Body], Body] | None = None
+    "The request as its schema judges it, where partners are known to deviate; None: as it is."
     response_schema: Mapping[str, str] = field(default_factory=dict)
     "Response action to the schema of its payload."
     reading: bool = False

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gateway.model.category import Category, FacilityType
-from gateway.model.identifiers import HomeCommunityId, Oid
+from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
 
 
 class CallerKind(Enum):
@@ -62,3 +62,10 @@ class Caller:
     "Id of the assertion that was verified, for replay memory (B-12)."
     categories: frozenset[Category] | None = None
     "What a neighbour's agreement covers (XCA-03); None for our own callers."
+    about: PatientId | None = None
+    "Patient whom the assertion is about, where it names one: no other is told of (FN-1010)."
+
+    def may_hear_of(self, patient: PatientId) -> bool:
+        """Whether the assertion allows this patient: one of the same domain must be the same."""
+        about = self.about
+        return about is None or about.domain != patient.domain or about.value == patient.value

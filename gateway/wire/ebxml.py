@@ -5,6 +5,7 @@ ebRS 3.0 and ebRIM 3.0 as ITI TF-2: 3.18 and ITI TF-3: 4.2 use them.
 
 import re
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -20,6 +21,7 @@ from gateway.wire.xml import NAMESPACES, Fragment, Template
 _STATUS = "urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:"
 _SEVERITY = "urn:oasis:names:tc:ebxml-regrep:ErrorSeverityType:"
 _MOST_VALUES = 500
+_VALUE, _LONGEST_VALUE = xml.clark("rim:Value"), 256
 _LITERAL = re.compile(r"\s*(?:'((?:[^']|'')*)'|([0-9]{1,30}))\s*")
 _TIME = re.compile(r"\d{4}(?:\d{2}){0,5}")
 
@@ -103,6 +105,21 @@ def read_query(body: etree._Element) -> AdhocQuery:
         return_type=option.get("returnType", "RegistryObject"),
         parameters=parameters,
     )
+
+
+def with_short_values(body: etree._Element) -> etree._Element:
+    """The request with every value cut to the 256 characters that the schema allows.
+
+    ebRIM 3.0 would have long lists of ids split over several values; partners write them as one
+    (FN-611). For the schema's judgement alone: the codec reads the original.
+    """
+    long = [value for value in body.iter(_VALUE) if len(value.text or "") > _LONGEST_VALUE]
+    if not long:
+        return body
+    copy = deepcopy(body)
+    for value in copy.iter(_VALUE):
+        value.text = (value.text or "")[:_LONGEST_VALUE]
+    return copy
 
 
 def slot_values(slot: etree._Element) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway import errors
 from gateway.errors import (
     MissingCommunity,
+    NotPermitted,
     Refusal,
     SeveralPatients,
     TooManyResults,
@@ -26,6 +27,7 @@ from gateway.xca import metadata, stored_query
 from gateway.xca.stored_query import Asked, StoredQuery
 
 _MOST_ENTRIES, _MOST_REFERENCES = 1000, 10_000
+_DENIED = "AUTHZ-DENY"
 _RETURN_TYPES = {"LeafClass": True, "ObjectRef": False}
 
 
@@ -61,6 +63,8 @@ def handle(work: Work, question: Question) -> tuple[DocumentEntry, ...]:
     work.trail.detail["query"] = question.row.name
     _check_home(work, question)
     found = _find(work, question.asked)
+    if not all(work.caller.may_hear_of(entry.patient) for entry in found):
+        raise NotPermitted("the assertion is about another patient", rule="FN-1010", log=_DENIED)
     if question.leaf_class and len({entry.patient for entry in found}) > 1:
         raise SeveralPatients("the result is about several patients", "結果が複数患者に及びます")
     if len(found) > (_MOST_ENTRIES if question.leaf_class else _MOST_REFERENCES):
@@ -157,6 +161,7 @@ ITI_38 = Transaction(
     refuse=refuse,
     audit=EventKind.GATEWAY_QUERY,
     request_schemas={_ROOT: "ebRS/query.xsd"},
+    judged=ebxml.with_short_values,
     response_schema={_RESPONSE: "ebRS/query.xsd"},
     reading=True,
     assertion=True,

@@ -102,7 +102,7 @@ def handle(work: Work, question: Question) -> Found:
     found: list[Retrieved | Missing] = []
     for asked in question:
         answer = by_asked.get(asked)
-        if isinstance(answer, Retrieved):
+        if isinstance(answer, Retrieved) and work.caller.may_hear_of(answer.entry.patient):
             found.append(answer)
         else:
             found.append(_misplaced(work, asked) or _missing(asked))
