@@ -95,6 +95,13 @@ def public_key(certificate: x509.Certificate) -> PublicKeyTypes:
 
 def key_weakness(key: keys.PublicKeyInfo, allowed: Algorithms) -> str:
     """Why a key may not be relied on, or nothing (J-02)."""
+    try:
+        return _weakness(key, allowed)
+    except RAISED:
+        return "a key that cannot be read"
+
+
+def _weakness(key: keys.PublicKeyInfo, allowed: Algorithms) -> str:
     kind = key.algorithm
     if kind in ("rsa", "rsassa_pss"):
         numbers = key["public_key"].parsed

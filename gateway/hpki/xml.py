@@ -25,6 +25,7 @@ from gateway.hpki.policy import Algorithms
 from gateway.hpki.xml_profile import (
     DIGESTS,
     DS,
+    EXCLUSIVE,
     SIGNATURES,
     XADES,
     Parts,
@@ -204,8 +205,10 @@ def _same(parts: Parts, result: VerifyResult) -> bool:
     if result.signed_xml is None:
         return False
     body = without_signature(parts) if parts.enveloped else parts.body
-    exclusive = "http://www.w3.org/2001/10/xml-exc-c14n#"
-    return canonical(body, exclusive) == canonical(result.signed_xml, exclusive)
+    try:
+        return canonical(body, EXCLUSIVE) == canonical(result.signed_xml, EXCLUSIVE)
+    except Unfit:
+        return False
 
 
 def _claimed(results: Iterable[VerifyResult]) -> datetime | None:

@@ -236,9 +236,12 @@ def canonical(element: etree._Element, method: str | None) -> bytes:
     """The element canonicalised where it stands; inclusive C14N 1.0 where no method is named."""
     if method is not None and method not in CANONICAL:
         raise Unfit(_transform())
-    return etree.tostring(
-        element, method="c14n", exclusive=method == EXCLUSIVE, with_comments=False
-    )
+    try:
+        return etree.tostring(
+            element, method="c14n", exclusive=method == EXCLUSIVE, with_comments=False
+        )
+    except etree.LxmlError as error:  # relative namespaces have no canonical form (B-07)
+        raise Unfit(_transform()) from error
 
 
 def without_signature(parts: Parts) -> etree._Element:
