@@ -6,6 +6,7 @@ without an event that holds the state before it (G14, FN-405).
 """
 
 import secrets
+from functools import lru_cache
 from typing import Any
 
 from gateway.errors import Busy, Inconsistent, Malformed, NotOwner, UnknownPatient
@@ -208,17 +209,14 @@ def resolve(work: Work, permit: Permit, wanted: tuple[Oid, ...]) -> list[Patient
 
     The queried identifier is never among them (ITI TF-2: 3.45.4.2.3).
     """
-    asked = permit.patient
-    found: list[PatientId] = []
-    for domain, value in rows.select_linked(work.db, permit.person):
-        if wanted and domain not in wanted:
-            continue
-        if permit.own_only and domain not in work.caller.domains:
-            continue
-        patient = PatientId(Oid(domain), value)
-        if patient != asked:
-            found.append(patient)
-    return found
+    asked, own = permit.patient, work.caller.domains
+    return [
+        PatientId(_oid(domain), value)
+        for domain, value in rows.select_linked(work.db, permit.person)
+        if (not wanted or domain in wanted)
+        and (not permit.own_only or domain in own)
+        and not (asked is not None and value == asked.value and domain == asked.domain)
+    ]
 
 
 def discover(work: Work, demographics: Demographics) -> list[PersonId]:
@@ -273,6 +271,12 @@ def forget_statement(work: Work, person: PersonId) -> None:
     for row in rows.select_identifiers(work.db, person):
         if row.patient.domain == work.policy.shared_id.domain:
             rows.delete_demographics(work.db, row.patient)
+
+
+@lru_cache(maxsize=4096)
+def _oid(text: str) -> Oid:
+    """A domain as stored; there are few, and they are read often."""
+    return Oid(text)
 
 
 def _require_owner(work: Work, patient: PatientId) -> None:

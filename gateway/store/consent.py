@@ -19,6 +19,7 @@ ENTRY = Table(
     Column("at", Moment, nullable=False),
     Column("actor", Text, nullable=False),
     Column("content", Json, nullable=False),
+    sqlite_with_rowid=False,
 )
 _STANDING = {
     "sqlite": "SELECT kind, content FROM consent_entry WHERE person = ? ORDER BY number",

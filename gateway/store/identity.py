@@ -39,9 +39,12 @@ IDENTIFIER = Table(
     METADATA,
     Column("domain", Text, primary_key=True),
     Column("value", Text, primary_key=True),
-    Column("person", Text, nullable=False, index=True),
+    Column("person", Text, nullable=False),
     Column("survivor", Text, nullable=False),
     Column("since", Moment, nullable=False),
+    Index("ix_identifier_person", "person", "survivor", "since"),
+    # Clustered by key on SQLite: a look-up reads one tree, and the index covers the other one.
+    sqlite_with_rowid=False,
 )
 DEMOGRAPHICS = Table(
     "demographics",

@@ -26,8 +26,9 @@ def upgrade() -> None:
         sa.Column("survivor", sa.Text, nullable=False),
         sa.Column("since", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("domain", "value", name="pk_identifier"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_identifier_person", "identifier", ["person"])
+    op.create_index("ix_identifier_person", "identifier", ["person", "survivor", "since"])
     op.create_table(
         "demographics",
         sa.Column("domain", sa.Text, nullable=False),

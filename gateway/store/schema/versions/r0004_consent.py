@@ -20,5 +20,6 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("content", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("person", "number", name="pk_consent_entry"),
+        sqlite_with_rowid=False,
     )
     protect(op.get_bind(), "consent_entry")
