@@ -162,7 +162,7 @@ def test_ten_times_the_input_takes_at_most_linear_time(make) -> None:
             best = min(best, time.perf_counter() - start)
         return best
 
-    assert spent(100_000) <= 12 * spent(10_000) + 0.02
+    assert spent(100_000) <= 12 * spent(10_000) + 0.1
 
 
 def test_an_entity_bomb_is_refused_before_it_is_read() -> None:
