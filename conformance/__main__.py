@@ -39,6 +39,11 @@ GROUPS = (
 "Every case, in the order in which they run."
 
 PROFILES = ("pix", "xca")
+_FILES = (
+    "ca", "cert", "key", "neighbour_cert", "neighbour_key", "assertion_key", "assertion_cert",
+    "data",
+)  # fmt: skip
+"Options that name a file to read."
 
 
 class UsageError(Exception):
@@ -110,6 +115,11 @@ def _world(options: argparse.Namespace, open_clients: ExitStack) -> World:
     for name in ("target", "ca", "data"):
         if getattr(options, name) is None:
             raise UsageError(f"give --{name}, or --demo DIR / --{name} を指定してください")
+
+    for name in _FILES:
+        path = getattr(options, name)
+        if path is not None and not path.is_file():
+            raise UsageError(f"cannot read {path} / {path} を読めません")
 
     def client(certificate: Path | None, key: Path | None) -> Client | None:
         if certificate is None:

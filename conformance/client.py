@@ -137,6 +137,9 @@ class Client:
             if fresh or not isinstance(body, bytes | None):
                 raise
             answer = self._send(method, path, body, headers or {})
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
         status, found, content = answer
         return self._answered(status, found, content, (time.perf_counter() - begun) * 1000)
 
