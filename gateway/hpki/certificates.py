@@ -47,7 +47,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
                 _ = extension["extn_value"].parsed.native
     except RAISED as error:
         raise _unreadable() from error
-    if len(names) != len(set(names)):
+    if len(names) != len(set(names)) or certificate.serial_number <= 0:
         raise _unreadable()
     return certificate
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from lxml import etree
 from pyhanko_certvalidator.errors import (
@@ -20,6 +21,7 @@ from pyhanko_certvalidator.errors import (
 from signxml.exceptions import SignXMLException
 
 RAISED: tuple[type[BaseException], ...] = (
+    Warning,  # where warnings are errors
     ValueError,
     LookupError,
     TypeError,
@@ -33,6 +35,11 @@ RAISED: tuple[type[BaseException], ...] = (
     zlib.error,
     InvalidSignature,
     UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.UnsupportedGeneralNameType,
+    x509.AttributeNotFound,
     etree.LxmlError,
     SignXMLException,
     PathError,

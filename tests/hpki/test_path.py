@@ -236,8 +236,6 @@ LIMBO_EXPLAINED = {
             "rfc5280::ski::root-missing-ski",
             "rfc5280::ski::intermediate-missing-ski",
             "rfc5280::serial::too-long",
-            "rfc5280::serial::zero",
-            "rfc5280::serial::negative",
             "rfc5280::ee-empty-issuer",
             "rfc5280::ca-empty-subject",
             "rfc5280::san::noncritical-with-empty-subject",
