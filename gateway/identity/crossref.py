@@ -6,10 +6,18 @@ without an event that holds the state before it (G14, FN-405).
 """
 
 import secrets
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from gateway.errors import Busy, Inconsistent, Malformed, NotOwner, UnknownPatient
+from gateway.errors import (
+    Busy,
+    Inconsistent,
+    Malformed,
+    NotOwner,
+    NotPermitted,
+    UnknownPatient,
+)
 from gateway.identity import domains, matching, statements
 from gateway.model.caller import CallerKind
 from gateway.model.consent import Permit
@@ -50,31 +58,40 @@ def stated(work: Work, patient: PatientId) -> Demographics | None:
 
 
 def register(
-    work: Work, patient: PatientId, demographics: Demographics, *, revise: bool = False
+    work: Work,
+    patient: PatientId,
+    demographics: Demographics,
+    *,
+    revise: bool = False,
+    at: datetime | None = None,
 ) -> tuple[PersonId, ...]:
     """Take over what a feed says; the persons whose identifiers or statements changed.
 
-    The same feed twice changes nothing. Raises `UnknownDomain`, `NotOwner` (G-01), `Malformed`
-    (DOM-01) and `Inconsistent` (a merged identifier; an overlay, FN-410).
+    The same feed twice changes nothing, and a feed that its source wrote before the last one (`at`)
+    is not applied (E-05). Raises `UnknownDomain`, `NotOwner` (G-01), `Malformed` (DOM-01) and
+    `Inconsistent` (a merged identifier; an overlay, FN-410).
     """
     work.trail.patients.add(patient)
     domains.require(work, patient)
     _require_owner(work, patient)
-    content = statements.write(demographics)
-    found = rows.select_identifier(work.db, patient, locking=True)
+    content = statements.write(demographics, at)
+    found = _locked(work, patient)[patient]
     if found is None:
         person = PersonId(work.new_id())
         if rows.insert_identifier(work.db, patient, person, work.now):
             _keep(work, patient, demographics, content)
             _event(work, "registered", person, {"patient": _pair(patient)})
             return (person,)
-        found = rows.select_identifier(work.db, patient, locking=True)
+        found = _locked(work, patient)[patient]
         if found is None:
             raise Busy("the identifier is being registered", "登録処理中です。再送してください")
     if found.survivor:
         raise Inconsistent("the identifier was merged away", "統合済みのIDです", rule="FN-403")
     before = rows.select_demographics(work.db, patient)
-    if before == content:
+    if before is not None and statements.is_newer(before, content):
+        work.trail.code, work.trail.detail["applied"] = "ORDER", False
+        return ()
+    if before is not None and statements.says_the_same(before, content):
         return ()
     if before is not None and matching.is_overlay(statements.read(before), demographics):
         # Held before it is refused: the message keeps its place in the audit trail.
@@ -92,7 +109,7 @@ def register(
 
 def lock(work: Work, person: PersonId) -> None:
     """Keep others from changing this person's identifiers or consent until this Work ends."""
-    rows.lock_person(work.db, person)
+    rows.lock_persons(work.db, {person})
 
 
 def merge(work: Work, survivor: PatientId, subsumed: PatientId) -> tuple[PersonId, ...]:
@@ -112,8 +129,7 @@ def merge(work: Work, survivor: PatientId, subsumed: PatientId) -> tuple[PersonI
             rule="G-07",
             log="MERGE",
         )
-    first, second = sorted((survivor, subsumed), key=lambda patient: patient.value)
-    locked = {p: rows.select_identifier(work.db, p, locking=True) for p in (first, second)}
+    locked = _locked(work, survivor, subsumed)
     keeping, leaving = locked[survivor], locked[subsumed]
     if keeping is None or leaving is None:
         raise UnknownPatient("patient identifier not known", "患者IDが登録されていません")
@@ -140,6 +156,31 @@ def merge(work: Work, survivor: PatientId, subsumed: PatientId) -> tuple[PersonI
     return (keeping.person,)
 
 
+def unmerge(work: Work, survivor: PatientId, subsumed: PatientId) -> tuple[PersonId, ...]:
+    """Undo a merge by the state that its event kept (FN-405); a person decides that."""
+    work.trail.patients.update((survivor, subsumed))
+    work.trail.code = "MERGE"
+    if work.caller.kind is not CallerKind.OPERATOR:
+        raise NotPermitted("only the operator undoes a merge", "事務局のみが解除できます",
+                           rule="G-07", log="AUTHZ-DENY")  # fmt: skip
+    locked = _locked(work, survivor, subsumed)
+    keeping, leaving = locked[survivor], locked[subsumed]
+    if keeping is None or leaving is None or leaving.survivor != survivor.value:
+        raise Inconsistent("the identifiers are not merged", "統合されていません",
+                           rule="FN-405", log="MERGE")  # fmt: skip
+    before = leaving.person
+    for kind, content in rows.select_link_events(work.db, leaving.person):
+        if kind == "merged" and content["subsumed"] == _pair(subsumed):
+            before = next(p for pair, p, _ in content["before"] if pair == _pair(subsumed))
+    rows.clear_survivor(work.db, subsumed)
+    rows.update_person(work.db, [subsumed], before)
+    content = {"survivor": _pair(survivor), "subsumed": _pair(subsumed)}
+    persons = tuple(dict.fromkeys((keeping.person, PersonId(before))))
+    for person in persons:
+        _event(work, "unmerged", person, content)
+    return persons
+
+
 def link(work: Work, shared: PatientId, chart: PatientId) -> PersonId:
     """Tie a chart id to a shared patient id (LNK-01); twice is once."""
     work.trail.patients.update((shared, chart))
@@ -147,10 +188,13 @@ def link(work: Work, shared: PatientId, chart: PatientId) -> PersonId:
         raise Malformed("not a shared patient id", "共有IDではありません", rule="DOM-01")
     if domains.require(work, chart).kind != domains.CHART:
         raise Malformed("not a chart id", "施設内カルテIDではありません", rule="DOM-02")
-    person = person_of(work, shared)
-    found = rows.select_identifier(work.db, chart, locking=True)
+    locked = _locked(work, shared, chart)
+    known, found = locked[shared], locked[chart]
+    if known is None or known.survivor:
+        raise unknown()
     if found is None or found.survivor:
         raise UnknownPatient("the chart id was never fed", "カルテIDが未登録です", at="chart")
+    person = known.person
     if found.person == person:
         return person
     if shared_id(work, found.person) is not None:
@@ -170,7 +214,7 @@ def unlink(work: Work, chart: PatientId) -> PersonId:
     work.trail.patients.add(chart)
     if domains.require(work, chart).kind != domains.CHART:
         raise Malformed("not a chart id", "施設内カルテIDではありません", rule="DOM-02")
-    found = rows.select_identifier(work.db, chart, locking=True)
+    found = _locked(work, chart)[chart]
     if found is None or found.survivor:
         raise UnknownPatient("the chart id is not known", "カルテIDが未登録です", at="chart")
     if shared_id(work, found.person) is None:
@@ -271,6 +315,18 @@ def forget_statement(work: Work, person: PersonId) -> None:
     for row in rows.select_identifiers(work.db, person):
         if row.patient.domain == work.policy.shared_id.domain:
             rows.delete_demographics(work.db, row.patient)
+
+
+def _locked(work: Work, *patients: PatientId) -> dict[PatientId, rows.IdentifierRow | None]:
+    """These identifiers, with all of their persons locked, in one order for every Work."""
+    seen: set[PersonId] = set()
+    while True:
+        found = {patient: rows.select_identifier(work.db, patient) for patient in patients}
+        persons = {row.person for row in found.values() if row is not None}
+        if persons <= seen:
+            return found
+        rows.lock_persons(work.db, persons)
+        seen |= persons
 
 
 @lru_cache(maxsize=4096)

@@ -1,15 +1,16 @@
 """Demographics as JSON for the store, and back."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
 
 
-def write(demographics: Demographics) -> dict[str, Any]:
-    """The statement as plain JSON."""
+def write(demographics: Demographics, at: datetime | None = None) -> dict[str, Any]:
+    """The statement as plain JSON; `at` is when its source wrote it."""
     return {
+        "at": at.astimezone(UTC).isoformat(timespec="microseconds") if at else "",
         "names": [[n.family, n.given, n.script.value, n.text] for n in demographics.names],
         "birth": demographics.birth.isoformat() if demographics.birth else "",
         "gender": demographics.gender.value if demographics.gender else "",
@@ -42,3 +43,13 @@ def read(content: dict[str, Any]) -> Demographics:
         insured_number=content["insured_number"],
         deceased=content["deceased"],
     )
+
+
+def says_the_same(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether two statements say the same, whenever they were written."""
+    return {**before, "at": ""} == {**after, "at": ""}
+
+
+def is_newer(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether the first was written after the second, where both say when (E-05)."""
+    return bool(before.get("at") and after["at"]) and before["at"] > after["at"]

@@ -131,12 +131,15 @@ def backlog(work: Work) -> int:
 
 def stage(work: Work, file_id: str, batch: Batch) -> Staged:
     """Put what a file became into staging; a file that was worked on before changes nothing."""
+    patient = batch.patient
+    person = None if patient is None else _person(work, patient)
+    if person is not None:
+        crossref.lock(work, person)  # persons before files, in every Work
     file = _lock(work, file_id)
     if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
         return Staged(state=file.state)
     if rows.select_twin(work.db, file) is not None:
         return _close(work, file, rows.DUPLICATE, batch)
-    patient = batch.patient
     if patient is None:
         hurt = any(finding.severity is Severity.ERROR for finding in batch.findings)
         return _close(work, file, rows.REFUSED if hurt else rows.STANDARDIZED, batch)
@@ -146,7 +149,7 @@ def stage(work: Work, file_id: str, batch: Batch) -> Staged:
         work.trail.code = "AUTH-SPOOF"
         return _close(work, file, rows.REFUSED, batch, wrong)
     members = facilities.snapshot(work.db)
-    person = _person(work, patient)
+    person = _person(work, patient)  # a link may have been made while we waited
     custody = members.has_custody(file.facility, facilities.today(work))
     shares = person is not None and ledger.standing(work, person).participates
     if not shares and not (custody and work.policy.staging.custody):

@@ -154,16 +154,13 @@ def select_linked(db: Connection, person: PersonId) -> list[tuple[str, str]]:
     return rows
 
 
-def select_identifier(
-    db: Connection, patient: PatientId, *, locking: bool = False
-) -> IdentifierRow | None:
-    """One identifier; `locking` keeps others from changing it until this Work ends."""
-    statement = select(IDENTIFIER.c.person, IDENTIFIER.c.survivor).where(
-        IDENTIFIER.c.domain == patient.domain, IDENTIFIER.c.value == patient.value
-    )
-    if locking:
-        statement = statement.with_for_update()
-    row = db.execute(statement).first()
+def select_identifier(db: Connection, patient: PatientId) -> IdentifierRow | None:
+    """One identifier, merged or not."""
+    row = db.execute(
+        select(IDENTIFIER.c.person, IDENTIFIER.c.survivor).where(
+            IDENTIFIER.c.domain == patient.domain, IDENTIFIER.c.value == patient.value
+        )
+    ).first()
     return None if row is None else IdentifierRow(patient, PersonId(row[0]), row[1])
 
 
@@ -180,14 +177,18 @@ def select_identifiers(db: Connection, person: PersonId) -> list[IdentifierRow]:
     ]
 
 
-def lock_person(db: Connection, person: PersonId) -> None:
-    """Lock a person's identifiers in one order; a writing transaction on SQLite is alone anyway."""
-    db.execute(
-        select(IDENTIFIER.c.value)
-        .where(IDENTIFIER.c.person == person)
-        .order_by(IDENTIFIER.c.domain, IDENTIFIER.c.value)
-        .with_for_update()
-    ).all()
+def lock_persons(db: Connection, persons: Iterable[PersonId]) -> None:
+    """Lock all identifiers of these persons, in one order, so that no two Works wait in a ring.
+
+    A writing transaction on SQLite is alone anyway.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(
+            select(IDENTIFIER.c.value)
+            .where(IDENTIFIER.c.person.in_(list(persons)))
+            .order_by(IDENTIFIER.c.domain, IDENTIFIER.c.value)
+            .with_for_update()
+        ).all()
 
 
 def insert_identifier(
@@ -219,6 +220,15 @@ def update_survivor(db: Connection, subsumed: PatientId, survivor: PatientId) ->
         update(IDENTIFIER)
         .where(IDENTIFIER.c.domain == subsumed.domain, IDENTIFIER.c.value == subsumed.value)
         .values(survivor=survivor.value)
+    )
+
+
+def clear_survivor(db: Connection, patient: PatientId) -> None:
+    """Let an identifier no longer be merged away."""
+    db.execute(
+        update(IDENTIFIER)
+        .where(IDENTIFIER.c.domain == patient.domain, IDENTIFIER.c.value == patient.value)
+        .values(survivor="")
     )
 
 
