@@ -1,5 +1,6 @@
 """The shared fixtures: a real database of both kinds, a real door, a caller, a clock."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import yaml
+from hypothesis import settings
 
 from gateway.audit.door import Door
 from gateway.model.caller import Caller, CallerKind
@@ -23,6 +25,11 @@ from gateway.store.work import Community
 from tests import postgres
 
 ROOT = Path(__file__).resolve().parents[1]
+# The suite draws the same examples each time; a campaign draws new ones.
+settings.register_profile("suite", derandomize=True, database=None)
+settings.register_profile("campaign", print_blob=True)
+settings.load_profile("campaign" if os.environ.get("CAMPAIGN") else "suite")
+
 COMMUNITY = Community(HomeCommunityId("2.999.10.1"), Oid("2.999.40.1"))
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from gateway.standardize import codes
 from gateway.wire import fhir
 
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,30}\.?[0-9]{0,20}|\.[0-9]{1,20})")
-_NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,20}|\.[0-9]{1,20}))"
+# At most 18 digits, the precision that FHIR R4 asks of a decimal (datatypes, section 2.24.0.1).
+_NUMBER = r"([+-]?(?=(?:[0-9]\.?|\.[0-9]){1,18}(?![0-9.]))(?:[0-9]+\.?[0-9]*|\.[0-9]+))"
+_DECIMAL = re.compile(_NUMBER)
 _BEFORE = re.compile(rf"(<=|=<|≦|≤|>=|=>|≧|≥|<|>|〈|〉) ?{_NUMBER}")
 _AFTER = re.compile(rf"{_NUMBER} ?(以上|以下|未満|超過?|<=|=<|≦|>=|=>|≧|<|>)")
 _RANGE = re.compile(rf"{_NUMBER} ?(?:-|~|〜|–|−|ー) ?{_NUMBER}")
