@@ -74,7 +74,7 @@ def register(
     work.trail.patients.add(patient)
     domains.require(work, patient)
     _require_owner(work, patient)
-    content = statements.write(demographics, at)
+    content = statements.write(demographics, min(at, work.now) if at else None)
     found = _locked(work, patient)[patient]
     if found is None:
         person = PersonId(work.new_id())
@@ -90,8 +90,11 @@ def register(
     before = rows.select_demographics(work.db, patient)
     if before is not None and statements.is_newer(before, content):
         work.trail.code, work.trail.detail["applied"] = "ORDER", False
+        _event(work, "overtaken", found.person, {"patient": _pair(patient), "said": content})
         return ()
     if before is not None and statements.says_the_same(before, content):
+        if before != content:
+            _keep(work, patient, demographics, content)
         return ()
     if before is not None and matching.is_overlay(statements.read(before), demographics):
         # Held before it is refused: the message keeps its place in the audit trail.

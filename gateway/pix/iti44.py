@@ -4,6 +4,7 @@ ITI TF-2: 3.44; answered by an accept acknowledgement (Appendix O.1.2).
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from lxml import etree
 
@@ -36,6 +37,8 @@ class Feed:
     demographics: Demographics
     revise: bool
     wrapper: Wrapper
+    written: datetime | None = None
+    "creationTime, by which a feed that was overtaken is known (E-05)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ def decode(body: etree._Element) -> Feed | Merge:
         demographics=person.read_person(xml.one(patient, "hl7:patientPerson")),
         revise=etree.QName(body).localname == _REVISE,
         wrapper=wrapper,
+        written=hl7v3.read_moment(xml.one(body, "hl7:creationTime")),
     )
 
 
@@ -116,7 +120,9 @@ def handle(work: Work, feed: Feed | Merge) -> tuple[PersonId, ...]:
         changed = tuple(
             who
             for patient in (feed.patient, *feed.others)
-            for who in crossref.register(work, patient, feed.demographics, revise=feed.revise)
+            for who in crossref.register(
+                work, patient, feed.demographics, revise=feed.revise, at=feed.written
+            )
         )
     for who in dict.fromkeys(changed):
         staging.promote(work, who)

@@ -4,9 +4,10 @@ HL7 v3 ITS XML 1.0, ITI TF-2: Appendix O and E.1. Names, addresses and the rest 
 in `pix/person.py`.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 from lxml import etree
 
@@ -155,6 +156,23 @@ def read_date(element: etree._Element) -> date | None:
         return None
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError as error:
+        raise _no_date(element) from error
+
+
+_MOMENT = re.compile(r"([0-9]{14})(?:\.[0-9]{1,6})?([+-][0-9]{4})?")
+_JAPAN = timezone(timedelta(hours=9))
+
+
+def read_moment(element: etree._Element) -> datetime | None:
+    """A point in time (TS) to the second, in Japan's time where no zone stands; None if coarser."""
+    found = _MOMENT.fullmatch(element.get("value", ""))
+    if found is None:
+        return None
+    try:
+        if found[2]:
+            return datetime.strptime(found[1] + found[2], "%Y%m%d%H%M%S%z")
+        return datetime.strptime(found[1], "%Y%m%d%H%M%S").replace(tzinfo=_JAPAN)
     except ValueError as error:
         raise _no_date(element) from error
 

@@ -4,19 +4,29 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from gateway.audit.door import Door
-from gateway.errors import Inconsistent, Malformed, NotOwner, Refusal, UnknownDomain, UnknownPatient
-from gateway.identity import crossref, domains
+from gateway.errors import (
+    Inconsistent,
+    Malformed,
+    NotOwner,
+    NotPermitted,
+    Refusal,
+    UnknownDomain,
+    UnknownPatient,
+)
+from gateway.identity import crossref, domains, statements
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller, CallerKind
 from gateway.model.consent import Permit, Purpose
 from gateway.model.identifiers import Oid, PatientId, PersonId
 from gateway.model.person import Demographics, Gender, PersonName, Script
+from gateway.store import identity as rows
 from gateway.store.work import Work
+from tests.conftest import Clock
 
 SHARED = Oid("2.999.20.1")
 A, B = Oid("2.999.30.1"), Oid("2.999.30.2")
@@ -72,6 +82,40 @@ def test_a_feed_twice_is_one_change(work: Opened) -> None:
     moved = replace(HANAKO, deceased=True)
     with work() as opened:
         assert crossref.register(opened, chart("0001"), moved, revise=True) == (person,)
+
+
+def test_a_feed_that_was_overtaken_is_kept_but_not_applied(work: Opened, clock: Clock) -> None:
+    early, late = clock() - timedelta(minutes=9), clock() - timedelta(minutes=5)
+    moved = replace(HANAKO, deceased=True)
+    with work() as opened:
+        crossref.register(opened, chart("0001"), HANAKO, at=early)
+        (person,) = crossref.register(opened, chart("0001"), moved, revise=True, at=late)
+    with work() as opened:
+        between = early + timedelta(minutes=1)
+        assert crossref.register(opened, chart("0001"), HANAKO, revise=True, at=between) == ()
+        assert crossref.stated(opened, chart("0001")) == moved
+        kept = [c for kind, c in rows.select_link_events(opened.db, person) if kind == "overtaken"]
+        assert [statements.read(content["said"]) for content in kept] == [HANAKO]
+    with work() as opened:  # the very same moment is not older
+        assert crossref.register(opened, chart("0001"), HANAKO, revise=True, at=late) == (person,)
+
+
+def test_what_is_said_again_is_as_new_as_its_last_saying(work: Opened, clock: Clock) -> None:
+    moved = replace(HANAKO, deceased=True)
+    first, between, last = (clock() - timedelta(minutes=m) for m in (9, 8, 7))
+    with work() as opened:
+        crossref.register(opened, chart("0001"), HANAKO, at=first)
+        assert crossref.register(opened, chart("0001"), HANAKO, at=last) == ()
+        assert crossref.register(opened, chart("0001"), moved, revise=True, at=between) == ()
+
+
+def test_a_clock_that_runs_ahead_does_not_stop_later_feeds(work: Opened, clock: Clock) -> None:
+    with work() as opened:
+        crossref.register(opened, chart("0001"), HANAKO, at=clock() + timedelta(days=400))
+    clock.advance(minutes=1)
+    with work() as opened:
+        moved = replace(HANAKO, deceased=True)
+        assert crossref.register(opened, chart("0001"), moved, revise=True, at=clock()) != ()
 
 
 def test_one_chart_number_at_two_facilities_is_two_patients(work: Opened, caller: Caller) -> None:
@@ -178,6 +222,22 @@ def test_a_merge_replaces_and_repeats_quietly(work: Opened) -> None:
         crossref.person_of(opened, chart("0002"))
     with pytest.raises(Inconsistent), work() as opened:
         crossref.register(opened, chart("0002"), HANAKO)
+
+
+def test_unmerging_gives_each_identifier_its_person_back(work: Opened, secretariat: Caller) -> None:
+    with work() as opened:
+        (kept,) = crossref.register(opened, chart("0001"), HANAKO)
+        (left,) = crossref.register(opened, chart("0002"), HANAKO)
+        crossref.merge(opened, chart("0001"), chart("0002"))
+    with pytest.raises(NotPermitted), work() as opened:
+        crossref.unmerge(opened, chart("0001"), chart("0002"))
+    with pytest.raises(Inconsistent), work(secretariat) as opened:
+        crossref.unmerge(opened, chart("0002"), chart("0001"))
+    with work(secretariat) as opened:
+        assert crossref.unmerge(opened, chart("0001"), chart("0002")) == (kept, left)
+        assert crossref.person_of(opened, chart("0002")) == left
+    with pytest.raises(Inconsistent), work(secretariat) as opened:
+        crossref.unmerge(opened, chart("0001"), chart("0002"))
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,28 @@ def wrapper(content: str = "", name: str = "M") -> xml.etree._Element:
     return xml.parse(f"<{name} {V3}>{body}</{name}>".encode())
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("20261121090000+0900", "2026-11-21T00:00:00+00:00"),
+        ("20261121090000.123+0000", "2026-11-21T09:00:00+00:00"),
+        ("20261121090000", "2026-11-21T00:00:00+00:00"),  # without a zone: Japan's
+        ("202611210900", None),
+        ("20261121", None),
+        ("", None),
+        ("２０261121090000", None),
+    ],
+)
+def test_moments_are_read_to_the_second(value: str, expected: str | None) -> None:
+    found = hl7v3.read_moment(element(f'value="{value}"'))
+    assert (found and found.astimezone(UTC).isoformat()) == expected
+
+
+def test_a_moment_that_cannot_be() -> None:
+    with pytest.raises(Invalid):
+        hl7v3.read_moment(element('value="20261332250000"'))
+
+
 def test_the_wrapper() -> None:
     found = hl7v3.read_wrapper(wrapper())
     assert found.id == Instance("a")
