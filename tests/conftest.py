@@ -23,6 +23,7 @@ from gateway.store.blobs import blobs_from_url
 from gateway.store.database import Database
 from gateway.store.work import Community
 from tests import postgres
+from tests.served import Installation, Served, Templates, serve
 
 ROOT = Path(__file__).resolve().parents[1]
 # The suite draws the same examples each time; a campaign draws new ones.
@@ -92,6 +93,31 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     name = f"t{uuid.uuid4().hex}"
     _create(server, name, template)
     return server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+def templates(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Templates:
+    return Templates(
+        tmp_path_factory.mktemp("installations"),
+        lambda: str(request.getfixturevalue("postgres_server")),
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def installation(
+    request: pytest.FixtureRequest, templates: Templates, tmp_path: Path
+) -> Installation:
+    """A demo installation of the test's own, on both kinds of database."""
+    return templates.copy(request.param, tmp_path / "installation")
+
+
+@pytest.fixture
+def served(installation: Installation) -> Iterator[Served]:
+    """A gateway in its own process that serves it."""
+    with serve(installation) as gateway:
+        yield gateway
 
 
 @pytest.fixture

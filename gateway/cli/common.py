@@ -98,6 +98,20 @@ def progress(items: Sequence[_Value], label: str) -> Iterator[_Value]:
 
 
 @contextmanager
+def progress_of(total: int, label: str) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr for work that counts itself; call what is given at each step."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda: bar.advance(task)
+
+
+@contextmanager
 def speaking() -> Iterator[None]:
     """Turn refusals, wrong settings and defects into their message and exit code."""
     from sqlalchemy.exc import DBAPIError

@@ -27,7 +27,7 @@ key = "pki/server.key"
 client_ca = "pki/ca.pem"
 {crl}
 [database]
-url = "sqlite:///{folder}/gateway.db"
+url = "{database}"
 
 [blobs]
 url = "{blobs}"
@@ -51,17 +51,20 @@ _DEMO_HOME, _DEMO_REPOSITORY = "2.999.10.1", "2.999.40.1"
 @click.option("--network", type=click.Choice(["tgp", "tkm", "ngr", "fko", "igt"]), default="tgp")
 @click.option("--schemas", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--demo", is_flag=True, help="Demo PKI, facilities and patients. デモ一式。")
+@click.option("--database", default="", help="URL; default: SQLite in DIR. データベースの URL。")
 @click.option("--home", default=_DEMO_HOME, help="homeCommunityId (OID).")
 @click.option("--repository", default=_DEMO_REPOSITORY, help="repositoryUniqueId (OID).")
 @json_option
 def init(
-    folder: Path, *, network: str, schemas: Path | None, demo: bool, home: str, repository: str,
-    as_json: bool,
+    folder: Path, *, network: str, schemas: Path | None, demo: bool, database: str, home: str,
+    repository: str, as_json: bool,
 ) -> None:  # fmt: skip
     """新しい設定フォルダを作ります。Make DIR: settings, policy, database."""
     with speaking():
         _require_empty(folder)
-        made = _make(folder, "tgp" if demo else network, schemas, home, repository, demo=demo)
+        made = _make(
+            folder, "tgp" if demo else network, schemas, home, repository, database, demo=demo
+        )
     emit(
         made,
         as_json=as_json,
@@ -83,7 +86,14 @@ def _require_empty(folder: Path) -> None:
 
 
 def _make(
-    folder: Path, network: str, schemas: Path | None, home: str, repository: str, *, demo: bool
+    folder: Path,
+    network: str,
+    schemas: Path | None,
+    home: str,
+    repository: str,
+    database: str,
+    *,
+    demo: bool,
 ) -> dict[str, str]:
     """Write everything, in an order that leaves no database without its settings."""
     from gateway import app, settings
@@ -98,7 +108,7 @@ def _make(
     text = _SETTINGS.format(
         home=home,
         repository=repository,
-        folder=absolute.as_posix(),
+        database=database or f"sqlite:///{(absolute / 'gateway.db').as_posix()}",
         blobs=(absolute / "blobs").as_uri(),
         network=network,
         crl='crl = "pki/clients.crl.pem"\n' if demo else "",

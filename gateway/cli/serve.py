@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.common import REFUSED, configured, json_option, print_json, speaking, table
+from gateway.cli.common import (
+    REFUSED,
+    configured,
+    json_option,
+    print_json,
+    progress_of,
+    speaking,
+    table,
+)
+
+_STEPS = 8
 
 
 @click.command("serve")
@@ -35,14 +45,15 @@ def serve(port: int | None, config: Path, *, as_json: bool) -> None:
 
 @click.command("demo")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the folder.")
+@click.option("--database", default="", help="URL of an empty database. 空のデータベースの URL。")
 @json_option
-def demo(keep: Path | None, *, as_json: bool) -> None:
+def demo(keep: Path | None, *, database: str, as_json: bool) -> None:
     """実演します。Run the journey of one patient through a gateway of its own."""
     from gateway.demo import run
     from gateway.demo.sign import sign_prescription
 
-    with speaking():
-        steps = run(keep, sign_prescription)
+    with speaking(), progress_of(_STEPS, "demo 実演") as advance:
+        steps = run(keep, sign_prescription, database=database, tell=lambda _: advance())
     held = all(step.held for step in steps)
     if as_json:
         print_json({"steps": [dataclasses.asdict(step) for step in steps], "held": held})

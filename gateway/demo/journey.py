@@ -333,22 +333,34 @@ class Journey:
         return f"{verified['sealed']} records sealed and good; {len(seen)} about this patient"
 
 
-def run(keep: Path | None, sign: Sign) -> list[Step]:
-    """Make a demo installation, serve it, and walk the journey; steps after a failed one too."""
+def run(
+    keep: Path | None, sign: Sign, *, database: str = "", tell: Callable[[Step], None] | None = None
+) -> list[Step]:
+    """Make a demo installation, serve it, and walk the journey; steps after a failed one too.
+
+    `database` is the URL of an empty database other than the embedded one; `tell` hears each step
+    as it ends.
+    """
     with ExitStack() as stack:
         if keep is None:
             keep = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-")))
         folder = keep / "demo"
-        command("init", str(folder), "--demo")
+        command("init", str(folder), "--demo", *(("--database", database) if database else ()))
         address = stack.enter_context(served(folder))
         journey = Journey(folder, address, stack, sign)
-        return [
-            step("uploads are staged, nothing is visible", journey.uploads),
-            step("feeds; nobody has consented, nothing is linked", journey.feeds),
-            step("consent and links: staged items move", journey.consent),
-            step("a doctor-signed document; a changed one is refused", journey.signed),
-            step("a neighbour discovers, queries and retrieves", journey.neighbour),
-            step("an exclusion hides a category without a trace", journey.exclusion),
-            step("withdrawal: nothing to see, rows gone, a receipt", journey.withdrawal),
-            step("the audit chain verifies and tells who saw what", journey.audit),
-        ]
+        walk = (
+            ("uploads are staged, nothing is visible", journey.uploads),
+            ("feeds; nobody has consented, nothing is linked", journey.feeds),
+            ("consent and links: staged items move", journey.consent),
+            ("a doctor-signed document; a changed one is refused", journey.signed),
+            ("a neighbour discovers, queries and retrieves", journey.neighbour),
+            ("an exclusion hides a category without a trace", journey.exclusion),
+            ("withdrawal: nothing to see, rows gone, a receipt", journey.withdrawal),
+            ("the audit chain verifies and tells who saw what", journey.audit),
+        )
+        steps = []
+        for name, do in walk:
+            steps.append(step(name, do))
+            if tell is not None:
+                tell(steps[-1])
+        return steps

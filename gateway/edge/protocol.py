@@ -23,6 +23,8 @@ _IDLE, _HEAD, _BODY = range(3)
 _HEAD_BYTES = 32 * 1024
 _LINE_BYTES = 8 * 1024
 _HEADERS = 100
+_FAREWELL = 1.0
+"Seconds that a peer has to close an idle connection of its side when we stop."
 _SLOW_WINDOW = 30.0
 _SLOW_BYTES = 30 * 1024
 _BLANK = b"\r\n\r\n"
@@ -262,8 +264,12 @@ class Protocol(HttpToolsProtocol):
         """Close when idle; a request that has begun is received and answered first (R-16)."""
         if self._state == _HEAD and not self._refused:
             self._draining = True
-        else:
-            super().shutdown()
+            return
+        idle = self.cycle is None or self.cycle.response_complete
+        nothing_left = self.transport.get_write_buffer_size() == 0
+        super().shutdown()
+        if idle and nothing_left:  # a peer that keeps a silent connection does not hold us up
+            self.loop.call_later(_FAREWELL, self.transport.abort)
 
     def check_pace(self, now: float) -> None:
         """Called once a second: end what is too slow (`security.md` section 3, C-02)."""

@@ -1,0 +1,65 @@
+"""The whole main job, from outside, on both databases."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.demo import run
+from gateway.demo.sign import sign_prescription
+from tests.served import Installation, Served, _database
+
+NAMES = 8
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_every_step_holds(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    database = ""
+    if kind == "postgresql":
+        database = _database(request.getfixturevalue("postgres_server"), "template0")
+    told: list[str] = []
+    steps = run(tmp_path, sign_prescription, database=database, tell=lambda s: told.append(s.name))
+    assert [step for step in steps if not step.held] == []
+    assert [step.name for step in steps] == told
+    assert len(steps) == NAMES
+
+
+def test_the_command_says_it_as_json_and_keeps_its_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "demo", "--json", "--keep", str(tmp_path / "kept")],
+        capture_output=True, text=True, check=False, timeout=180,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout)
+    assert said["held"] is True
+    assert [set(step) for step in said["steps"]] == [{"name", "held", "ms", "detail"}] * NAMES
+    assert (tmp_path / "kept" / "demo" / "gateway.db").exists()
+
+
+def test_the_operator_door_tells_how_it_is(served: Served) -> None:
+    assert served.operator("/healthz")[0] == 200
+    status, text = served.operator("/readyz")
+    assert status == 200, text
+    status, text = served.operator("/metrics")
+    assert status == 200
+    assert "# TYPE" in text
+
+
+def test_sigterm_stops_with_good_grace(served: Served) -> None:
+    assert served.client("hospital-a").request("GET", "/pix?wsdl").status == 200
+    begun = time.monotonic()
+    assert served.stop() == 0
+    assert time.monotonic() - begun < 10  # the client's idle connection holds nothing up
+
+
+def test_a_second_init_refuses_the_folder(installation: Installation) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "init", str(installation.folder), "--demo"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "not empty" in done.stderr
+    assert "空ではありません" in done.stderr
