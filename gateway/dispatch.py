@@ -164,6 +164,8 @@ class Dispatch:
                 else:
                     payload = self._once(transaction, message, work, content)
         except Refusal as refusal:
+            if assertion is not None and not reading:
+                self._keep_use(assertion, caller)
             payload = self._refused(transaction, message, refusal, work)
         if assertion is not None and not reading:
             self.memory.bind(assertion, caller.certificate)
@@ -174,6 +176,13 @@ class Dispatch:
             relates_to=message.message_id,
             mtom=transaction.mtom,
             recorded=work.recorded if work is not None else None,
+        )
+
+    def _keep_use(self, assertion: Assertion, caller: Caller) -> None:
+        """A refused request has used its assertion too, though its Work was undone (B-12, B-13)."""
+        issuer, id, until = assertion.issuer, assertion.id, assertion.until
+        self.door.keep(
+            lambda db: replay.insert_assertion(db, issuer, id, caller.certificate, until)
         )
 
     def _once(

@@ -1,8 +1,11 @@
 """Keys, a neighbour that issues assertions, and messages that carry them; for several rooms."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 
 from cryptography import x509
@@ -16,6 +19,7 @@ from conformance import saml
 from gateway.wire import xml
 
 NOW = datetime(2026, 11, 24, 9, 0, 0, tzinfo=UTC)
+_MOMENT = ContextVar("moment", default=NOW)
 AUDIENCE = "urn:oid:2.999.10.1"
 NEIGHBOUR = "urn:oid:2.999.10.2"
 STATEMENT = saml.Statement(
@@ -26,12 +30,27 @@ ENVELOPE = """<env:Envelope xmlns:env="http://www.w3.org/2003/05/soap-envelope">
 <env:Body><query xmlns="urn:q" id="q1"/></env:Body></env:Envelope>"""
 
 
+def moment() -> datetime:
+    """When assertions are issued: `NOW`, or what `issued_at` says."""
+    return _MOMENT.get()
+
+
+@contextmanager
+def issued_at(at: datetime) -> Iterator[None]:
+    """Issue assertions at another moment, for a verifier with a running clock."""
+    token = _MOMENT.set(at)
+    try:
+        yield
+    finally:
+        _MOMENT.reset(token)
+
+
 def certificate(
     key: saml.Key,
     name: str = "assertions",
     *,
-    start: datetime = NOW - timedelta(days=10),
-    end: datetime = NOW + timedelta(days=365),
+    start: datetime = datetime(2020, 1, 1, tzinfo=UTC),
+    end: datetime = datetime(2049, 12, 31, tzinfo=UTC),
     usage: x509.KeyUsage | None = None,
 ) -> x509.Certificate:
     """A self-signed certificate."""
@@ -86,7 +105,7 @@ def signed(
 ) -> etree._Element:
     """A signed assertion of the neighbour."""
     by = issuer or neighbour()
-    return saml.sign(saml.build(by.name, stated, NOW), by, **options)
+    return saml.sign(saml.build(by.name, stated, moment()), by, **options)
 
 
 def message(*tokens: etree._Element) -> tuple[etree._Element | None, etree._Element]:

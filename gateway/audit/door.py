@@ -161,6 +161,11 @@ class Door:
         """Make the next look-up read anew, after a change made by this process."""
         self._snapshots.clear()
 
+    def keep(self, write: Callable[[Connection], object]) -> None:
+        """Write what must outlast a Work that was refused; it leaves no event of its own."""
+        with self._database.writing() as db:
+            write(db)
+
     def note(self, event: Event) -> None:
         """Record an event outside any Work and wait until it is durable."""
         self._write(event)

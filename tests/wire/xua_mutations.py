@@ -16,9 +16,9 @@ from gateway.wire import saml, xml
 from tests.saml import (
     ENVELOPE,
     NEIGHBOUR,
-    NOW,
     certificate,
     message,
+    moment,
     neighbour,
     parsed,
     pem,
@@ -330,7 +330,7 @@ def _() -> Iterator[Case]:
     key = rsa_key()
     for start, end in ((-20, -10), (10, 20)):
         days = timedelta(days=1)
-        timed = certificate(key, start=NOW + start * days, end=NOW + end * days)
+        timed = certificate(key, start=moment() + start * days, end=moment() + end * days)
         issuer = issuing.Issuer(name=NEIGHBOUR, key=key, certificate=timed)
         yield message(signed(issuer=issuer)), {"trust": saml.trust_of([(NEIGHBOUR, pem(issuer))])}
     yield message(signed()), {"trust": {NEIGHBOUR: ()}}

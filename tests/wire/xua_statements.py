@@ -11,9 +11,9 @@ from gateway.wire import saml, xml
 from tests.saml import (
     AUDIENCE,
     NEIGHBOUR,
-    NOW,
     certificate,
     message,
+    moment,
     neighbour,
     pem,
     rsa_key,
@@ -31,12 +31,12 @@ def _stated(**changes: Any) -> Message:
 
 @row("SAML-19")
 def _() -> Iterator[Message]:
-    yield _stated(not_before=NOW - timedelta(seconds=781))
+    yield _stated(not_before=moment() - timedelta(seconds=781))
 
 
 @row("SAML-20")
 def _() -> Iterator[Message]:
-    yield _stated(not_before=NOW + timedelta(seconds=181))
+    yield _stated(not_before=moment() + timedelta(seconds=181))
 
 
 @row("SAML-21")
@@ -46,7 +46,7 @@ def _() -> Iterator[Message]:
 
 @row("SAML-22")
 def _() -> Iterator[Message]:
-    assertion = issuing.build(NEIGHBOUR, statement(), NOW)
+    assertion = issuing.build(NEIGHBOUR, statement(), moment())
     assertion.remove(xml.one(assertion, "saml:Conditions"))
     yield message(issuing.sign(assertion, neighbour()))
 
@@ -106,7 +106,7 @@ def _() -> Iterator[Message]:
 @row("SAML-33")
 def _() -> Iterator[Message]:
     yield _stated(name="x" * (9 * 1024 * 1024))
-    assertion = issuing.build(NEIGHBOUR, statement(), NOW)
+    assertion = issuing.build(NEIGHBOUR, statement(), moment())
     place = xml.one(assertion, "saml:AttributeStatement")
     for number in range(10_000):
         etree.SubElement(place, f"{{{issuing.SAML}}}Attribute", Name=f"urn:{number}")
