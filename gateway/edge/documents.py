@@ -6,7 +6,7 @@ does not verify, with the report (`INTERFACES.md` sections 3 and 7).
 
 from dataclasses import dataclass
 
-from gateway.edge.answers import BodyRefused, Receive, Scope, Send, answer_early, answer_json
+from gateway.edge.answers import BodyRefused, Receive, Scope, Send, answer_json
 from gateway.edge.authn import Peer
 from gateway.edge.refusals import told
 from gateway.edge.uploads import Doorway, Spooled, part_named, read_form
@@ -30,7 +30,7 @@ class Documents:
         if peer is None:
             return
         if scope["method"] != "POST":
-            await answer_early(send, receive, 405, headers=[("Allow", "POST")])
+            await self.doorway.turn_away(405, "HTTP-FRAME", peer, receive, send, allow="POST")
             return
         try:
             await self._post(scope, receive, send, peer)
@@ -50,22 +50,24 @@ class Documents:
                 with entry.writer.reader() as stream:
                     described = stream.read()
             if described is None or content is None or len(form.files) != 1 + (entry is not None):
-                raise Malformed(
+                refusal = Malformed(
                     "send a part entry and a part content", "entry と content が必要です",
                     at="entry",
                 )  # fmt: skip
+                await self.doorway.refuse(refusal, peer, send, status=400, recorded=False)
+                return
             spooled = Spooled(content.name, content.writer)
             filed = await self.doorway.run(
                 lambda: self.filing.receive(peer.caller, described, spooled)
             )
             await answer_json(send, 202 if filed.waiting else 201, filed.as_json())
-        except UntrustedSignature as refusal:
-            await self._refuse_signature(refusal, content.name if content else "", send)
-        except Malformed as refusal:
-            status = 400 if refusal.at in ("entry", "") else 422
-            await self.doorway.refuse(refusal, peer, send, status=status)
-        except Refusal as refusal:
-            await self.doorway.refuse(refusal, peer, send)
+        except UntrustedSignature as untrusted:
+            await self._refuse_signature(untrusted, content.name if content else "", send)
+        except Malformed as malformed:
+            status = 400 if malformed.at in ("entry", "") else 422
+            await self.doorway.refuse(malformed, peer, send, status=status)
+        except Refusal as other:
+            await self.doorway.refuse(other, peer, send)
         finally:
             await self.doorway.run(form.abort)
 

@@ -61,23 +61,26 @@ class MachineDoor:
         elif method == "GET":
             await self._describe(scope, send, path)
         else:
-            await answer(send, 405, headers=[("Allow", "GET, POST")])
+            await self._turn_away(scope, send, 405)
+
+    async def _turn_away(self, scope: Scope, send: Send, status: int) -> None:
+        """404 or 405, recorded; 403 to machines that we do not know."""
+        peer = self._authenticator.peer(scope["state"]["client"], self._new_id())
+        status = 403 if peer is None else status
+        self._soap.turned_away(scope, peer, status)
+        headers = [("Allow", "GET, POST")] if status == 405 else []
+        await answer(send, status, headers=headers)
 
     async def _describe(self, scope: Scope, send: Send, path: str) -> None:
         """`GET …?wsdl`."""
-        if self._authenticator.peer(scope["state"]["client"], self._new_id()) is None:
-            await answer(send, 403)
-        elif scope["query_string"].lower() != b"wsdl":
-            await answer(send, 404)
+        known = self._authenticator.peer(scope["state"]["client"], self._new_id()) is not None
+        if not known or scope["query_string"].lower() != b"wsdl":
+            await self._turn_away(scope, send, 404)
         else:
             body = self._wsdl(path, f"https://{header(scope, b'host')}{path}")
             await answer(send, 200, body, media="text/xml; charset=UTF-8")
 
     async def _nothing_here(self, scope: Scope, receive: Receive, send: Send) -> None:
         """404, or 405 for methods that only upload paths know; 403 to those we do not know."""
-        if self._authenticator.peer(scope["state"]["client"], self._new_id()) is None:
-            await answer(send, 403)
-        elif scope["method"] in ("GET", "HEAD", "POST"):
-            await answer(send, 404)
-        else:
-            await answer(send, 405, headers=[("Allow", "GET, POST")])
+        known = scope["method"] in ("GET", "HEAD", "POST")
+        await self._turn_away(scope, send, 404 if known else 405)

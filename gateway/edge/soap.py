@@ -67,6 +67,14 @@ class Body:
     charset: str = ""
 
 
+@dataclass(slots=True)
+class _Asked:
+    """What is known of a request by the time its answer is written."""
+
+    message_id: str = ""
+    "Told back as RelatesTo, whatever goes wrong after it was read."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoapDoor:
     """Answers SOAP messages on the machine port."""
@@ -95,24 +103,25 @@ class SoapDoor:
             await answer_early(send, receive, 403)
             return
         start = perf_counter()
+        asked = _Asked()
         try:
-            found = await self._answer(scope, receive, peer)
+            found = await self._answer(scope, receive, peer, asked)
             if found.recorded is not None:
                 await asyncio.wrap_future(found.recorded)
         except Fault as fault:
             self._note(fault, peer.caller)
-            status = await self._send_fault(send, fault, peer, receive)
+            status = await self._send_fault(send, fault, peer, asked, receive)
         except DispatchFault as refused:
             said = await self._recorded_fault(refused)
             self.metrics.refused(said.log)
-            status = await self._send_fault(send, said, peer)
+            status = await self._send_fault(send, said, peer, asked)
         except Refusal:  # the audit store cannot be written: nothing is disclosed (G5)
-            status = await self._send_fault(send, faults.unavailable(), peer)
+            status = await self._send_fault(send, faults.unavailable(), peer, asked)
         except Defect as defect:
-            status = await self._send_fault(send, faults.defect(defect.incident), peer)
+            status = await self._send_fault(send, faults.defect(defect.incident), peer, asked)
         except Exception as error:
             defective = self._defect(error, scope["path"], request)
-            status = await self._send_fault(send, defective, peer)
+            status = await self._send_fault(send, defective, peer, asked)
         else:
             status = await self._send(send, found)
         self.metrics.answered(scope["path"], status, perf_counter() - start)
@@ -126,7 +135,7 @@ class SoapDoor:
             return faults.unavailable()
         return refused.fault
 
-    async def _answer(self, scope: Scope, receive: Receive, peer: Peer) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive, peer: Peer, asked: _Asked) -> Answer:
         """Everything between the first byte and the answer."""
         wait = self.rate.take(peer.caller.certificate)
         if wait:
@@ -138,15 +147,14 @@ class SoapDoor:
             charset=body.charset or None,
             limits=self.limits,
         )
+        asked.message_id = message.message_id
         transaction = self.dispatch.find(scope["path"], message)
         if not transaction.assertion:
             return await self._dispatch(transaction, message, peer.caller, body.content, None)
         try:
             caller, assertion = self.assertions(message, peer)
         except Refusal as refusal:
-            fault = soap.fault_of(refusal)
-            fault.relates_to = message.message_id
-            raise fault from refusal
+            raise soap.fault_of(refusal) from refusal
         return await self._dispatch(transaction, message, caller, body.content, assertion)
 
     async def _body(self, scope: Scope, receive: Receive) -> Body:
@@ -227,6 +235,14 @@ class SoapDoor:
         stranger = self.authenticator.stranger(scope["state"]["client"], self.new_id())
         self._record("HTTP-HOST", stranger, Outcome.MINOR, {"status": 400})
 
+    def turned_away(self, scope: Scope, peer: Peer | None, status: int) -> None:
+        """Record a request for a path or by a method that is not ours (C-04), or by a stranger."""
+        if peer is None:
+            stranger = self.authenticator.stranger(scope["state"]["client"], self.new_id())
+            self._record("TLS", stranger, Outcome.SERIOUS, {"status": status})
+        else:
+            self._record("HTTP-FRAME", peer.caller, Outcome.MINOR, {"status": status})
+
     def _defect(self, error: Exception, path: str, request: str) -> Fault:
         """Something of ours failed outside the Work: the peer hears an incident number."""
         incident = request[:8]
@@ -234,13 +250,14 @@ class SoapDoor:
         return faults.defect(incident)
 
     async def _send_fault(
-        self, send: Send, fault: Fault, peer: Peer, receive: Receive | None = None
+        self, send: Send, fault: Fault, peer: Peer, asked: _Asked, receive: Receive | None = None
     ) -> int:
         """A fault, with the status that this caller's profile wants.
 
         `receive` is given where the body may not have been read to its end.
         """
         status = fault.status_for(peer.sender_fault_status)
+        fault.relates_to = fault.relates_to or asked.message_id
         body = b"" if fault.bare else soap.write_fault(fault, message_id=self.new_id())
         kind = "" if fault.bare else _MEDIA
         if receive is not None and status in (403, 411, 413, 415, 429):

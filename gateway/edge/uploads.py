@@ -100,6 +100,14 @@ class Doorway:
         self._record("LIMIT", peer.caller, Outcome.MINOR, refused.status)
         await answer_early(send, receive, refused.status)
 
+    async def turn_away(
+        self, status: int, code: str, peer: Peer, receive: Receive, send: Send, *, allow: str = ""
+    ) -> None:
+        """A request that is none of this door's, answered by its status alone."""
+        self._record(code, peer.caller, Outcome.MINOR, status)
+        headers = [("Allow", allow)] if allow else []
+        await answer_early(send, receive, status, headers=headers)
+
     async def refuse(
         self, refusal: Refusal, peer: Peer, send: Send, *, status: int = 0, recorded: bool = True
     ) -> None:
@@ -151,7 +159,9 @@ class Uploads:
             elif path.startswith(_RECEIPTS) and method == "GET":
                 await self._get(path.removeprefix(_RECEIPTS), send, peer)
             else:
-                await answer_early(send, receive, 405, headers=[("Allow", _allowed(path))])
+                await self.doorway.turn_away(
+                    405, "HTTP-FRAME", peer, receive, send, allow=_allowed(path)
+                )
         except BodyRefused as refused:
             await self.doorway.refuse_body(refused, peer, receive, send)
         except Refusal as refusal:
@@ -181,7 +191,7 @@ class Uploads:
         if header(scope, b"content-encoding") not in ("", "identity") or kind.startswith(
             ("multipart/", "message/")
         ):
-            await answer_early(send, receive, 415)
+            await self.doorway.turn_away(415, "TYPE", peer, receive, send)
             return
         name = _own_path(scope)
         writer = self.blobs.writer()
@@ -231,7 +241,7 @@ async def read_form(
     coding = header(scope, b"content-encoding")
     is_form = declared_kind.partition(";")[0].strip().lower() == "multipart/form-data"
     if not is_form or coding not in ("", "identity"):
-        await answer_early(send, receive, 415)
+        await doorway.turn_away(415, "TYPE", peer, receive, send)
         return None
     limits = doorway.limits
     reader: FormReader | None = None

@@ -96,9 +96,9 @@ class Filing:
         `Malformed` where the description is no JSON object (400); `UntrustedSignature` carries
         the report of a signature that is missing or does not verify.
         """
-        found = entries.parse(described)
         now = self.clock()
         with self.door.work(EventKind.DOCUMENT_FILED, caller, reading=True) as work:
+            found = entries.parse(described)
             self._judge(work, found, arrival)
             with arrival.reader() as stream:
                 path = Path(stream.name)

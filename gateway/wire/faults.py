@@ -149,7 +149,8 @@ def over_limit() -> Fault:
 
 def unsupported_media() -> Fault:
     """Media type or content encoding that this door does not take."""
-    return Fault(code=_SENDER, reason="media type is not supported", status=415, bare=True)
+    reason = "media type is not supported"
+    return Fault(code=_SENDER, reason=reason, status=415, log="TYPE", bare=True)
 
 
 def too_many_requests(seconds: int) -> Fault:

@@ -93,12 +93,12 @@ def read(
         envelope = xml.parse(content, limits=limits, charset=charset)
     except Refusal as refusal:
         raise fault_of(refusal) from refusal
-    header, body = _parts(envelope)
-    blocks = _blocks(header, limits)
     try:
+        header, body = _parts(envelope)
+        blocks = _blocks(header, limits)
         return _message(envelope, blocks, body, content_type_action, limits, answer, includes)
     except Fault as fault:
-        fault.relates_to = _readable_id(blocks)
+        fault.relates_to = _readable_id(envelope)
         raise
 
 
@@ -259,9 +259,9 @@ def _check_includes(envelope: etree._Element, allowed: frozenset[str]) -> None:
             raise faults.malformed("xop:Include is not allowed here", log="MTOM-REF")
 
 
-def _readable_id(blocks: dict[str, list[etree._Element]]) -> str:
+def _readable_id(envelope: etree._Element) -> str:
     """The MessageID for the fault's RelatesTo, where there is exactly one that can be read."""
-    found = blocks.get(_WSA + "MessageID", [])
+    found = envelope.findall(f"{{*}}Header/{_WSA}MessageID")
     try:
         return _uri_text(found[0], "MessageID") if len(found) == 1 else ""
     except Fault:

@@ -44,6 +44,8 @@ _STRING = etree.XPath("string()")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _UNSAFE = re.compile('[&<>"\x00-\x1f\ufffe\uffff\ud800-\udfff]')
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_PARSER_LIMITS = frozenset({110, 114})
+"libxml2's own limits, name length and depth or size: they are reached before ours are counted."
 _ESCAPES = str.maketrans(
     {
         "&": "&amp;",
@@ -75,6 +77,8 @@ def parse(
     try:
         root = etree.fromstring(content, _parser())
     except etree.XMLSyntaxError as error:
+        if error.code in _PARSER_LIMITS:
+            raise _over("beyond what the parser takes") from error
         raise Malformed("not well-formed XML", "XML として読めません", log="XML-SOAP") from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise _doctype()
