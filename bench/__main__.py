@@ -3,11 +3,13 @@
 import argparse
 import importlib
 import sys
+import time
 
 from bench.figures import Figure, write
+from bench.run import Run, beside
 
-CASES = ("standardization",)
-"Modules of this folder with a `measure()` that yields figures."
+CASES = ("standardization", "start", "xca", "pix")
+"Modules of this folder with a `measure(run)` that yields figures."
 
 
 def main() -> None:
@@ -15,13 +17,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=CASES)
     parser.add_argument("--peer", action="store_true", help="start the Java peer too")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each window of load")
     arguments = parser.parse_args()
+    run = Run(peer=arguments.peer, seconds=arguments.seconds, schemas=beside())
     figures: list[Figure] = []
+    begun = time.perf_counter()
     for name in CASES:
         if arguments.only in (None, name):
             print(f"measuring {name} …", file=sys.stderr)
-            figures.extend(importlib.import_module(f"bench.{name}").measure())
-    sys.exit(0 if write(figures) else 1)
+            figures.extend(importlib.import_module(f"bench.{name}").measure(run))
+    held = write(figures)
+    print(f"{time.perf_counter() - begun:.0f} s", file=sys.stderr)
+    sys.exit(0 if held else 1)
 
 
 if __name__ == "__main__":

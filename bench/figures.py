@@ -16,11 +16,13 @@ class Figure:
     figure: float
     unit: str
     against: str
+    "What it is compared with; `recorded` where that was not measured in this run."
     floor: float
     ratio: float
     goal: str
     "`<= 2.5`, `>= 30`, or empty where it is only printed."
     command: str
+    seed: int = 1
 
     @property
     def held(self) -> bool:
@@ -31,17 +33,20 @@ class Figure:
         return self.ratio <= float(bound) if comparison == "<=" else self.ratio >= float(bound)
 
 
-def write(figures: Iterable[Figure]) -> bool:
+def write(figures: Iterable[Figure], path: Path = LAST) -> bool:
     """Print the table, keep it in `last.json`, and say whether every goal held."""
     rows = [*figures]
-    LAST.write_text(
-        json.dumps([{**asdict(row), "held": row.held} for row in rows], indent=1), "utf-8"
+    path.write_text(
+        json.dumps([{**asdict(row), "held": row.held} for row in rows], indent=1) + "\n", "utf-8"
     )
-    print(f"{'figure':34} {'value':>12} {'unit':18} {'against':28} {'ratio':>8} {'goal':>8}")
+    print(
+        f"{'figure':28} {'value':>10} {'unit':18} {'against':34} {'floor':>10} "
+        f"{'ratio':>8} {'goal':>8}"
+    )
     for row in rows:
         mark = "" if not row.goal else ("held" if row.held else "NOT HELD")
         print(
-            f"{row.name:34} {row.figure:12.2f} {row.unit:18} {row.against:28} "
+            f"{row.name:28} {row.figure:10.2f} {row.unit:18} {row.against:34} {row.floor:10.2f} "
             f"{row.ratio:8.2f} {row.goal:>8} {mark}"
         )
     return all(row.held for row in rows)

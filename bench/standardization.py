@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from bench.figures import Figure
 from bench.population import laboratory_message, population
+from bench.run import Run
 from gateway import standardize
 from gateway.standardize.format import Upload
 from gateway.wire import fhir
@@ -23,7 +24,7 @@ def _cpu(do: Callable[[], object], times: int, windows: int = 5) -> float:
     return statistics.median(found)
 
 
-def measure() -> Iterator[Figure]:
+def measure(run: Run) -> Iterator[Figure]:
     """One row."""
     from hl7apy.parser import parse_message
 

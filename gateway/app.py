@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway.audit import chain
 from gateway.audit.door import Door
+from gateway.audit.events import time_ordered
 from gateway.errors import Malformed
 from gateway.intake import Filing, Intake
 from gateway.members import neighbours
@@ -51,6 +52,11 @@ def now() -> datetime:
 def new_id() -> str:
     """A fresh random UUID (122 random bits, H-03)."""
     return str(uuid.uuid4())
+
+
+def new_request() -> str:
+    """The id of a request: time, then chance, so that an index of them grows at its end."""
+    return time_ordered(now(), new_id())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +216,7 @@ def _serve(
     machines = compose.Machines(
         settings=settings, door=door, table=transactions(), schemas=_schemas(settings),
         inline_reads=gateway.database.kind == "sqlite", clock=now, day=gateway.day, new_id=new_id,
+        new_request=new_request,
     )  # fmt: skip
     machines.know(read_neighbours(settings, gateway.policy))
     intake = Intake(door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id)

@@ -1,8 +1,9 @@
 """The one audit writer: it commits the events of all waiting readings together (G5).
 
-A reading costs no fsync of its own: its event waits here for the commit that is under way, goes
-into the next one with all others that came meanwhile, and its Future is done after that commit.
-Where the audit store cannot be written the Future fails, and nothing is disclosed.
+A reading costs no fsync of its own: its event joins the batch that is open, and the Future of that
+batch, one for all of it, is done after its commit. Where readings come side by side, the writer
+lets a batch grow for a moment before it commits it; a reading that comes alone never waits for
+company. Where the audit store cannot be written the Future fails, and nothing is disclosed.
 """
 
 import logging
@@ -18,7 +19,20 @@ from gateway.store.database import Database
 
 logger = logging.getLogger(__name__)
 _MOST = 500
-_Waiting = tuple[Callable[[], EventRow], "Future[None]"]
+_LINGER = 0.004
+"Seconds for which a batch may grow, where the one before held more than one event."
+_ENOUGH = 64
+"Events after which a batch does not wait any longer."
+
+
+class _Batch:
+    """Events that become durable together."""
+
+    __slots__ = ("events", "future")
+
+    def __init__(self) -> None:
+        self.events: list[Callable[[], EventRow]] = []
+        self.future: Future[None] = Future()
 
 
 class AuditWriter:
@@ -26,14 +40,18 @@ class AuditWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._guard = threading.Lock()
+        self._open: _Batch | None = None
+        self._enough = threading.Event()
         self.committed = 0
         "Events committed since the start, for the metrics."
 
     def start(self) -> None:
         """Start the thread; harmless when it runs."""
         if self._thread is None:
+            self._enough.clear()
             self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
             self._thread.start()
 
@@ -46,50 +64,49 @@ class AuditWriter:
         """Commit what waits, then end the thread."""
         if self._thread is not None:
             self._queue.put(None)
+            self._enough.set()
             self._thread.join()
             self._thread = None
 
     def hand(self, make: Callable[[], EventRow]) -> "Future[None]":
-        """Queue one event; the Future is done once it is durable."""
-        future: Future[None] = Future()
-        self._queue.put((make, future))
-        return future
+        """Add one event to the open batch; the batch's Future is done once it is durable."""
+        with self._guard:
+            batch = self._open
+            if batch is None:
+                batch = self._open = _Batch()
+                self._queue.put(batch)
+            batch.events.append(make)
+            count = len(batch.events)
+            if count >= _MOST:
+                self._open = None
+        if count == _ENOUGH:
+            self._enough.set()
+        return batch.future
 
     def _run(self) -> None:
-        """Take all that waits, commit it at once, tell everybody, begin again."""
-        while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            batch = [first]
-            ending = False
-            while len(batch) < _MOST:
-                try:
-                    waiting = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if waiting is None:
-                    ending = True
-                    break
-                batch.append(waiting)
+        """Take a batch, let it grow if there is company, commit it, tell everybody."""
+        company = False
+        while (batch := self._queue.get()) is not None:
+            if company and self._enough.wait(_LINGER):
+                self._enough.clear()
+            with self._guard:
+                if self._open is batch:
+                    self._open = None
+            company = len(batch.events) > 1
             self._commit(batch)
-            if ending:
-                return
 
-    def _commit(self, batch: list[_Waiting]) -> None:
-        """One transaction for the batch; every Future hears how it ended."""
+    def _commit(self, batch: _Batch) -> None:
+        """One transaction for the batch; its Future hears how it ended."""
         try:
-            made = [make() for make, _ in batch]
+            made = [make() for make in batch.events]
             with self._database.writing() as db:
                 rows.insert_events(db, made)
         except Exception as error:
             logger.error("audit store cannot be written: %s", type(error).__name__)
-            for _, future in batch:
-                refusal = Busy("cannot record this now", "記録できないため、応答できません",
-                               rule="G5", log="AUDIT-STOP")  # fmt: skip
-                refusal.__cause__ = error
-                future.set_exception(refusal)
+            refusal = Busy("cannot record this now", "記録できないため、応答できません",
+                           rule="G5", log="AUDIT-STOP")  # fmt: skip
+            refusal.__cause__ = error
+            batch.future.set_exception(refusal)
             return
-        self.committed += len(batch)
-        for _, future in batch:
-            future.set_result(None)
+        self.committed += len(batch.events)
+        batch.future.set_result(None)

@@ -49,6 +49,7 @@ class Machines:
     day: Callable[[datetime], date]
     "The day of a moment where the network is."
     new_id: Callable[[], str]
+    new_request: Callable[[], str]
     waiting: Bell = field(default_factory=Bell)
     "Rung where an upload waits to be worked through."
     metrics: Metrics = field(default_factory=Metrics)
@@ -120,6 +121,7 @@ class Machines:
             rate=self.rate,
             limits=Limits.of(settings.limits),
             new_id=self.new_id,
+            new_request=self.new_request,
             pool=self.pool,
             inline_reads=self.inline_reads,
         )

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NoReturn
 
@@ -28,6 +28,7 @@ from gateway.edge.answers import (
     read_body,
 )
 from gateway.edge.authn import Authenticator, Peer
+from gateway.edge.durable import Durable
 from gateway.edge.limits import Rate
 from gateway.edge.metrics import Metrics
 from gateway.errors import Malformed, Refusal
@@ -88,13 +89,16 @@ class SoapDoor:
     rate: Rate
     limits: Limits
     new_id: Callable[[], str]
+    new_request: Callable[[], str]
+    "Ids of requests, in the order of time: they are an index of the audit trail."
     pool: Executor
     inline_reads: bool
     "Short reads run on the event loop: on SQLite that costs less than a thread hop."
+    durable: Durable = field(default_factory=Durable)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one POST."""
-        request = self.new_id()
+        request = self.new_request()
         client = scope["state"]["client"]
         peer = self.authenticator.peer(client, request)
         if peer is None:
@@ -106,8 +110,7 @@ class SoapDoor:
         asked = _Asked()
         try:
             found = await self._answer(scope, receive, peer, asked)
-            if found.recorded is not None:
-                await asyncio.wrap_future(found.recorded)
+            await self.durable.wait(found.recorded)
         except Fault as fault:
             self._note(fault, peer.caller)
             status = await self._send_fault(send, fault, peer, asked, receive)
@@ -129,8 +132,7 @@ class SoapDoor:
     async def _recorded_fault(self, refused: DispatchFault) -> Fault:
         """A refusal's fault once it is durable; where it cannot be, "busy" instead (G5)."""
         try:
-            if refused.recorded is not None:
-                await asyncio.wrap_future(refused.recorded)
+            await self.durable.wait(refused.recorded)
         except Refusal:
             return faults.unavailable()
         return refused.fault
@@ -232,20 +234,20 @@ class SoapDoor:
 
     def refuse_host(self, scope: Scope) -> None:
         """Record that somebody asked for a host that is not ours (C-03)."""
-        stranger = self.authenticator.stranger(scope["state"]["client"], self.new_id())
+        stranger = self.authenticator.stranger(scope["state"]["client"], self.new_request())
         self._record("HTTP-HOST", stranger, Outcome.MINOR, {"status": 400})
 
     def turned_away(self, scope: Scope, peer: Peer | None, status: int) -> None:
         """Record a request for a path or by a method that is not ours (C-04), or by a stranger."""
         if peer is None:
-            stranger = self.authenticator.stranger(scope["state"]["client"], self.new_id())
+            stranger = self.authenticator.stranger(scope["state"]["client"], self.new_request())
             self._record("TLS", stranger, Outcome.SERIOUS, {"status": status})
         else:
             self._record("HTTP-FRAME", peer.caller, Outcome.MINOR, {"status": status})
 
     def _defect(self, error: Exception, path: str, request: str) -> Fault:
         """Something of ours failed outside the Work: the peer hears an incident number."""
-        incident = request[:8]
+        incident = request[-8:]
         logger.error("incident %s at %s: %s", incident, path, type(error).__name__)
         return faults.defect(incident)
 

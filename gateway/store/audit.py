@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import starmap
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, Table, Text, func, insert, select
+from sqlalchemy import Column, Connection, Integer, Table, Text, func, select
 
 from gateway.model.identifiers import PatientId
+from gateway.store.database import commits_in_order
 from gateway.store.metadata import METADATA
 
 EVENT = Table(
@@ -39,6 +42,11 @@ _COLUMNS = (
     EVENT.c.id, EVENT.c.key, EVENT.c.at, EVENT.c.kind, EVENT.c.outcome, EVENT.c.request,
     EVENT.c.facility, EVENT.c.content,
 )  # fmt: skip
+_NEWER = (
+    "SELECT id, key, at, kind, outcome, request, facility, content FROM audit_event "
+    "WHERE id > (SELECT coalesce(max(event), 0) FROM audit_seal) ORDER BY id LIMIT ?"
+)
+"Where ids are given in the order of commits, whatever is newer than the last link is unsealed."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,29 +87,46 @@ class Seal:
     hash: str
 
 
+_AT_ONCE = 64
+"Rows in one statement; each number of rows is a statement of its own, prepared once."
+
+
 def insert_events(db: Connection, rows: Sequence[EventRow]) -> None:
-    """Insert events and whom they concern."""
-    db.execute(
-        insert(EVENT),
-        [
-            {
-                "key": row.key, "at": row.at, "kind": row.kind, "outcome": row.outcome,
-                "request": row.request, "facility": row.facility, "content": row.content,
-            }
-            for row in rows
-        ],
-    )  # fmt: skip
-    concerned = [
-        {"domain": patient.domain, "value": patient.value, "event": row.key}
-        for row in rows
-        for patient in row.patients
+    """Insert events and whom they concern: a few statements, however many events."""
+    values: list[tuple[object, ...]] = [
+        (r.key, r.at, r.kind, r.outcome, r.request, r.facility, r.content) for r in rows
     ]
-    if concerned:
-        db.execute(insert(PATIENT), concerned)
+    _insert(db, EVENT, values)
+    _insert(db, PATIENT, [(p.domain, p.value, row.key) for row in rows for p in row.patients])
+
+
+def _insert(db: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows of a table, its `id` left to the database.
+
+    One execution holds many rows, because the driver gives the interpreter away, and waits to get
+    it back, for each one.
+    """
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        statement = _values(db.dialect.name, table.name, len(some))
+        flat = [value for row in some for value in row]
+        db.connection.driver_connection.execute(statement, flat)  # type: ignore[union-attr]
+
+
+@cache
+def _values(dialect: str, name: str, count: int) -> str:
+    """The INSERT of so many rows; every name in it is a constant of this module."""
+    columns = [column.name for column in METADATA.tables[name].columns if column.name != "id"]
+    mark = "?" if dialect == "sqlite" else "%s"
+    row = f"({', '.join([mark] * len(columns))})"
+    return f"INSERT INTO {name} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"  # noqa: S608
 
 
 def select_unsealed(db: Connection, limit: int) -> list[StoredEvent]:
     """Events that are committed and not yet in the chain, in the order of their ids."""
+    if commits_in_order(db):
+        rows = db.connection.driver_connection.execute(_NEWER, (limit,))  # type: ignore[union-attr]
+        return list(starmap(StoredEvent, rows))
     statement = (
         select(*_COLUMNS)
         .outerjoin(SEAL, SEAL.c.event == EVENT.c.id)
@@ -136,10 +161,7 @@ def select_seal(db: Connection, sequence: int) -> Seal | None:
 
 def insert_seals(db: Connection, seals: Sequence[Seal]) -> None:
     """Append links."""
-    db.execute(
-        insert(SEAL),
-        [{"sequence": s.sequence, "event": s.event, "hash": s.hash} for s in seals],
-    )
+    _insert(db, SEAL, [(s.sequence, s.event, s.hash) for s in seals])
 
 
 def select_chain(db: Connection, batch: int = 5000) -> Iterator[tuple[Seal, StoredEvent | None]]:

@@ -172,6 +172,15 @@ def sole_sealer(connection: Connection) -> bool:
     return bool(taken.scalar_one())
 
 
+def commits_in_order(connection: Connection) -> bool:
+    """Whether rows are numbered in the order in which they are committed.
+
+    On SQLite a writing transaction is alone; on PostgreSQL a number is drawn before the commit, so
+    that a smaller one may be seen later.
+    """
+    return connection.dialect.name == "sqlite"
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """What every SQLite connection needs (`STYLE.md` section 9)."""
     for statement in (

@@ -1,0 +1,28 @@
+"""How one run of the bench is done: sizes, seconds, and what is beside the checkout."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.server import REPOSITORY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run."""
+
+    small: int = 10_000
+    large: int = 1_000_000
+    seconds: float = 5.0
+    "Of each window."
+    rounds: int = 3
+    document: int = 1024**3
+    "Bytes of the large document."
+    peer: bool = False
+    folder: Path | None = None
+    schemas: Path | None = None
+
+
+def beside() -> Path | None:
+    """The published schemas, where they lie beside the checkout."""
+    found = REPOSITORY.parent / "shared" / "ihe" / "schema"
+    return found if found.is_dir() else None
