@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from starlette.routing import Route
-
 from gateway.audit.door import Door
 from gateway.dispatch import Dispatch
 from gateway.edge.assertions import Assertions
@@ -127,11 +125,7 @@ class Machines:
         )
         return MachineDoor(
             soap=soap,
-            routes=[
-                Route("/uploads", uploads),
-                Route("/uploads/{path:path}", uploads),
-                Route("/documents", documents),
-            ],
+            others={"/uploads": uploads, "/uploads/": uploads, "/documents": documents},
             names=settings.http.names,
             authenticator=self.authenticator,
             wsdl=wsdl,

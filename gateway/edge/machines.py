@@ -3,9 +3,7 @@
 SOAP endpoints are found in a table before any router looks, because every query passes here.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
-
-from starlette.routing import Route, Router
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from gateway.edge.answers import Receive, Scope, Send, answer, header
 from gateway.edge.authn import Authenticator
@@ -32,7 +30,7 @@ class MachineDoor:
         self,
         *,
         soap: SoapDoor,
-        routes: Iterable[Route],
+        others: Mapping[str, Endpoint],
         names: Collection[str],
         authenticator: Authenticator,
         wsdl: Callable[[str, str], bytes],
@@ -44,9 +42,7 @@ class MachineDoor:
         self._wsdl = wsdl
         self._new_id = new_id
         self._paths = frozenset(SOAP_PATHS)
-        self._router = Router(
-            routes=list(routes), redirect_slashes=False, default=self._nothing_here
-        )
+        self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -55,7 +51,7 @@ class MachineDoor:
             self._soap.refuse_host(scope)
             await answer(send, 400, headers=[("Connection", "close")])
         elif path not in self._paths:
-            await self._router(scope, receive, send)
+            await self._other(path)(scope, receive, send)
         elif method == "POST":
             await self._soap(scope, receive, send)
         elif method == "GET":
@@ -79,6 +75,11 @@ class MachineDoor:
         else:
             body = self._wsdl(path, f"https://{header(scope, b'host')}{path}")
             await answer(send, 200, body, media="text/xml; charset=UTF-8")
+
+    def _other(self, path: str) -> Endpoint:
+        """What answers a path; a key that ends in a slash stands for everything below it."""
+        first, slash, _ = path[1:].partition("/")
+        return self._others.get(f"/{first}{slash}", self._nothing_here)
 
     async def _nothing_here(self, scope: Scope, receive: Receive, send: Send) -> None:
         """404, or 405 for methods that only upload paths know; 403 to those we do not know."""

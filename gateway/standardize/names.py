@@ -52,5 +52,6 @@ def safe_identifier(text: str) -> str:
 
 def _refusal(reason: str) -> Malformed:
     return Malformed(
-        f"unsafe name: {reason}", "名前が安全な相対パスではありません", at="path", rule="E-06"
-    )
+        f"unsafe name: {reason}", "名前が安全な相対パスではありません", at="path", rule="E-06",
+        log="PATH",
+    )  # fmt: skip

@@ -48,6 +48,7 @@ def recognise(upload: Upload) -> Format:
 def read(upload: Upload, *, format: Format | None = None) -> Batch:
     """Read an upload by its format; raises a Refusal where the file as a whole is refused."""
     refuse_harmful(upload.content)
+    ssmix2.check_place(upload)
     return (format or recognise(upload)).read(upload)
 
 

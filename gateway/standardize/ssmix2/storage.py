@@ -24,6 +24,7 @@ _NAME = re.compile(
     r"(?P<patient>[^_/]{1,64})_(?P<day>[0-9]{8}|-)_(?P<data_type>[A-Z]{3}(?:-[0-9][0-9])?)"
     r"_(?P<order>[^_/]{1,22})_(?P<issued>[0-9]{8,17})_(?P<department>[^_/]*)_(?P<flag>[012])"
 )
+_DAY = re.compile(r"[0-9]{8}|-")
 NO_ORDER = "999999999999999"
 "Order number of data types that have no orders."
 
@@ -114,6 +115,26 @@ def check_folders(path: str, name: StoredName) -> None:
                 at="path",
                 rule="E-08",
             )
+
+
+def check_place(upload: Upload) -> None:
+    """Refuse a file in a data type folder that the specification does not have (PATH-23).
+
+    Only where the folders above it are those of a storage; any other tree is free in its names.
+    """
+    folders = upload.path.split("/")[:-1]
+    if not upload.in_tree or len(folders) < 5:
+        return
+    first, second, patient, day, data_type = folders[-5:]
+    is_storage = (first, second) == (patient[:3], patient[3:6]) and _DAY.fullmatch(day)
+    if is_storage and data_type not in MESSAGES:
+        raise Invalid(
+            "the data type of the folder is not known",
+            "フォルダのデータ種別が不明です",
+            at="path",
+            rule="E-06",
+            log="PATH",
+        )
 
 
 def is_stored(upload: Upload) -> bool:
