@@ -99,13 +99,14 @@ class Filing:
         now = self.clock()
         with self.door.work(EventKind.DOCUMENT_FILED, caller, reading=True) as work:
             found = entries.parse(described)
-            self._judge(work, found, arrival)
+            entry = self._judge(work, found, arrival)
             with arrival.reader() as stream:
                 path = Path(stream.name)
                 report, active = self.verify(path, at=now, received=now)
             work.trail.detail["verdict"] = report.indication.value
             if report.signed and report.indication is Indication.INVALID:
                 raise _untrusted(report)
+            documents.judge(work, entry, report)
         blob = arrival.commit()
         if blob.sha256 != report.file_sha256:
             raise Invalid("the bytes changed", "内容が変わりました", at="content", rule="J-06")
@@ -114,7 +115,7 @@ class Filing:
             return self._set_aside(caller, found, received, report, active)
         return self._file(caller, found, received, blob, report, active)
 
-    def _judge(self, work: Work, found: dict[str, Any], arrival: Arrival) -> None:
+    def _judge(self, work: Work, found: dict[str, Any], arrival: Arrival) -> DocumentEntry:
         """Sender, description, name and kind: before anything is kept."""
         facility = entries.facility_of(found, work.caller.facility)
         staging.require_sender(work, facility, Source.OTHER)
@@ -134,6 +135,7 @@ class Filing:
                 _require(_is_json(stream.read()))
             else:
                 _require(False)
+        return described
 
     def _file(
         self,

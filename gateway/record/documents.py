@@ -96,6 +96,13 @@ def file_blob(
     return entry
 
 
+def judge(work: Work, entry: DocumentEntry, report: SignatureReport) -> None:
+    """Refuse, before a byte is kept, a foreign chart (G-01) or a due signature that is missing."""
+    _require_owner(work, entry)
+    if report.passed or not report.signed:
+        _require_due(work, entry, report)
+
+
 def new_unique_id(work: Work) -> str:
     """A fresh document unique id, for a document that came without one."""
     return entries.new_unique_id(work)
@@ -140,6 +147,11 @@ def _require_signature(
     elif blob.sha256 != report.file_sha256:
         raise Invalid("the report is about other bytes", "検証結果と内容が異なります",
                       at="content", rule="J-06", log="DOCSIG")  # fmt: skip
+    _require_due(work, entry, report)
+
+
+def _require_due(work: Work, entry: DocumentEntry, report: SignatureReport) -> None:
+    """Refuse a kind of document that needs a signature it does not have (SIG-05)."""
     rule = work.policy.signature
     kind = "referral" if entry.type_code.code in _REFERRALS else entry.category.value
     wanted = rule.required.get(kind)

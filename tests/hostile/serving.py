@@ -48,5 +48,5 @@ if __name__ == "__main__":
     _log, _folder = Path(sys.argv[1]), Path(sys.argv[2])
     _log.touch()
     watch(_log, _folder)
-    sys.argv[1:] = ["serve", "--config", str(_folder / "gateway.toml")]
+    sys.argv[1:] = ["serve", "--json", "--config", str(_folder / "gateway.toml")]
     main()
