@@ -1,10 +1,11 @@
-"""`gateway patient enrol|link|unlink|merge|show`: shared patient ids and their links."""
+"""`gateway patient …`: shared patient ids, their links, and what is seen of a patient."""
 
 from pathlib import Path
 
 import click
 
 from gateway.cli.common import configured, emit, speaking
+from gateway.cli.view import show, why
 
 
 @click.group("patient")
@@ -111,3 +112,25 @@ def merge(survivor: str, subsumed: str, *, config: Path, as_json: bool) -> None:
         for person in changed:
             staging.promote(work, person)
     emit({"survivor": survivor, "subsumed": subsumed}, as_json=as_json, text=lambda: ["merged"])
+
+
+@patient.command("unmerge")
+@click.argument("survivor", metavar="DOMAIN/VALUE")
+@click.argument("subsumed", metavar="DOMAIN/VALUE")
+@configured
+def unmerge(survivor: str, subsumed: str, *, config: Path, as_json: bool) -> None:
+    """統合を取り消します。Give a merged chart id back to its own patient (FN-405)."""
+    from gateway.cli import opened
+    from gateway.identity import crossref
+    from gateway.model.audit import EventKind
+    from gateway.record import staging
+
+    with speaking(), opened.work(config, EventKind.MERGE) as (_, work):
+        changed = crossref.unmerge(work, opened.patient_id(survivor), opened.patient_id(subsumed))
+        for person in changed:
+            staging.promote(work, person)
+    emit({"survivor": survivor, "subsumed": subsumed}, as_json=as_json, text=lambda: ["unmerged"])
+
+
+patient.add_command(show)
+patient.add_command(why)

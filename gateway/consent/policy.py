@@ -103,7 +103,7 @@ def _decide_member(policy: NetworkPolicy, request: Request, standing: Standing) 
     caller = request.caller
     if caller.purpose not in policy.purposes:
         return Denial("ACC-11", "the purpose is not one of this network")
-    rights = MODELS[policy.access.model](policy.access, caller, request.purpose)
+    rights = rights_of(policy, caller, request.purpose)
     if isinstance(rights, Denial):
         return rights
     if not standing.participates:
@@ -135,12 +135,7 @@ def _decide_neighbour(
         return Denial("XCA-03", "no agreement with this community")
     if caller.purpose not in policy.purposes:
         return Denial("ACC-11", "the purpose is not one of this network")
-    access = policy.access
-    rights: frozenset[Category] | Denial = access.neighbours
-    if caller.facility_type is not FacilityType.OTHER or access.model not in _NEIGHBOURLY:
-        rights = MODELS[access.model](access, caller, request.purpose)
-    elif caller.role not in access.positions:
-        rights = Denial("ACC-04", "no rights for this position")
+    rights = rights_of(policy, caller, request.purpose)
     if isinstance(rights, Denial):
         return rights
     if not standing.participates:
@@ -148,7 +143,7 @@ def _decide_neighbour(
     groups = groups_of(policy.exclusion, caller.facility_type)
     if not standing.groups.isdisjoint(groups):
         return Denial("EXC-02", "the patient excludes this type of facility")
-    allowed = rights & access.neighbours & caller.categories & policy.categories
+    allowed = rights & policy.access.neighbours & caller.categories & policy.categories
     return Permit(
         person=request.person,
         purpose=request.purpose,
@@ -175,6 +170,19 @@ def _decide_operator(
         categories=_NOTHING,
         patient=request.patient,
     )
+
+
+def rights_of(
+    policy: NetworkPolicy, caller: Caller, purpose: Purpose
+) -> frozenset[Category] | Denial:
+    """What the access model gives this caller, before consent and exclusions (ACC-04)."""
+    access = policy.access
+    abroad = caller.kind is CallerKind.NEIGHBOUR and caller.facility_type is FacilityType.OTHER
+    if not abroad or access.model not in _NEIGHBOURLY:
+        return MODELS[access.model](access, caller, purpose)
+    if caller.role not in access.positions:
+        return Denial("ACC-04", "no rights for this position")
+    return access.neighbours
 
 
 def groups_of(exclusion: ExclusionPolicy, kind: FacilityType) -> frozenset[ExclusionGroup]:

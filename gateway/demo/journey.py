@@ -173,6 +173,8 @@ class Journey:
         require(answer.values(_QUERY_CODE) == ["OK"], f"query: {answer.values(_QUERY_CODE)}")
         require(self._newcomer.clinic in found, "the clinic's chart id is missing")
         require(moved > 0, "no staged item moved")
+        viewed = command("patient", "show", self._shared, "--as", "doctor-a", *self._config)
+        require(len(viewed["items"]) >= moved, f"{len(viewed['items'])} items in the view")
         return f"shared id issued, 3 charts linked, {moved} items moved; ITI-45 resolves"
 
     # --- step 4 ---
@@ -316,6 +318,8 @@ class Journey:
             "--form", "withdrawal-form", *self._config,
         )  # fmt: skip
         require(not self._found(), "documents are still found")
+        viewed = command("patient", "show", self._shared, "--as", "doctor-a", *self._config)
+        require(not viewed["items"] and not viewed["documents"], "the view is not empty")
         answer = self._pix()
         require(answer.values(_QUERY_CODE) == ["NF"], f"query: {answer.values(_QUERY_CODE)}")
         require(receipt["documents"] > 0 and receipt["items"] > 0, "the receipt counts nothing")

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.consent import ledger, policy
+from gateway.consent import explain, ledger, policy
 from gateway.consent.policy import Request
-from gateway.errors import UnknownDomain, UnknownPatient
+from gateway.errors import NotPermitted, UnknownDomain, UnknownPatient
 from gateway.identity import crossref, domains, matching
 from gateway.model.audit import Outcome
-from gateway.model.caller import CallerKind
+from gateway.model.caller import Caller, CallerKind
 from gateway.model.category import Category
 from gateway.model.consent import Denial, Permit, Purpose
 from gateway.model.document import (
@@ -217,19 +217,35 @@ def view(work: Work, patient: PatientId) -> Viewed:
     )
 
 
-def permit_for(work: Work, purpose: Purpose, patient: PatientId) -> Permit | Denial:
-    """The decision about one patient, for `gateway patient why`; raises `UnknownPatient`."""
-    return _decide(work, purpose, crossref.person_of(work, patient), patient)
+def why(
+    work: Work, caller: Caller, purpose: Purpose, patient: PatientId
+) -> tuple[explain.Step, ...]:
+    """Why another caller sees what it sees of one patient; discloses nothing of the record.
+
+    For the secretariat's help desk (ACC-12). Raises `NotPermitted` for others, `UnknownPatient`.
+    """
+    if work.caller.kind is not CallerKind.OPERATOR:
+        raise NotPermitted("only the secretariat asks why", "事務局のみが照会できます",
+                           rule="ACC-12", log="AUTHZ-DENY")  # fmt: skip
+    work.trail.patients.add(patient)
+    person = crossref.person_of(work, patient)
+    request = _request(work, caller, purpose, person, patient)
+    return explain.explain(work.policy, request, ledger.standing(work, person))
+
+
+def _request(
+    work: Work, caller: Caller, purpose: Purpose, person: PersonId, patient: PatientId
+) -> Request:
+    owns = patient.domain in caller.domains
+    related = owns or (bool(caller.domains) and crossref.has_chart(work, person, caller.domains))
+    return Request(
+        caller=caller, purpose=purpose, person=person, patient=patient, owns=owns, related=related
+    )
 
 
 def _decide(work: Work, purpose: Purpose, person: PersonId, patient: PatientId) -> Permit | Denial:
     """Ask the policy, and name in the trail the rule that decided (ACC-02)."""
-    caller = work.caller
-    owns = patient.domain in caller.domains
-    related = owns or (bool(caller.domains) and crossref.has_chart(work, person, caller.domains))
-    request = Request(
-        caller=caller, purpose=purpose, person=person, patient=patient, owns=owns, related=related
-    )
+    request = _request(work, work.caller, purpose, person, patient)
     decision = policy.decide(work.policy, request, ledger.standing(work, person))
     work.trail.rule = decision.rule
     if isinstance(decision, Denial):
