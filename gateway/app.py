@@ -18,7 +18,7 @@ from gateway.audit import chain
 from gateway.audit.door import Door
 from gateway.audit.events import time_ordered
 from gateway.errors import Malformed
-from gateway.intake import Filing, Intake
+from gateway.intake import Filing, Intake, tidy
 from gateway.members import neighbours
 from gateway.members.neighbours import Neighbour, NeighbourError
 from gateway.model import network
@@ -31,14 +31,14 @@ from gateway.model.periods import ZONES
 from gateway.record import removal
 from gateway.settings import Settings, SettingsError
 from gateway.store import replay
-from gateway.store.blobs import Blobs, blobs_from_url
+from gateway.store.blobs import RESERVE, Blobs, blobs_from_url
 from gateway.store.database import Database, SchemaError
+from gateway.store.serving import sole_server
 from gateway.store.work import Community
 from gateway.transaction import Table, index
 from gateway.wire.schemas import Schemas
 
 logger = logging.getLogger(__name__)
-_LEAST_FREE = 64 * 1024 * 1024
 _WORST_SKEW = timedelta(seconds=60)
 _REPLAY = timedelta(days=1)
 _OLD_TEMPORARY = timedelta(minutes=15)
@@ -185,34 +185,41 @@ def serve(
         except OSError as error:
             raise SettingsError(f"[http] port {port}: {error.strerror}: name another") from error
     ports = server.ports(sockets)
-    blobs_from_url(settings.blobs.url).sweep_temp()
 
     def say_ready() -> None:
         ready(f"https://{http.names[0]}:{ports['machines']}", ports)
 
+    count = workers or http.workers
+
     def run(told: Callable[[], None]) -> None:
         with open_gateway(settings) as gateway:
-            _serve(gateway, sockets, told)
+            _serve(gateway, sockets, told, alone=count <= 1)
 
-    count = workers or http.workers
-    if count > 1:
-        return processes.supervise(count, run, say_ready)
-    run(say_ready)
+    with sole_server(settings.blobs.url):
+        blobs_from_url(settings.blobs.url).sweep_temp()
+        if count > 1:
+            return processes.supervise(count, run, say_ready)
+        run(say_ready)
     return 0
 
 
 def _serve(
-    gateway: Gateway, sockets: Mapping[str, socket.socket], ready: Callable[[], None]
+    gateway: Gateway,
+    sockets: Mapping[str, socket.socket],
+    ready: Callable[[], None],
+    *,
+    alone: bool,
 ) -> None:
-    """One process: its doors and its jobs."""
+    """One process: its doors and its jobs; `alone` where no other process takes anything in."""
     from gateway.edge import compose, server, tls
-    from gateway.edge.jobs import every, until_empty
+    from gateway.edge.jobs import every, once, until_empty
     from gateway.edge.operator import OperatorDoor
     from gateway.edge.people import PeopleDoor
     from gateway.edge.readiness import Readiness
     from gateway.edge.sandbox import Sandbox
 
     settings, door = gateway.settings, gateway.door
+    begun = now() if alone else now() - _OLD_TEMPORARY
     machines = compose.Machines(
         settings=settings, door=door, table=transactions(), schemas=_schemas(settings),
         inline_reads=gateway.database.kind == "sqlite", clock=now, day=gateway.day, new_id=new_id,
@@ -242,6 +249,9 @@ def _serve(
         every(60.0, "temporary files", lambda: gateway.blobs.sweep_temp(now() - _OLD_TEMPORARY),
               pool),
         every(60.0, "removal", lambda: _sweep(gateway), pool),
+        once("unreferenced bytes", lambda: _tidy(gateway, begun), pool),
+        every(3600.0, "unreferenced bytes", lambda: _tidy(gateway, now() - _OLD_TEMPORARY), pool,
+              last=False),
         every(60.0, "verification", lambda: _examine_again(gateway, filing), pool),
         every(3600.0, "replay memory", lambda: _forget(gateway), pool),
     ]  # fmt: skip
@@ -318,6 +328,11 @@ def _sweep(gateway: Gateway) -> None:
             removal.sweep(work)
 
 
+def _tidy(gateway: Gateway, before: datetime) -> None:
+    """Remove bytes that were kept for an upload whose receipt never came to be."""
+    tidy.unreferenced(gateway.door, gateway.blobs, lambda: gateway.job("removal"), before)
+
+
 def _examine_again(gateway: Gateway, filing: Filing) -> None:
     """Verify again what could not be established (RD-23)."""
     job = gateway.job("verification")
@@ -336,7 +351,6 @@ def _checks(gateway: Gateway) -> dict[str, Callable[[], bool]]:
     from gateway.edge import tls
 
     settings = gateway.settings
-    blobs = settings.blobs.url.removeprefix("file://")
 
     def database() -> bool:
         with gateway.database.reading() as db:
@@ -348,7 +362,9 @@ def _checks(gateway: Gateway) -> dict[str, Callable[[], bool]]:
         return gateway.door.is_open
 
     def disk() -> bool:
-        return shutil.disk_usage(blobs).free > _LEAST_FREE
+        folders = [] if gateway.database.folder is None else [gateway.database.folder]
+        free = min(shutil.disk_usage(one).free for one in (*folders, settings.audit.checkpoints))
+        return free > RESERVE and gateway.blobs.has_room()
 
     def clock() -> bool:
         with gateway.database.reading() as db:

@@ -12,9 +12,11 @@ import json
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 from sqlalchemy import Connection
@@ -29,6 +31,7 @@ GENESIS = "0" * 64
 _BATCH = 2000
 _FILE = "checkpoints.jsonl"
 _KEY = "checkpoint.key"
+_LONGEST_LINE = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,21 +121,40 @@ def checkpoint(db: Connection, folder: Path, at: datetime) -> Seal | None:
     body = {"sequence": head.sequence, "hash": head.hash, "at": write_moment(at)}
     line = {**body, "mac": _mac(_key(folder), body)}
     path = folder / _FILE
-    with path.open("a", encoding="ascii") as stream:
-        stream.write(json.dumps(line) + "\n")
+    with path.open("a+b") as stream:
+        _cut_torn(stream)
+        stream.write(json.dumps(line).encode("ascii") + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
     return head
+
+
+def _cut_torn(stream: BinaryIO) -> None:
+    """Drop a last line that was not written to its end: the disk was full, or the power went."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - _LONGEST_LINE))
+    torn = stream.read().rpartition(b"\n")[2]
+    if torn:
+        stream.truncate(size - len(torn))
 
 
 def make_key(folder: Path) -> None:
     """Make the folder and its key (0600), once, when an installation is made."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / _KEY
-    if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if path.exists():
+        return
+    draft = folder / f"{_KEY}.{secrets.token_hex(8)}"
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
         with os.fdopen(handle, "w", encoding="ascii") as stream:
             stream.write(secrets.token_hex(32))
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileExistsError):  # of two that make it at once, the first one's stands
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()
 
 
 def _key(folder: Path) -> bytes:
@@ -156,7 +178,8 @@ def _verify_checkpoints(db: Connection, folder: Path, result: Verification) -> V
     if not path.exists():
         return result
     key = _key(folder)
-    for line in path.read_text("ascii", "replace").splitlines():
+    # What stands behind the last line end was not written to its end: no checkpoint yet.
+    for line in path.read_text("ascii", "replace").rpartition("\n")[0].splitlines():
         try:
             body = json.loads(line)
             mac = str(body.pop("mac"))

@@ -22,6 +22,7 @@ from gateway.audit.chain import Verification
 from gateway.audit.events import row_of
 from gateway.audit.writer import AuditWriter
 from gateway.errors import (
+    Busy,
     NotOwner,
     NotPermitted,
     Refusal,
@@ -29,7 +30,8 @@ from gateway.errors import (
     UntrustedSignature,
 )
 from gateway.model.audit import Event, EventKind, Outcome
-from gateway.model.caller import Caller
+from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
+from gateway.model.category import FacilityType
 from gateway.model.network import NetworkPolicy
 from gateway.store import audit as rows
 from gateway.store.blobs import Blobs
@@ -70,7 +72,7 @@ class Door:
         self.community = community
         self._clock = clock
         self._new_id = new_id
-        self._writer = AuditWriter(database)
+        self._writer = AuditWriter(database, self._stopped)
         self._snapshots: dict[Any, tuple[float, Any]] = {}
         self._guard = threading.Lock()
         self._floods: dict[tuple[str, str], tuple[float, int]] = {}
@@ -85,8 +87,8 @@ class Door:
 
     @property
     def is_open(self) -> bool:
-        """Whether the audit writer runs."""
-        return self._writer.is_running
+        """Whether the audit writer runs, and what it was handed last is durable."""
+        return self._writer.is_recording
 
     @contextmanager
     def work(self, kind: EventKind, caller: Caller, *, reading: bool = False) -> Iterator[Work]:
@@ -111,6 +113,10 @@ class Door:
                 opened = work = self._new_work(db, caller)
                 yield work
                 rows.insert_events(db, [self._row(_finished(kind, work))])
+        except Busy as busy:
+            if opened is not None:  # what cannot be written now need not be waited for once more
+                self._hand(self._refused(kind, opened, busy))
+            raise
         except Refusal as refusal:
             if opened is not None:
                 self._write(self._refused(kind, opened, refusal))
@@ -154,7 +160,8 @@ class Door:
             return value
         with self._database.reading() as db:
             value = load(db)
-        self._snapshots[load] = (now, value)
+        if max_age:
+            self._snapshots[load] = (now, value)
         return value
 
     def forget_snapshots(self) -> None:
@@ -218,6 +225,20 @@ class Door:
     def _write(self, event: Event) -> None:
         with self._database.writing() as db:
             rows.insert_events(db, [self._row(event)])
+
+    def _stopped(self, lost: int) -> rows.EventRow:
+        """The event of an audit store that can be written again (G5, AUDIT-STOP)."""
+        caller = Caller(
+            network=self.policy.network, kind=CallerKind.JOB, facility="gateway",
+            facility_type=FacilityType.OTHER, subject="audit", role="", purpose="OPERATIONS",
+            assurance=LevelOfAssurance.LOCAL, request=self._new_id(),
+        )  # fmt: skip
+        return self._row(
+            Event(
+                kind=EventKind.SECURITY_ALERT, outcome=Outcome.MAJOR, at=self._clock(),
+                caller=caller, code="AUDIT-STOP", rule="G5", detail={"unrecorded": lost},
+            )
+        )  # fmt: skip
 
     def _refused(self, kind: EventKind, work: Work, refusal: Refusal) -> Event:
         trail = work.trail

@@ -3,7 +3,8 @@
 A reading costs no fsync of its own: its event joins the batch that is open, and the Future of that
 batch, one for all of it, is done after its commit. Where readings come side by side, the writer
 lets a batch grow for a moment before it commits it; a reading that comes alone never waits for
-company. Where the audit store cannot be written the Future fails, and nothing is disclosed.
+company. Where the audit store cannot be written the Future fails, and nothing is disclosed; the
+writer then tries again every second, and first writes how much could not be recorded.
 """
 
 import logging
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 _MOST = 500
 _LINGER = 0.004
 "Seconds for which a batch may grow, where the one before held more than one event."
+_AGAIN = 1.0
+"Seconds between two attempts to write, after one that failed."
 _ENOUGH = 64
 "Events after which a batch does not wait any longer."
 
@@ -38,8 +41,11 @@ class _Batch:
 class AuditWriter:
     """A thread with a queue; `hand` never blocks."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, stopped: Callable[[int], EventRow]) -> None:
+        """`stopped` makes the event that says how many events could not be recorded."""
         self._database = database
+        self._stopped = stopped
+        self._lost = 0
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
@@ -59,6 +65,11 @@ class AuditWriter:
     def is_running(self) -> bool:
         """Whether the thread is there."""
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether what was handed in last could be written."""
+        return self.is_running and not self._lost
 
     def stop(self) -> None:
         """Commit what waits, then end the thread."""
@@ -86,7 +97,7 @@ class AuditWriter:
     def _run(self) -> None:
         """Take a batch, let it grow if there is company, commit it, tell everybody."""
         company = False
-        while (batch := self._queue.get()) is not None:
+        while (batch := self._next()) is not None:
             if company and self._enough.wait(_LINGER):
                 self._enough.clear()
             with self._guard:
@@ -95,18 +106,30 @@ class AuditWriter:
             company = len(batch.events) > 1
             self._commit(batch)
 
+    def _next(self) -> _Batch | None:
+        """The next batch; an empty one where the store failed before and nothing has come since."""
+        try:
+            return self._queue.get(timeout=_AGAIN if self._lost else None)
+        except queue.Empty:
+            return _Batch()
+
     def _commit(self, batch: _Batch) -> None:
         """One transaction for the batch; its Future hears how it ended."""
         try:
             made = [make() for make in batch.events]
+            if self._lost:
+                made.insert(0, self._stopped(self._lost))
             with self._database.writing() as db:
                 rows.insert_events(db, made)
         except Exception as error:
-            logger.error("audit store cannot be written: %s", type(error).__name__)
+            self._lost += len(batch.events)
+            if batch.events:
+                logger.error("audit store cannot be written: %s", type(error).__name__)
             refusal = Busy("cannot record this now", "記録できないため、応答できません",
                            rule="G5", log="AUDIT-STOP")  # fmt: skip
             refusal.__cause__ = error
             batch.future.set_exception(refusal)
             return
-        self.committed += len(batch.events)
+        self.committed += len(made)
+        self._lost = 0
         batch.future.set_result(None)

@@ -36,6 +36,8 @@ class Documents:
             await self._post(scope, receive, send, peer)
         except BodyRefused as refused:
             await self.doorway.refuse_body(refused, peer, receive, send)
+        except Refusal as refusal:
+            await self.doorway.refuse_unread(refusal, peer, receive, send)
         except Exception as error:
             await self.doorway.fail(error, scope, send)
 

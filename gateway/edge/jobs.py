@@ -14,20 +14,37 @@ _PAUSE = 0.5
 Job = Callable[[asyncio.Event], Coroutine[None, None, None]]
 
 
-def every(seconds: float, name: str, do: Callable[[], object], pool: Executor) -> Job:
-    """A job that runs `do` on a worker thread every `seconds`, and once more at the stop."""
+def every(
+    seconds: float, name: str, do: Callable[[], object], pool: Executor, *, last: bool = True
+) -> Job:
+    """A job that runs `do` on a worker thread every `seconds`, and `last` once more at the stop."""
 
     async def run(stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), seconds)
-            try:
-                await loop.run_in_executor(pool, do)
-            except Exception as error:
-                logger.error("job %s failed: %s", name, type(error).__name__)
+            if last or not stopping.is_set():
+                try:
+                    await loop.run_in_executor(pool, do)
+                except Exception as error:
+                    logger.error("job %s failed: %s", name, type(error).__name__)
             if stopping.is_set():
                 return
+
+    return run
+
+
+def once(name: str, do: Callable[[], object], pool: Executor) -> Job:
+    """A job that runs `do` on a worker thread as soon as the doors are open."""
+
+    async def run(stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(pool, do)
+        except Exception as error:
+            logger.error("job %s failed: %s", name, type(error).__name__)
+        await stopping.wait()
 
     return run
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote_to_bytes
 
+import orjson
+
 from gateway.audit.door import Defect, Door
 from gateway.edge.answers import (
     BodyRefused,
@@ -108,6 +110,16 @@ class Doorway:
         headers = [("Allow", allow)] if allow else []
         await answer_early(send, receive, status, headers=headers)
 
+    async def refuse_unread(
+        self, refusal: Refusal, peer: Peer, receive: Receive, send: Send
+    ) -> None:
+        """A refusal before the body was read to its end, as where the disk is full (R-06)."""
+        status = STATUS[type(refusal)]
+        self._record(refusal.log or "TYPE", peer.caller, Outcome.MINOR, status)
+        body = b"" if status in (403, 404) else orjson.dumps(told(refusal))
+        kind = "application/json" if body else ""
+        await answer_early(send, receive, status, body, media=kind, headers=headers_of(status))
+
     async def refuse(
         self, refusal: Refusal, peer: Peer, send: Send, *, status: int = 0, recorded: bool = True
     ) -> None:
@@ -165,7 +177,7 @@ class Uploads:
         except BodyRefused as refused:
             await self.doorway.refuse_body(refused, peer, receive, send)
         except Refusal as refusal:
-            await self.doorway.refuse(refusal, peer, send, recorded=False)
+            await self.doorway.refuse_unread(refusal, peer, receive, send)
         except Exception as error:
             await self.doorway.fail(error, scope, send)
 
@@ -244,16 +256,15 @@ async def read_form(
         await doorway.turn_away(415, "TYPE", peer, receive, send)
         return None
     limits = doorway.limits
-    reader: FormReader | None = None
     try:
         length = declared_length(scope)
         reader = FormReader(declared_kind, open_file=blobs.writer, file_bytes=limits.file_bytes)
-        await pump(receive, reader.feed, doorway.pool, limits.upload_bytes, length)
-        return reader.close()
-    except BodyRefused:
-        if reader is not None:
+        try:
+            await pump(receive, reader.feed, doorway.pool, limits.upload_bytes, length)
+            return reader.close()
+        except BaseException:  # a stop that has waited long enough cancels what still comes in
             reader.form.abort()
-        raise
+            raise
     except OverLimit as refusal:
         await doorway.refuse(refusal, peer, send, status=413, recorded=False)
     except Malformed as refusal:

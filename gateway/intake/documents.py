@@ -151,7 +151,7 @@ class Filing:
         try:
             with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
                 receipt = self._received(work, found, received)
-                entry = self._read(work, found, caller.facility)
+                entry = self._read(work, found, caller.facility, covered)
                 entry = documents.file_blob(work, entry, covered, report)
                 file = receipt.files[0][0]
                 reexamine.filed(work, file, received.path, entry.source_patient)
@@ -206,8 +206,9 @@ class Filing:
                 if not report.passed:
                     raise _untrusted(report)
                 stored = Blob(sha256=waited.sha256, sha1="", size=0)
-                entry = self._read(work, waited.entry, waited.facility)
-                documents.file_blob(work, entry, self._covered(stored, report), report)
+                covered = self._covered(stored, report)
+                entry = self._read(work, waited.entry, waited.facility, covered)
+                documents.file_blob(work, entry, covered, report)
                 reexamine.settle(work, waited)
         except Refusal as refusal:
             with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
@@ -218,9 +219,9 @@ class Filing:
         facility = entries.facility_of(found, work.caller.facility)
         return staging.receive(work, facility=facility, source=Source.OTHER, files=[file])
 
-    def _read(self, work: Work, found: dict[str, Any], caller: str) -> DocumentEntry:
+    def _read(self, work: Work, found: dict[str, Any], caller: str, covered: Blob) -> DocumentEntry:
         facility = facilities.find(work, entries.facility_of(found, caller))
-        return entries.read(work, found, facility)
+        return entries.read(work, found, facility, covered.sha256)
 
     def _covered(self, blob: Blob, report: SignatureReport) -> Blob:
         """The blob of the covered bytes: the file itself, or what its signature covers of it."""

@@ -90,8 +90,11 @@ def chart_of(found: dict[str, Any]) -> PatientId:
         raise _wrong("patient") from error
 
 
-def read(work: Work, found: dict[str, Any], facility: Facility) -> DocumentEntry:
-    """The entry that the JSON describes; raises `Invalid` naming the field, never a value."""
+def read(work: Work, found: dict[str, Any], facility: Facility, sha256: str = "") -> DocumentEntry:
+    """The entry that the JSON describes; raises `Invalid` naming the field, never a value.
+
+    `sha256` is of the bytes that are filed, where they are known already.
+    """
     for key in sorted(found.keys() - _KEYS):
         raise Invalid("unknown field", "不明な項目です", at=_text_or(key), rule="G-11")
     chart = chart_of(found)
@@ -100,7 +103,7 @@ def read(work: Work, found: dict[str, Any], facility: Facility) -> DocumentEntry
         raise _wrong("author")
     return DocumentEntry(
         entry_uuid=f"urn:uuid:{work.new_id()}",
-        unique_id=_unique_id(work, found),
+        unique_id=_unique_id(found, chart, sha256),
         repository=work.community.repository,
         home=work.community.home,
         patient=chart,
@@ -125,10 +128,11 @@ def read(work: Work, found: dict[str, Any], facility: Facility) -> DocumentEntry
     )
 
 
-def _unique_id(work: Work, found: dict[str, Any]) -> str:
+def _unique_id(found: dict[str, Any], chart: PatientId, sha256: str) -> str:
     text = _text(found, "unique_id")
     if not text:
-        return documents.new_unique_id(work)
+        told = json.dumps(found, sort_keys=True)
+        return documents.derived_unique_id(chart.domain, chart.value, told, sha256)
     try:
         return Oid(text)
     except Malformed as error:

@@ -197,6 +197,10 @@ class Intake:
             with self.door.work(EventKind.INTAKE, caller) as work:
                 staging.set_aside(work, file.id, (_LOST,))
             return
+        except OSError:  # one that cannot be read now must not hold up the queue (O-05)
+            with self.door.work(EventKind.INTAKE, caller) as work:
+                staging.failed(work, file.id, _DEFECT)
+            return
         try:
             with self.door.work(EventKind.INTAKE, caller) as work:
                 self._work_through(work, file, content)

@@ -18,7 +18,7 @@ from gateway.model.signature import Indication, SignatureReport
 from gateway.record import entries, provision
 from gateway.store.blobs import Blob
 from gateway.store.record import documents as rows
-from gateway.store.record import lock_blobs
+from gateway.store.record import lock_blobs, lock_unique
 from gateway.store.work import Work
 
 _REFERRALS = frozenset({"57133-1", "57170-3"})
@@ -47,6 +47,7 @@ def file_blob(
     if entry.category is Category.DIRECT_DOCUMENT:
         raise Invalid("a directly sent document is never shared", "送受信文書は共有できません",
                       at="category", rule="XCA-05")  # fmt: skip
+    lock_unique(work.db, entry.unique_id)
     known = rows.select_unique(work.db, entry.unique_id)
     if known is not None:
         if known.sha256 != blob.sha256 or (known.domain, known.value) != (
@@ -103,9 +104,9 @@ def judge(work: Work, entry: DocumentEntry, report: SignatureReport) -> None:
         _require_due(work, entry, report)
 
 
-def new_unique_id(work: Work) -> str:
-    """A fresh document unique id, for a document that came without one."""
-    return entries.new_unique_id(work)
+def derived_unique_id(*of: str) -> str:
+    """The document unique id of a document that came without one (FN-804)."""
+    return entries.derived_unique_id(*of)
 
 
 def _require_owner(work: Work, entry: DocumentEntry) -> None:

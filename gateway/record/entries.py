@@ -4,6 +4,7 @@ Codes of made documents: LOINC for what it is, v3 RoleCode for where it comes fr
 code for content that its media type describes (ITI TF-3: 4.2.3.2).
 """
 
+import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -53,6 +54,15 @@ _PLAIN = ("title", "mime_type", "language", "author", "author_institution", "has
 def new_unique_id(work: Work) -> str:
     """A document unique id: an OID under the UUID arc, random (H-03)."""
     return f"2.25.{uuid.UUID(work.new_id()).int}"
+
+
+def derived_unique_id(*of: str) -> str:
+    """The unique id of a document that came without one, made of what it says and of its bytes.
+
+    So a sender who heard no answer may send it again, and it is one document (FN-804).
+    """
+    digest = hashlib.sha256("\0".join(of).encode()).digest()
+    return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
 
 
 def made_entry(

@@ -6,6 +6,7 @@ nothing refers to them any more (`sweep`).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -119,6 +120,23 @@ def let_go(work: Work, digests: Iterable[str], removed: Removed) -> None:
 def any_loose(db: Connection) -> bool:
     """Whether bytes wait to be removed; for the audit door's snapshot."""
     return bool(document_rows.select_removals(db, 1))
+
+
+def loose(db: Connection, digests: Sequence[str]) -> list[str]:
+    """Those of the blobs that nothing refers to; for the audit door's snapshot."""
+    return document_rows.select_unreferenced(db, digests)
+
+
+def remove(work: Work, digests: Sequence[str], before: datetime) -> int:
+    """Remove the bytes of these blobs where still nothing refers to them; how many went.
+
+    Bytes that came again since that moment stay: their receipt is being made.
+    """
+    lock_blobs(work.db, removing=True)
+    left = document_rows.select_unreferenced(work.db, digests)
+    gone = sum(work.blobs.delete(digest, before=before) for digest in left)
+    work.trail.detail["blobs_removed"] = gone
+    return gone
 
 
 def sweep(work: Work, limit: int = 1000) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway.consent import ledger
-from gateway.errors import Invalid, Malformed, NotFound, NotPermitted, UnknownDomain
+from gateway.errors import Busy, Invalid, Malformed, NotFound, NotPermitted, UnknownDomain
 from gateway.identity import crossref, domains, matching
 from gateway.members import facilities
 from gateway.members.facilities import Members, State
@@ -93,8 +93,9 @@ def receive(work: Work, *, facility: str, source: Source, files: Sequence[Receiv
         try:
             work.blobs.path(file.sha256)
         except Damaged as error:
-            raise Invalid("the bytes are not here: send the file again", "再送してください",
-                          at="file") from error  # fmt: skip
+            # Gone between being placed and being named: a sweep, or a disk that forgets.
+            raise Busy("the bytes are not here: send the file again", "再送してください",
+                       at="file") from error  # fmt: skip
     identity = work.new_id()
     kept = [
         FileRow(

@@ -5,6 +5,7 @@ same folder (0600, M-04), hashed on the way, fsynced, renamed into place, and th
 only then has `put` returned. `Blobs` is the port; `Folder` keeps them on a local disk.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -24,6 +25,10 @@ from gateway.settings import SettingsError
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1024 * 1024
 _TEMPORARY = "temporary"
+_TIDIED = "tidied"
+RESERVE = 64 * 1024 * 1024
+"""Room that documents leave on their disk. What else lies there, above all the database with the
+audit trail, can go on for a while, so that a full disk refuses uploads and not questions (R-06)."""
 
 
 class Damaged(Exception):
@@ -101,14 +106,23 @@ class Blobs(Protocol):
     def verify(self, sha256: str) -> bool:
         """Whether the stored bytes are there and have their hash; constant memory."""
 
-    def delete(self, sha256: str) -> bool:
-        """Remove the bytes for good; False where there were none."""
+    def delete(self, sha256: str, *, before: datetime | None = None) -> bool:
+        """Remove the bytes for good; False where there were none, or none placed before that."""
 
     def each(self) -> Iterator[str]:
         """The hash of every blob, for the daily scrub."""
 
     def sweep_temp(self, before: datetime | None = None) -> int:
         """Remove temporary files last written before that moment, or all of them (M-04)."""
+
+    def untidied(self, before: datetime) -> Iterator[str]:
+        """The hash of every blob placed before that moment and after the last `tidied`."""
+
+    def tidied(self, before: datetime) -> None:
+        """Remember that every blob placed before that moment was looked at."""
+
+    def has_room(self) -> bool:
+        """Whether documents can be taken."""
 
 
 def blobs_from_url(url: str) -> "Folder":
@@ -206,11 +220,13 @@ class Folder(Blobs):
         except (Damaged, OSError):
             return False
 
-    def delete(self, sha256: str) -> bool:
+    def delete(self, sha256: str, *, before: datetime | None = None) -> bool:
         """Remove the bytes for good, and make that durable."""
         file = self._file(sha256)
         with _durable("a deletion"):
             try:
+                if before is not None and file.stat().st_ctime >= before.timestamp():
+                    return False
                 file.unlink()
             except FileNotFoundError:
                 return False
@@ -234,6 +250,29 @@ class Folder(Blobs):
                     swept += 1
         return swept
 
+    def untidied(self, before: datetime) -> Iterator[str]:
+        """The hash of every blob placed in that time; a file's ctime is when it was placed."""
+        try:
+            after = (self.root / _TIDIED).stat().st_mtime
+        except FileNotFoundError:
+            after = 0.0
+        for sha256 in self.each():
+            with suppress(FileNotFoundError):
+                if after <= self._file(sha256).stat().st_ctime < before.timestamp():
+                    yield sha256
+
+    def tidied(self, before: datetime) -> None:
+        """Remember that every blob placed before that moment was looked at."""
+        with _durable("a mark"):
+            mark = self.root / _TIDIED
+            mark.touch(mode=0o600)
+            os.utime(mark, (before.timestamp(), before.timestamp()))
+
+    def has_room(self) -> bool:
+        """Whether there is more than the reserve."""
+        found = os.statvfs(self.root)
+        return found.f_bavail * found.f_frsize > RESERVE
+
     def _file(self, sha256: str) -> Path:
         """Where a blob lies; a name that is no digest never touches the disk (G7)."""
         if not _SHA256.fullmatch(sha256):
@@ -242,9 +281,15 @@ class Folder(Blobs):
 
     def _spool(self) -> tuple[Path, BinaryIO]:
         """A fresh temporary file that nobody else can read."""
+        self._require_room()
         file = self._temporary / secrets.token_hex(16)
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         return file, os.fdopen(handle, "wb")
+
+    def _require_room(self) -> None:
+        """Refuse what would eat into the reserve."""
+        if not self.has_room():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _place(self, file: Path, sha256: str) -> None:
         """Rename an fsynced file into place; also over an older copy, which heals it."""
@@ -278,6 +323,8 @@ class FolderWriter(BlobWriter):
         self._size += len(chunk)
         try:
             with _durable("a document"):
+                if self._size // _CHUNK != (self._size - len(chunk)) // _CHUNK:
+                    self._folder._require_room()
                 self._stream.write(chunk)
         except Busy:
             self.abort()

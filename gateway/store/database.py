@@ -2,7 +2,8 @@
 
 SQLite runs in WAL with `synchronous=FULL`; a writing transaction begins IMMEDIATE, so that it never
 fails half-way for a lock. Reads run in AUTOCOMMIT on a connection that each thread keeps. What
-differs between the two databases is a named function here and nowhere else.
+differs between the two databases is a named function here and nowhere else. A database that is
+away, locked, full or not writable is `Busy`: the same message may come again (R-05, R-06).
 """
 
 import threading
@@ -11,16 +12,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError
+import psycopg
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, QueuePool
 
+from gateway.errors import Busy
 from gateway.settings import SettingsError
 
 Kind = Literal["sqlite", "postgresql"]
 _SCHEMA = Path(__file__).parent / "schema"
 _SEAL_LOCK = 0x5EA1
 _MIGRATION_LOCK = 0x5C8E
+_CONNECT_SECONDS = 5
+_SQLITE_PASSING = frozenset({5, 6, 8, 9, 10, 13, 14})
+"BUSY, LOCKED, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN: the disk or a neighbour, not us."
+_POSTGRESQL_PASSING = ("08", "53", "57", "58", "40", "55P03", "25006")
+"Connection, resources, operator, system, serialization; lock not available, read-only."
 
 
 class SchemaError(Exception):
@@ -43,6 +52,9 @@ class Database:
         self._holding: list[Connection] = []
         self._guard = threading.Lock()
         self._queue = threading.Lock()
+        self._patience = busy_seconds
+        self._generation = 0
+        "Counts the times the database went away; connections of an older one are not used."
         if self.kind == "sqlite":
             arguments: dict[str, Any] = {
                 "connect_args": {
@@ -54,8 +66,10 @@ class Database:
             event.listen(self._engine, "connect", _prepare_sqlite)
         else:
             self._engine = create_engine(
-                parsed, poolclass=QueuePool, pool_size=pool, max_overflow=pool, pool_pre_ping=True
-            )
+                parsed, poolclass=QueuePool, pool_size=pool, max_overflow=pool, pool_pre_ping=True,
+                pool_timeout=_CONNECT_SECONDS, connect_args={"connect_timeout": _CONNECT_SECONDS},
+            )  # fmt: skip
+        event.listen(self._engine, "handle_error", self._judge)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer: Connection | None = None
 
@@ -64,43 +78,101 @@ class Database:
         """The engine, for migrations and comparisons of the schema."""
         return self._engine
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the database's file lies; None where the database is a server."""
+        name = self._engine.url.database
+        return Path(name).parent if self.kind == "sqlite" and name else None
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction: commits at the end, rolls back on any exception."""
         if self.kind == "postgresql":
-            with self._engine.begin() as connection:
+            connection = self._connected(self._engine)
+            with connection, connection.begin():
                 yield connection
             return
         # SQLite has one writer at a time: waiting here is fair and costs no busy loop.
-        with self._queue:
-            if self._writer is None:
-                self._writer = self._reading.connect()
-            connection = self._writer
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
+        if not self._queue.acquire(timeout=self._patience):
+            raise _away()
+        try:
+            with self._alone() as connection:
                 yield connection
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
+        finally:
+            self._queue.release()
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        """SQLite's one writing transaction; what cannot end it in order starts afresh (R-06)."""
+        if self._writer is None:
+            self._writer = self._reading.connect()
+        connection = self._writer
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except BaseException:
+            self._drop_writer()
+            raise
+        try:
+            yield connection
+        except BaseException:
             try:
-                connection.exec_driver_sql("COMMIT")
-            except BaseException:
-                # A failed commit is a failed request (R-06); the connection starts afresh.
-                connection.invalidate()
-                connection.close()
-                self._writer = None
-                raise
+                connection.exec_driver_sql("ROLLBACK")
+            except (Busy, DBAPIError):  # a full disk has rolled back already
+                self._drop_writer()
+            raise
+        try:
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            self._drop_writer()  # a failed commit is a failed request
+            raise
+
+    def _drop_writer(self) -> None:
+        """Close SQLite's writing connection; what it had not committed is gone with it."""
+        connection, self._writer = self._writer, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Hand out the thread's own connection; each statement sees what is committed by then."""
-        connection: Connection | None = getattr(self._held, "connection", None)
-        if connection is None or connection.closed or connection.invalidated:
-            connection = self._reading.connect()
-            self._held.connection = connection
-            with self._guard:
-                self._holding.append(connection)
+        held: tuple[int, Connection] | None = getattr(self._held, "connection", None)
+        if held is not None:
+            generation, connection = held
+            fresh = generation == self._generation
+            if fresh and not connection.closed and not connection.invalidated:
+                yield connection
+                return
+            self._forget(connection)
+        connection = self._connected(self._reading)
+        self._held.connection = (self._generation, connection)
+        with self._guard:
+            self._holding.append(connection)
         yield connection
+
+    def _connected(self, engine: Engine) -> Connection:
+        """A connection; `Busy` where all are in use for too long."""
+        try:
+            return engine.connect()
+        except PoolTimeout as error:
+            raise _away() from error
+
+    def _forget(self, connection: Connection) -> None:
+        """Close a held connection for good."""
+        with self._guard:
+            if connection in self._holding:
+                self._holding.remove(connection)
+        connection.invalidate()
+        connection.close()
+
+    def _judge(self, context: ExceptionContext) -> None:
+        """Turn what passes by itself into `Busy`; everything else stays a defect of ours."""
+        if context.is_pre_ping:
+            return
+        if context.is_disconnect:
+            self._generation += 1
+        if context.is_disconnect or _is_passing(context.original_exception):
+            raise _away() from context.original_exception
 
     def close(self) -> None:
         """Close every connection; the database may be opened again."""
@@ -155,6 +227,26 @@ class Database:
         if found and found not in known:
             raise SchemaError(f"schema {found} is newer than this program: install the newer one")
         return found
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether the database may take the same statement later."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_PASSING
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return True  # no server answered
+    state = getattr(error, "sqlstate", None) or ""
+    return state.startswith(_POSTGRESQL_PASSING)
+
+
+def _away() -> Busy:
+    return Busy(
+        "the database cannot be used now: try again",
+        "データベースを使用できません。再試行してください",
+        rule="R-05",
+        log="AUDIT-STOP",
+    )
 
 
 def newest_revision() -> str:

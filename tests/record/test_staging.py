@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from gateway.errors import Invalid, NotFound, NotPermitted
+from gateway.errors import Busy, Invalid, NotFound, NotPermitted
 from gateway.members import facilities
 from gateway.members.facilities import ContractKind
 from gateway.model.batch import Batch, Finding, Severity
@@ -264,6 +264,6 @@ def test_a_file_that_always_fails_is_set_aside_after_five_tries(house: House) ->
 
 def test_bytes_that_are_not_here_are_not_acknowledged(house: House) -> None:
     lost = ReceivedFile(path="x", sha256="0" * 64, size=1)
-    for files in ([lost], []):
-        with pytest.raises(Invalid), house.work("hospital-a") as work:
+    for files, kind in (([lost], Busy), ([], Invalid)):
+        with pytest.raises(kind), house.work("hospital-a") as work:
             staging.receive(work, facility="hospital-a", source=Source.EMR, files=files)

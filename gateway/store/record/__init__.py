@@ -157,8 +157,16 @@ REMOVAL = Table(
 )
 
 _BLOB_LOCK = 0xB10B
+_UNIQUE_LOCK = 0x01D
 _LOCK_ALONE = text("SELECT pg_advisory_xact_lock(:key)")
+_LOCK_UNIQUE = text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))")
 _LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(:key)")
+
+
+def lock_unique(db: Connection, unique_id: str) -> None:
+    """Let the same document sent twice at once come one after the other (FN-804)."""
+    if db.dialect.name == "postgresql":
+        db.execute(_LOCK_UNIQUE, {"space": _UNIQUE_LOCK, "name": unique_id})
 
 
 def lock_blobs(db: Connection, *, removing: bool) -> None:

@@ -243,6 +243,17 @@ def is_referenced(db: Connection, digest: str) -> bool:
     return any(row[0] for row in db.execute(counted))
 
 
+def select_unreferenced(db: Connection, digests: Sequence[str]) -> list[str]:
+    """Those of these blobs that nothing refers to."""
+    referred: set[str] = set()
+    for start in range(0, len(digests), _CHUNK):
+        part = digests[start : start + _CHUNK]
+        for table in (FILE, DOCUMENT, HELD_DOCUMENT):
+            found = db.execute(select(table.c.sha256).where(table.c.sha256.in_(part)).distinct())
+            referred.update(row[0] for row in found)
+    return [digest for digest in digests if digest not in referred]
+
+
 def select_unconsented(db: Connection, participants: Iterable[PersonId]) -> dict[str, int]:
     """Person to number of shared documents, for persons who do not take part (AUD-05)."""
     counted = db.execute(
