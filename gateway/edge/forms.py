@@ -90,7 +90,10 @@ class FormReader:
             "on_part_end": self._on_part_end,
             "on_end": self._on_end,
         }
-        self._parser = MultipartParser(boundary.encode(), callbacks)  # type: ignore[arg-type]
+        self._parser = MultipartParser(
+            boundary.encode(), callbacks,  # type: ignore[arg-type]
+            max_header_count=_HEADERS + 1, max_header_size=_HEADER_BYTES + 1,
+        )  # fmt: skip
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""

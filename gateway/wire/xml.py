@@ -93,6 +93,7 @@ def _parser() -> etree.XMLParser:
     parser: etree.XMLParser | None = getattr(_LOCAL, "parser", None)
     if parser is None:
         parser = etree.XMLParser(
+            encoding="utf-8",  # never guessed: UTF-16 without its mark would pass every check here
             resolve_entities=False,
             no_network=True,
             huge_tree=False,
