@@ -16,8 +16,11 @@ from gateway.cli.common import configured, emit, progress, speaking, table
     required=True,
     type=click.Choice(["emr", "accounting", "dispensing", "care", "lab", "other"]),
 )
+@click.option("--patient", default="", help="Chart id, for files that carry none. カルテID。")
 @configured
-def intake(path: Path, *, facility: str, source: str, config: Path, as_json: bool) -> None:
+def intake(
+    path: Path, *, facility: str, source: str, patient: str, config: Path, as_json: bool
+) -> None:
     """ファイルを受け入れます。Take in a file, a folder or an archive, and work it through."""
     from gateway import app, settings
     from gateway.cli import opened
@@ -25,7 +28,7 @@ def intake(path: Path, *, facility: str, source: str, config: Path, as_json: boo
 
     with speaking(), app.open_gateway(settings.load(config)) as gateway:
         kind = opened.word(Source, source, "source")
-        receipt = take_in(gateway, path, facility=facility, source=kind)
+        receipt = take_in(gateway, path, facility=facility, source=kind, patient=patient)
     emit(
         receipt,
         as_json=as_json,
@@ -45,7 +48,9 @@ def intake(path: Path, *, facility: str, source: str, config: Path, as_json: boo
     )
 
 
-def take_in(gateway: "Gateway", path: Path, *, facility: str, source: "Source") -> dict[str, Any]:
+def take_in(
+    gateway: "Gateway", path: Path, *, facility: str, source: "Source", patient: str = ""
+) -> dict[str, Any]:
     """Receive a path and work it through; the receipt as `GET /uploads/<receipt>` shows it."""
     from gateway.app import new_id
     from gateway.intake import Intake, OnDisk
@@ -56,7 +61,9 @@ def take_in(gateway: "Gateway", path: Path, *, facility: str, source: "Source") 
     work = Intake(
         door=gateway.door, blobs=gateway.blobs, limits=gateway.settings.limits, new_id=new_id
     )
-    receipt = work.receive(gateway.operator(), arrivals, facility=facility, source=source)
+    receipt = work.receive(
+        gateway.operator(), arrivals, facility=facility, source=source, patient=patient
+    )
     with gateway.door.work(EventKind.JOB, gateway.job("intake"), reading=True) as opened:
         waiting = [
             file

@@ -193,7 +193,8 @@ class Uploads:
                 raise Invalid("send one or more parts named file", "file が必要です", at="file")
             facility = form.text("facility") or peer.caller.facility
             spooled = [Spooled(part.name, part.writer, "/" in part.name) for part in files]
-            await self._accept(spooled, facility, source, send, peer)
+            patient = form.text("patient")
+            await self._accept(spooled, facility, source, send, peer, patient=patient)
         finally:
             await self.doorway.run(form.abort)
 
@@ -221,12 +222,21 @@ class Uploads:
             writer.abort()
 
     async def _accept(
-        self, spooled: list[Spooled], facility: str, source: Source, send: Send, peer: Peer
+        self,
+        spooled: list[Spooled],
+        facility: str,
+        source: Source,
+        send: Send,
+        peer: Peer,
+        *,
+        patient: str = "",
     ) -> None:
         """202 once bytes and receipt are durable."""
         try:
             receipt = await self.doorway.run(
-                lambda: self.intake.receive(peer.caller, spooled, facility=facility, source=source)
+                lambda: self.intake.receive(
+                    peer.caller, spooled, facility=facility, source=source, patient=patient
+                )
             )
         except Refusal as refusal:
             await self.doorway.refuse(refusal, peer, send)

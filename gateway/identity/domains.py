@@ -49,6 +49,14 @@ def require(work: Work, patient: PatientId) -> DomainRow:
     return row
 
 
+def chart_domain(work: Work, facility: str) -> Oid | None:
+    """The one chart id domain of a facility, by which a file's bare patient numbers are meant."""
+    owned = [
+        row.oid for row in every(work.db).values() if row.kind == CHART and row.facility == facility
+    ]
+    return owned[0] if len(owned) == 1 else None
+
+
 def undeclared(work: Work, asked: tuple[Oid, ...]) -> tuple[int, ...]:
     """Positions, from 1, of the domains among those asked that are not declared (DOM-03)."""
     return tuple(

@@ -25,7 +25,7 @@ from gateway.model.caller import Caller
 from gateway.model.category import Source
 from gateway.model.document import DocumentEntry
 from gateway.model.signature import Indication, SignatureReport
-from gateway.record import documents, reexamine, staging
+from gateway.record import documents, reexamine, senders, staging
 from gateway.record.reexamine import WaitingDocument
 from gateway.record.staging import ReceivedFile
 from gateway.standardize.findings import refused
@@ -118,7 +118,7 @@ class Filing:
     def _judge(self, work: Work, found: dict[str, Any], arrival: Arrival) -> DocumentEntry:
         """Sender, description, name and kind: before anything is kept."""
         facility = entries.facility_of(found, work.caller.facility)
-        staging.require_sender(work, facility, Source.OTHER)
+        senders.require(work, facility, Source.OTHER)
         described = entries.read(work, found, facilities.find(work, facility))
         work.trail.patients.add(described.source_patient)
         safe_path(arrival.path)

@@ -20,8 +20,7 @@ from gateway.model.audit import EventKind
 from gateway.model.batch import Finding, Severity
 from gateway.model.caller import Caller
 from gateway.model.category import Source
-from gateway.model.identifiers import Oid
-from gateway.record import reexamine, staging
+from gateway.record import reexamine, senders, staging
 from gateway.record.staging import ReceivedFile
 from gateway.settings import LimitSettings
 from gateway.standardize import archive
@@ -100,9 +99,17 @@ class Intake:
     new_id: Callable[[], str]
 
     def receive(
-        self, caller: Caller, arrivals: Sequence[Arrival], *, facility: str, source: Source
+        self,
+        caller: Caller,
+        arrivals: Sequence[Arrival],
+        *,
+        facility: str,
+        source: Source,
+        patient: str = "",
     ) -> dict[str, Any]:
         """Keep an upload whole or not at all; the JSON of the 202 (`INTERFACES.md` section 7).
+
+        `patient` is the chart id that the sender states beside the files, for formats without one.
 
         Raises a Refusal where the sender may not deliver, a name or an archive is refused, a file
         is harmful, or none of our formats knows it.
@@ -110,7 +117,9 @@ class Intake:
         with self.door.work(EventKind.UPLOAD, caller, reading=True) as work:
             # Before any byte is kept: what is refused here leaves nothing behind.
             work.trail.detail.update(judged=len(arrivals), facility=facility)
-            staging.require_sender(work, facility, source)
+            senders.require(work, facility, source)
+            if patient:
+                senders.require_stated(work, facility, patient)
             for arrival in arrivals:
                 self._judge(arrival)
         kept: list[ReceivedFile] = []
@@ -122,7 +131,9 @@ class Intake:
                 kept.append(file)
         try:
             with self.door.work(EventKind.UPLOAD, caller) as work:
-                receipt = staging.receive(work, facility=facility, source=source, files=kept)
+                receipt = staging.receive(
+                    work, facility=facility, source=source, files=kept, patient=patient
+                )
                 for number, finding in unread.items():
                     staging.refuse_file(work, receipt.files[number][0], (finding,))
         except Refusal:
@@ -218,7 +229,7 @@ class Intake:
         batch = standardize.read(
             Upload(
                 path=file.path, content=content, in_tree="/" in file.path,
-                domain=_chart_domain(work, file.facility),
+                domain=domains.chart_domain(work, file.facility), patient=file.stated,
             )
         )  # fmt: skip
         staged = staging.stage(work, file.id, batch)
@@ -238,16 +249,6 @@ class Intake:
 
 def _received(path: str, blob: Blob) -> ReceivedFile:
     return ReceivedFile(path=path, sha256=blob.sha256, size=blob.size)
-
-
-def _chart_domain(work: Work, facility: str) -> Oid | None:
-    """The chart id domain of a facility, by which a file's bare patient numbers are meant."""
-    owned = [
-        row.oid
-        for row in domains.every(work.db).values()
-        if row.kind == domains.CHART and row.facility == facility
-    ]
-    return owned[0] if len(owned) == 1 else None
 
 
 def overlapping(stream: BinaryIO) -> Iterator[bytes]:

@@ -12,15 +12,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway.consent import ledger
-from gateway.errors import Busy, Invalid, Malformed, NotFound, NotPermitted, UnknownDomain
+from gateway.errors import Busy, Invalid, Malformed, NotFound, UnknownDomain
 from gateway.identity import crossref, domains, matching
 from gateway.members import facilities
-from gateway.members.facilities import Members, State
+from gateway.members.facilities import Members
 from gateway.model.batch import Batch, Finding, Item, Severity
 from gateway.model.caller import CallerKind
 from gateway.model.category import Source
 from gateway.model.identifiers import PatientId, PersonId
-from gateway.record import findings
+from gateway.record import findings, senders
 from gateway.record.promotion import Promoted, promote
 from gateway.store.blobs import Damaged
 from gateway.store.record import items as item_rows
@@ -83,11 +83,18 @@ class Staged:
     "Whose chart it is about, where we know the chart id."
 
 
-def receive(work: Work, *, facility: str, source: Source, files: Sequence[ReceivedFile]) -> Receipt:
-    """Keep an upload; its bytes are durable already, its receipt with this Work's commit (G4)."""
+def receive(
+    work: Work, *, facility: str, source: Source, files: Sequence[ReceivedFile], patient: str = ""
+) -> Receipt:
+    """Keep an upload; its bytes are durable already, its receipt with this Work's commit (G4).
+
+    `patient` is the chart id of the facility that the sender states beside all of its files.
+    """
     if not files:
         raise Invalid("an upload has at least one file", "ファイルがありません", at="file")
-    require_sender(work, facility, source)
+    senders.require(work, facility, source)
+    if patient:
+        senders.require_stated(work, facility, patient)
     lock_blobs(work.db, removing=False)
     for file in files:
         try:
@@ -100,7 +107,7 @@ def receive(work: Work, *, facility: str, source: Source, files: Sequence[Receiv
     kept = [
         FileRow(
             id=work.new_id(), receipt=identity, number=number, facility=facility, path=file.path,
-            sha256=file.sha256, size=file.size,
+            sha256=file.sha256, size=file.size, stated=patient,
         )
         for number, file in enumerate(files)
     ]  # fmt: skip
@@ -145,6 +152,9 @@ def stage(work: Work, file_id: str, batch: Batch) -> Staged:
         hurt = any(finding.severity is Severity.ERROR for finding in batch.findings)
         return _close(work, file, rows.REFUSED if hurt else rows.STANDARDIZED, batch)
     work.trail.patients.add(patient)
+    if file.stated and file.stated != patient.value:
+        work.trail.code = "LINK"
+        return _close(work, file, rows.SET_ASIDE, batch, findings.MISMATCH)
     wrong = _foreign(work, file, patient)
     if wrong is not None:
         work.trail.code = "AUTH-SPOOF"
@@ -219,32 +229,6 @@ def receipt(work: Work, receipt_id: str) -> dict[str, Any]:
         "receipt": upload.receipt, "state": state, "facility": upload.facility,
         "source": upload.source, "received": upload.received.isoformat(), "files": told,
     }  # fmt: skip
-
-
-def require_sender(work: Work, facility: str, source: Source) -> None:
-    """A facility sends for itself; a laboratory for those it has a contract with (STG-05)."""
-    members = facilities.snapshot(work.db)
-    target, sender = members.facilities.get(facility), work.caller.facility
-    active = target is not None and target.state is State.ACTIVE
-    if work.caller.kind is CallerKind.OPERATOR and active:
-        return
-    own = members.facilities.get(sender)
-    if not active or own is None or own.state is not State.ACTIVE:
-        raise _not_for(facility, "ACC-03")
-    if sender == facility:
-        return
-    if source is not Source.LAB or not members.delivers(sender, facility, facilities.today(work)):
-        raise _not_for(facility, "STG-05")
-
-
-def _not_for(facility: str, rule: str) -> NotPermitted:
-    return NotPermitted(
-        "no contract to deliver for this facility",
-        "この施設のデータ提供契約がありません",
-        at="facility",
-        rule=rule,
-        log="AUTHZ-DENY",
-    )
 
 
 def _lock(work: Work, file_id: str) -> FileRow:

@@ -47,6 +47,7 @@ FILE = Table(
     Column("version", Text, nullable=False),
     Column("findings", Json, nullable=False),
     Column("patient", Json),
+    Column("stated", Text, nullable=False, server_default=""),
     Index("ix_upload_file_state", "state", "id"),
     Index("ix_upload_file_chart", "domain", "value"),
 )

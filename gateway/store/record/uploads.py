@@ -45,6 +45,8 @@ class FileRow:
     findings: Sequence[dict[str, Any]] = ()
     patient: dict[str, Any] | None = None
     "JP_Patient made from the file."
+    stated: str = ""
+    "Chart id that the sender states beside the file; empty where it states none."
 
 
 def insert_upload(db: Connection, row: UploadRow, files: Sequence[FileRow]) -> None:
@@ -64,7 +66,7 @@ def insert_upload(db: Connection, row: UploadRow, files: Sequence[FileRow]) -> N
                 "size": file.size, "state": file.state, "attempts": file.attempts,
                 "format": file.format, "domain": file.domain, "value": file.value,
                 "version": file.version, "findings": list(file.findings),
-                "patient": file.patient,
+                "patient": file.patient, "stated": file.stated,
             }
             for file in files
         ],
@@ -131,6 +133,7 @@ def select_twin(db: Connection, file: FileRow) -> str | None:
             FILE.c.sha256 == file.sha256,
             FILE.c.facility == file.facility,
             FILE.c.path == file.path,
+            FILE.c.stated == file.stated,
             FILE.c.state == STANDARDIZED,
             FILE.c.id != file.id,
         )
