@@ -81,9 +81,8 @@ class Authenticator:
         found: Peer | None = client.found
         if found is None:
             return None
-        caller = replace(found.caller, request=request)
         return Peer(
-            caller=caller,
+            caller=found.caller.asking(request),
             sender_fault_status=found.sender_fault_status,
             neighbour=found.neighbour,
         )

@@ -1,6 +1,6 @@
 """The caller: who asks, for whom, why, and how surely we know (ACC-01)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 
 from gateway.model.category import Category, FacilityType
@@ -65,7 +65,18 @@ class Caller:
     about: PatientId | None = None
     "Patient whom the assertion is about, where it names one: no other is told of (FN-1010)."
 
+    def asking(self, request: str) -> "Caller":
+        """The same caller in one request: what `replace(self, request=…)` gives, for less."""
+        found = object.__new__(Caller)
+        for name in _FIELDS:
+            object.__setattr__(found, name, getattr(self, name))
+        object.__setattr__(found, "request", request)
+        return found
+
     def may_hear_of(self, patient: PatientId) -> bool:
         """Whether the assertion allows this patient: one of the same domain must be the same."""
         about = self.about
         return about is None or about.domain != patient.domain or about.value == patient.value
+
+
+_FIELDS = tuple(field.name for field in fields(Caller) if field.name != "request")

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Integer, Table, Text, func, select
 
 from gateway.model.identifiers import PatientId
-from gateway.store.database import commits_in_order
+from gateway.store.database import commits_in_order, driver
 from gateway.store.metadata import METADATA
 
 EVENT = Table(
@@ -110,7 +110,7 @@ def _insert(db: Connection, table: Table, rows: Sequence[tuple[object, ...]]) ->
         some = rows[start : start + _AT_ONCE]
         statement = _values(db.dialect.name, table.name, len(some))
         flat = [value for row in some for value in row]
-        db.connection.driver_connection.execute(statement, flat)  # type: ignore[union-attr]
+        driver(db).execute(statement, flat)
 
 
 @cache
@@ -125,8 +125,7 @@ def _values(dialect: str, name: str, count: int) -> str:
 def select_unsealed(db: Connection, limit: int) -> list[StoredEvent]:
     """Events that are committed and not yet in the chain, in the order of their ids."""
     if commits_in_order(db):
-        rows = db.connection.driver_connection.execute(_NEWER, (limit,))  # type: ignore[union-attr]
-        return list(starmap(StoredEvent, rows))
+        return list(starmap(StoredEvent, driver(db).execute(_NEWER, (limit,))))
     statement = (
         select(*_COLUMNS)
         .outerjoin(SEAL, SEAL.c.event == EVENT.c.id)

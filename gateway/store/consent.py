@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Column, Connection, Integer, Table, Text, func, insert, select
 
 from gateway.model.identifiers import PersonId
+from gateway.store.database import driver
 from gateway.store.metadata import METADATA, Json, Moment
 
 ENTRY = Table(
@@ -59,9 +60,9 @@ def select_entries(db: Connection, person: PersonId) -> list[EntryRow]:
 
 def select_standing(db: Connection, person: PersonId) -> list[tuple[str, str]]:
     """Kind and raw content of every line about one person: on the path of each disclosure."""
-    rows: list[tuple[str, str]] = db.connection.driver_connection.execute(  # type: ignore[union-attr]
-        _STANDING[db.dialect.name], (person,)
-    ).fetchall()
+    rows: list[tuple[str, str]] = (
+        driver(db).execute(_STANDING[db.dialect.name], (person,)).fetchall()
+    )
     return rows
 
 

@@ -256,6 +256,11 @@ def newest_revision() -> str:
     return ScriptDirectory(str(_SCHEMA)).get_current_head() or ""
 
 
+def driver(connection: Connection) -> Any:
+    """The driver's own connection, for a statement on a measured hot path."""
+    return connection.connection.dbapi_connection
+
+
 def sole_sealer(connection: Connection) -> bool:
     """Whether this transaction is the only one that seals the audit chain now."""
     if connection.dialect.name == "sqlite":

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.identifiers import Oid, PatientId, PersonId
+from gateway.store.database import driver
 from gateway.store.metadata import METADATA, Json, Moment
 
 DOMAIN = Table(
@@ -110,11 +111,6 @@ class IdentifierRow:
     survivor: str
 
 
-def _raw(db: Connection) -> Any:
-    """The driver's own connection."""
-    return db.connection.driver_connection
-
-
 def insert_domain(db: Connection, row: DomainRow) -> None:
     """Declare a domain."""
     db.execute(
@@ -138,19 +134,19 @@ def select_domain(db: Connection, oid: str) -> DomainRow | None:
 
 def is_declared(db: Connection, oid: str) -> bool:
     """Whether a domain is declared."""
-    return _raw(db).execute(_DECLARED[db.dialect.name], (str(oid),)).fetchone() is not None
+    return driver(db).execute(_DECLARED[db.dialect.name], (str(oid),)).fetchone() is not None
 
 
 def select_person(db: Connection, patient: PatientId) -> PersonId | None:
     """Whose identifier this is; None where it is unknown or was merged away."""
     statement = _PERSON[db.dialect.name]
-    row = _raw(db).execute(statement, (str(patient.domain), patient.value)).fetchone()
+    row = driver(db).execute(statement, (str(patient.domain), patient.value)).fetchone()
     return None if row is None else PersonId(row[0])
 
 
 def select_linked(db: Connection, person: PersonId) -> list[tuple[str, str]]:
     """Domain and value of every identifier of one person, the newest of a domain first (FN-209)."""
-    rows: list[tuple[str, str]] = _raw(db).execute(_LINKED[db.dialect.name], (person,)).fetchall()
+    rows: list[tuple[str, str]] = driver(db).execute(_LINKED[db.dialect.name], (person,)).fetchall()
     return rows
 
 

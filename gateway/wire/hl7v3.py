@@ -188,7 +188,8 @@ def write_date(day: date) -> str:
 
 def write_moment(moment: datetime) -> str:
     """A moment as TS, in UTC with its zone."""
-    return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")
+    at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return f"{at:%Y%m%d%H%M%S}+0000"
 
 
 _BARE_ID = Template('<id root="{root}"/>')

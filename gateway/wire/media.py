@@ -6,6 +6,8 @@ RFC 2045 5.1 and RFC 9110 8.3; `security.md` C-06, C-07.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 from gateway.errors import Malformed
 
@@ -32,8 +34,12 @@ class MediaType:
         return self.parameters.get(parameter, "")
 
 
+@lru_cache(maxsize=256)
 def read(text: str) -> MediaType:
-    """Read a Content-Type value; a doubled parameter is refused, an empty one skipped."""
+    """Read a Content-Type value; a doubled parameter is refused, an empty one skipped.
+
+    A client says the same again and again: the last few hundred values are remembered.
+    """
     found = _NAME.match(text)
     if found is None or len(text) > _LONGEST:
         raise _malformed("media type not readable")
@@ -55,7 +61,7 @@ def read(text: str) -> MediaType:
         quoted = parameter[2]
         parameters[name] = parameter[3] if quoted is None else _ESCAPED.sub(r"\1", quoted)
         place = parameter.end()
-    return MediaType(found[1].lower(), parameters)
+    return MediaType(found[1].lower(), MappingProxyType(parameters))
 
 
 def headers(block: bytes, most: int) -> dict[str, str]:

@@ -80,7 +80,7 @@ def parse(
         if error.code in _PARSER_LIMITS:
             raise _over("beyond what the parser takes") from error
         raise Malformed("not well-formed XML", "XML として読めません", log="XML-SOAP") from error
-    if root.getroottree().docinfo.internalDTD is not None:
+    if b"<!DOCTYPE" in content and root.getroottree().docinfo.internalDTD is not None:
         raise _doctype()
     if b"<?" in content and _has_instruction(root):
         raise _instruction()
@@ -333,22 +333,20 @@ class Template:
     A `Fragment` is put in as it is, so nothing but this module's own XML escapes escaping.
     """
 
-    __slots__ = ("_names", "_pattern")
+    __slots__ = ("_names", "_pattern", "_places")
 
     def __init__(self, source: str) -> None:
         source = re.sub(r"(?<=[>}])\n\s*", "", source)
         source = re.sub(r"\s*\n\s*", " ", source)
-        self._names = tuple(_PLACEHOLDER.findall(source))
+        self._places = tuple(_PLACEHOLDER.findall(source))
+        self._names = frozenset(self._places)
         self._pattern = _PLACEHOLDER.sub("%s", source.replace("%", "%%"))
 
     def fill(self, **values: str) -> Fragment:
         """The XML with every place filled; a missing or unknown name is a defect."""
-        if values.keys() != set(self._names):
-            raise KeyError(f"template wants {sorted(set(self._names))}, got {sorted(values)}")
-        return Fragment(
-            self._pattern
-            % tuple(
-                value if type(value) is Fragment else escape(value)
-                for value in map(values.__getitem__, self._names)
-            )
-        )
+        if values.keys() != self._names:
+            raise KeyError(f"template wants {sorted(self._names)}, got {sorted(values)}")
+        for name, value in values.items():
+            if type(value) is not Fragment and _UNSAFE.search(value) is not None:
+                values[name] = escape(value)
+        return Fragment(self._pattern % tuple(map(values.__getitem__, self._places)))
