@@ -146,15 +146,17 @@ class Dispatch:
         *,
         content: bytes,
         assertion: Assertion | None = None,
+        held: bool = False,
     ) -> Answer:
         """Do one transaction for one caller; raises `DispatchFault`, or `Defect` from the door.
 
-        `content` is the message as it came, by which a replay is told from a duplicate.
+        `content` is the message as it came, by which a replay is told from a duplicate. `held` is
+        what the door makes of it: the caller promises to flush.
         """
         reading = self.only_reads(transaction, assertion)
         work: Work | None = None
         try:
-            with self.door.work(transaction.audit, caller, reading=reading) as work:
+            with self.door.work(transaction.audit, caller, reading=reading, held=held) as work:
                 work.trail.detail["message"] = message.message_id
                 if assertion is not None:
                     self.memory.use(work, assertion)

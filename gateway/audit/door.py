@@ -91,21 +91,26 @@ class Door:
         return self._writer.is_recording
 
     @contextmanager
-    def work(self, kind: EventKind, caller: Caller, *, reading: bool = False) -> Iterator[Work]:
-        """One unit of work; raises what its body raises, a defect as `Defect`."""
+    def work(
+        self, kind: EventKind, caller: Caller, *, reading: bool = False, held: bool = False
+    ) -> Iterator[Work]:
+        """One unit of work; raises what its body raises, a defect as `Defect`.
+
+        The event of a reading Work that is `held` waits for company until somebody calls `flush`.
+        """
         if reading:
             with self._database.reading() as db:
                 work = self._new_work(db, caller)
                 try:
                     yield work
                 except Refusal as refusal:
-                    work.recorded = self._hand(self._refused(kind, work, refusal))
+                    work.recorded = self._hand(self._refused(kind, work, refusal), held=held)
                     raise
                 except Exception as error:
                     event = self._defective(kind, work, error)
-                    work.recorded = self._hand(event)
+                    work.recorded = self._hand(event, held=held)
                     raise Defect(event.incident) from error
-                work.recorded = self._hand(_finished(kind, work))
+                work.recorded = self._hand(_finished(kind, work), held=held)
             return
         opened: Work | None = None
         try:
@@ -127,6 +132,15 @@ class Door:
             event = self._defective(kind, opened, error)
             self._write(event)
             raise Defect(event.incident) from error
+
+    def flush(self) -> None:
+        """Let the events that are held be committed."""
+        self._writer.flush()
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait for the next commit."""
+        return self._writer.waiting
 
     def seal(self) -> int:
         """Fold committed events into the chain until none wait; says how many."""
@@ -219,8 +233,8 @@ class Door:
     def _row(self, event: Event) -> rows.EventRow:
         return row_of(event, self._new_id())
 
-    def _hand(self, event: Event) -> Any:
-        return self._writer.hand(lambda: self._row(event))
+    def _hand(self, event: Event, *, held: bool = False) -> Any:
+        return self._writer.hand(lambda: self._row(event), held=held)
 
     def _write(self, event: Event) -> None:
         with self._database.writing() as db:

@@ -1,10 +1,10 @@
 """The one audit writer: it commits the events of all waiting readings together (G5).
 
 A reading costs no fsync of its own: its event joins the batch that is open, and the Future of that
-batch, one for all of it, is done after its commit. Where readings come side by side, the writer
-lets a batch grow for a moment before it commits it; a reading that comes alone never waits for
-company. Where the audit store cannot be written the Future fails, and nothing is disclosed; the
-writer then tries again every second, and first writes how much could not be recorded.
+batch, one for all of it, is done after its commit. A batch that was handed over grows until the
+writer comes for it; one that is held grows until somebody says `flush`. Where the audit store
+cannot be written the Future fails, and nothing is disclosed; the writer then tries again every
+second, and first writes how much could not be recorded.
 """
 
 import logging
@@ -20,22 +20,19 @@ from gateway.store.database import Database
 
 logger = logging.getLogger(__name__)
 _MOST = 500
-_LINGER = 0.004
-"Seconds for which a batch may grow, where the one before held more than one event."
 _AGAIN = 1.0
 "Seconds between two attempts to write, after one that failed."
-_ENOUGH = 64
-"Events after which a batch does not wait any longer."
 
 
 class _Batch:
     """Events that become durable together."""
 
-    __slots__ = ("events", "future")
+    __slots__ = ("events", "future", "queued")
 
     def __init__(self) -> None:
         self.events: list[Callable[[], EventRow]] = []
         self.future: Future[None] = Future()
+        self.queued = False
 
 
 class AuditWriter:
@@ -50,14 +47,12 @@ class AuditWriter:
         self._thread: threading.Thread | None = None
         self._guard = threading.Lock()
         self._open: _Batch | None = None
-        self._enough = threading.Event()
         self.committed = 0
         "Events committed since the start, for the metrics."
 
     def start(self) -> None:
         """Start the thread; harmless when it runs."""
         if self._thread is None:
-            self._enough.clear()
             self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
             self._thread.start()
 
@@ -74,36 +69,49 @@ class AuditWriter:
     def stop(self) -> None:
         """Commit what waits, then end the thread."""
         if self._thread is not None:
+            self.flush()
             self._queue.put(None)
-            self._enough.set()
             self._thread.join()
             self._thread = None
 
-    def hand(self, make: Callable[[], EventRow]) -> "Future[None]":
-        """Add one event to the open batch; the batch's Future is done once it is durable."""
+    def hand(self, make: Callable[[], EventRow], *, held: bool = False) -> "Future[None]":
+        """Add one event to the open batch; the batch's Future is done once it is durable.
+
+        With `held` the caller promises to `flush` as soon as nothing more is to be expected.
+        """
         with self._guard:
             batch = self._open
             if batch is None:
                 batch = self._open = _Batch()
-                self._queue.put(batch)
             batch.events.append(make)
-            count = len(batch.events)
-            if count >= _MOST:
+            full = len(batch.events) >= _MOST
+            if not batch.queued and (full or not held):
+                batch.queued = True
+                self._queue.put(batch)
+            if full:
                 self._open = None
-        if count == _ENOUGH:
-            self._enough.set()
         return batch.future
 
+    def flush(self) -> None:
+        """Let the writer have what is held."""
+        with self._guard:
+            batch = self._open
+            if batch is not None and not batch.queued:
+                batch.queued = True
+                self._queue.put(batch)
+
+    @property
+    def waiting(self) -> int:
+        """How many events are in the open batch."""
+        batch = self._open
+        return 0 if batch is None else len(batch.events)
+
     def _run(self) -> None:
-        """Take a batch, let it grow if there is company, commit it, tell everybody."""
-        company = False
+        """Take a batch, commit it, tell everybody."""
         while (batch := self._next()) is not None:
-            if company and self._enough.wait(_LINGER):
-                self._enough.clear()
             with self._guard:
                 if self._open is batch:
                     self._open = None
-            company = len(batch.events) > 1
             self._commit(batch)
 
     def _next(self) -> _Batch | None:
@@ -119,8 +127,7 @@ class AuditWriter:
             made = [make() for make in batch.events]
             if self._lost:
                 made.insert(0, self._stopped(self._lost))
-            with self._database.writing() as db:
-                rows.insert_events(db, made)
+            rows.append_events(self._database, made)
         except Exception as error:
             self._lost += len(batch.events)
             if batch.events:

@@ -203,10 +203,15 @@ class SoapDoor:
     ) -> Answer:
         """Run the transaction on the loop or on a worker thread."""
         dispatch = self.dispatch
-        if self.inline_reads and dispatch.only_reads(transaction, assertion):
-            return dispatch.answer(
-                transaction, message, caller, content=content, assertion=assertion
-            )
+        # Documents are read to their end and compared with their hash: never on the loop.
+        short = self.inline_reads and not transaction.mtom
+        if short and dispatch.only_reads(transaction, assertion):
+            try:
+                return dispatch.answer(
+                    transaction, message, caller, content=content, assertion=assertion, held=True
+                )
+            finally:
+                self.durable.gather(self.door)
         return await asyncio.get_running_loop().run_in_executor(
             self.pool,
             lambda: dispatch.answer(

@@ -6,10 +6,11 @@ from functools import cache
 from itertools import starmap
 from typing import Any
 
+import orjson
 from sqlalchemy import Column, Connection, Integer, Table, Text, func, select
 
 from gateway.model.identifiers import PatientId
-from gateway.store.database import commits_in_order, driver
+from gateway.store.database import Database, commits_in_order, driver
 from gateway.store.metadata import METADATA
 
 EVENT = Table(
@@ -93,30 +94,64 @@ _AT_ONCE = 64
 
 def insert_events(db: Connection, rows: Sequence[EventRow]) -> None:
     """Insert events and whom they concern: a few statements, however many events."""
-    values: list[tuple[object, ...]] = [
-        (r.key, r.at, r.kind, r.outcome, r.request, r.facility, r.content) for r in rows
-    ]
-    _insert(db, EVENT, values)
+    _insert(db, EVENT, [_event(row) for row in rows])
     _insert(db, PATIENT, [(p.domain, p.value, row.key) for row in rows for p in row.patients])
 
 
-def _insert(db: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert rows of a table, its `id` left to the database.
+def append_events(database: Database, rows: Sequence[EventRow]) -> None:
+    """Insert events in a transaction of their own.
 
-    One execution holds many rows, because the driver gives the interpreter away, and waits to get
-    it back, for each one.
+    On SQLite it is one statement, because the driver gives the interpreter away, and waits to get
+    it back, for each one: with several the writer and the event loop would hinder each other.
     """
+    if len(rows) > _AT_ONCE or not database.appends_alone(_TOGETHER):
+        with database.writing() as db:
+            insert_events(db, rows)
+        return
+    values = [(*_event(row), _patients(row)) for row in rows]
+    database.append(
+        _values("sqlite", "audit_entry", (*_EVENT_COLUMNS, "patients"), len(rows)), _flat(values)
+    )
+
+
+_EVENT_COLUMNS = ("key", "at", "kind", "outcome", "request", "facility", "content")
+_TOGETHER = (
+    "CREATE TEMP VIEW IF NOT EXISTS audit_entry AS SELECT key, at, kind, outcome, request, "
+    "facility, content, '' AS patients FROM audit_event",
+    "CREATE TEMP TRIGGER IF NOT EXISTS audit_entry_in INSTEAD OF INSERT ON audit_entry BEGIN "
+    "INSERT INTO audit_event (key, at, kind, outcome, request, facility, content) VALUES "
+    "(NEW.key, NEW.at, NEW.kind, NEW.outcome, NEW.request, NEW.facility, NEW.content); "
+    "INSERT INTO audit_patient (domain, value, event) SELECT json_extract(value, '$[0]'), "
+    "json_extract(value, '$[1]'), NEW.key "
+    "FROM json_each(NEW.patients); END",
+)
+"An event with its patients as one row, on one connection of SQLite."
+
+
+def _event(row: EventRow) -> tuple[object, ...]:
+    return (row.key, row.at, row.kind, row.outcome, row.request, row.facility, row.content)
+
+
+def _patients(row: EventRow) -> str:
+    return orjson.dumps([[str(p.domain), p.value] for p in row.patients]).decode()
+
+
+def _flat(rows: Sequence[tuple[object, ...]]) -> list[object]:
+    return [value for row in rows for value in row]
+
+
+def _insert(db: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows of a table, its `id` left to the database."""
+    columns = tuple(column.name for column in table.columns if column.name != "id")
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]
-        statement = _values(db.dialect.name, table.name, len(some))
-        flat = [value for row in some for value in row]
-        driver(db).execute(statement, flat)
+        statement = _values(db.dialect.name, table.name, columns, len(some))
+        driver(db).execute(statement, _flat(some))
 
 
 @cache
-def _values(dialect: str, name: str, count: int) -> str:
+def _values(dialect: str, name: str, columns: tuple[str, ...], count: int) -> str:
     """The INSERT of so many rows; every name in it is a constant of this module."""
-    columns = [column.name for column in METADATA.tables[name].columns if column.name != "id"]
     mark = "?" if dialect == "sqlite" else "%s"
     row = f"({', '.join([mark] * len(columns))})"
     return f"INSERT INTO {name} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"  # noqa: S608

@@ -7,7 +7,7 @@ away, locked, full or not writable is `Busy`: the same message may come again (R
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +72,7 @@ class Database:
         event.listen(self._engine, "handle_error", self._judge)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer: Connection | None = None
+        self._appender: Connection | None = None
 
     @property
     def engine(self) -> Engine:
@@ -133,6 +134,32 @@ class Database:
             connection.invalidate()
             connection.close()
 
+    def appends_alone(self, schema: Sequence[str]) -> bool:
+        """Whether `append` is to be used here; `schema` is what its statements need, once."""
+        if self.kind != "sqlite":
+            return False
+        with self._queue:
+            if self._appender is None:
+                self._appender = self._reading.connect()
+                for statement in schema:
+                    self._appender.exec_driver_sql(statement)
+        return True
+
+    def append(self, statement: str, values: Sequence[object]) -> None:
+        """One statement that is a transaction by itself, on SQLite."""
+        with self._queue:
+            connection = self._appender
+            if connection is None:
+                raise SchemaError("ask `appends_alone` first")
+            try:
+                driver(connection).execute(statement, values)
+            except BaseException:
+                # As with any failed commit, the connection starts afresh (R-06).
+                connection.invalidate()
+                connection.close()
+                self._appender = None
+                raise
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Hand out the thread's own connection; each statement sees what is committed by then."""
@@ -181,9 +208,10 @@ class Database:
                 connection.close()
             self._holding.clear()
         with self._queue:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            for held in (self._writer, self._appender):
+                if held is not None:
+                    held.close()
+            self._writer = self._appender = None
         self._held = threading.local()
         self._engine.dispose()
 
