@@ -19,22 +19,22 @@ def measure(run: Run) -> Iterator[Figure]:
         enter = stack.enter_context
         jobs = {}
         plain = enter(server.gateway(large))
-        jobs["large"] = questions.pix(plain, large, run.large, seconds=run.seconds)
+        jobs["large"] = questions.pix(plain, large, run.large)
         floor = [sys.executable, "-m", "bench.echo", "--config", str(large / "gateway.toml")]
         jobs["echo"] = questions.echoed(
             jobs["large"], enter(server.running(floor, large / "echo.log"))
         )
         few = enter(server.gateway(small))
-        jobs["small"] = questions.pix(few, small, run.small, seconds=run.seconds)
+        jobs["small"] = questions.pix(few, small, run.small)
         if run.schemas is not None:
             judged = enter(
                 server.gateway(large, settings=installation.with_schemas(large, run.schemas))
             )
-            jobs["schemas"] = questions.pix(judged, large, run.large, seconds=run.seconds)
+            jobs["schemas"] = questions.pix(judged, large, run.large)
         if run.peer:
             found = enter(peer.responder(large))
-            jobs["ipf"] = questions.pix(found, large, run.large, seconds=run.seconds, path="/iti45")
-        series = windows.measure(jobs, run.rounds)
+            jobs["ipf"] = questions.pix(found, large, run.large, path="/iti45")
+        series = windows.measure(jobs, run)
     at = {"command": _COMMAND, "seed": installation.SEED}
     yield Figure(
         name="iti45-sqlite-1m",

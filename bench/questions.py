@@ -20,7 +20,7 @@ _ENTRY = "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1"
 "Object type of a stable document entry."
 
 
-def pix(server: Server, folder: Path, persons: int, *, seconds: float, path: str = "/pix") -> Job:
+def pix(server: Server, folder: Path, persons: int, *, path: str = "/pix") -> Job:
     """ITI-45 by hospital-a about one of its charts, asking for every other identifier."""
     payload = messages.pix_query(CHARTS["hospital-a"], VALUE)
     action = messages.PIX_QUERY
@@ -32,7 +32,6 @@ def pix(server: Server, folder: Path, persons: int, *, seconds: float, path: str
         marker='queryResponseCode code="OK"',
         certificate=str(pki / "clients" / "hospital-a.pem"),
         key=str(pki / "clients" / "hospital-a.key"), authority=str(pki / "ca.pem"),
-        seconds=seconds,
     )  # fmt: skip
 
 
@@ -41,24 +40,22 @@ def echoed(job: Job, server: Server) -> Job:
     return replace(job, port=server.port, pid=server.pid, path="/pix", marker="queryByParameter")
 
 
-def find(server: Server, folder: Path, *, seconds: float, path: str = "/xca/query") -> Job:
+def find(server: Server, folder: Path, *, path: str = "/xca/query") -> Job:
     """ITI-38 by the neighbour: the documents of the first person."""
     payload = messages.find_documents(SHARED, installation.shared(0))
-    return _neighbour(server, folder, path, messages.GATEWAY_QUERY, payload, _ENTRY, seconds)
+    return _neighbour(server, folder, path, messages.GATEWAY_QUERY, payload, _ENTRY)
 
 
-def retrieve(
-    server: Server, folder: Path, *, seconds: float, number: int = 1, path: str = "/xca/retrieve"
-) -> Job:
+def retrieve(server: Server, folder: Path, *, number: int = 1, path: str = "/xca/retrieve") -> Job:
     """ITI-39 by the neighbour: one document of the first person."""
     wanted = [(REPOSITORY_ID, documents.unique_id(number))]
     payload = messages.retrieve(wanted, home=HOME)
     action = messages.GATEWAY_RETRIEVE
-    return _neighbour(server, folder, path, action, payload, "ResponseStatusType:Success", seconds)
+    return _neighbour(server, folder, path, action, payload, "ResponseStatusType:Success")
 
 
 def _neighbour(
-    server: Server, folder: Path, path: str, action: str, payload: str, marker: str, seconds: float
+    server: Server, folder: Path, path: str, action: str, payload: str, marker: str
 ) -> Job:
     """A question with a signed assertion, the same for all questions of a window (ITI-40)."""
     to = f"{server.url}{path}"
@@ -72,7 +69,7 @@ def _neighbour(
     return Job(
         port=server.port, pid=server.pid, path=path, body=body.decode(), kind=kind, marker=marker,
         certificate=str(clients / "neighbour-n.pem"), key=str(clients / "neighbour-n.key"),
-        authority=str(folder / "pki" / "ca.pem"), seconds=seconds,
+        authority=str(folder / "pki" / "ca.pem"),
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """How one run of the bench is done: sizes, seconds, and what is beside the checkout."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ class Run:
     large: int = 1_000_000
     seconds: float = 5.0
     "Of each window."
+    warm: float = 1.0
+    "Seconds of load before each window."
     rounds: int = 3
     document: int = 1024**3
     "Bytes of the large document."
@@ -23,6 +26,7 @@ class Run:
 
 
 def beside() -> Path | None:
-    """The published schemas, where they lie beside the checkout."""
-    found = REPOSITORY.parent / "shared" / "ihe" / "schema"
+    """The published schemas: under `GATEWAY_SHARED`, else where they lie beside the checkout."""
+    named = os.environ.get("GATEWAY_SHARED", "")
+    found = (Path(named) if named else REPOSITORY.parent / "shared") / "ihe" / "schema"
     return found if found.is_dir() else None

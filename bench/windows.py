@@ -8,10 +8,11 @@ its compiler has warmed up.
 import statistics
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench import generator
 from bench.generator import Job, Window
+from bench.run import Run
 
 
 @dataclass(slots=True)
@@ -31,12 +32,12 @@ class Series:
         return self.windows[-1].each
 
 
-def measure(jobs: Mapping[str, Job], rounds: int = 3) -> dict[str, Series]:
+def measure(jobs: Mapping[str, Job], run: Run) -> dict[str, Series]:
     """Every job once in each round."""
     found = {name: Series() for name in jobs}
-    for turn in range(rounds):
+    for turn in range(run.rounds):
         for name, job in jobs.items():
-            window = generator.run(job)
+            window = generator.run(replace(job, seconds=run.seconds, warm=run.warm))
             found[name].windows.append(window)
             print(
                 f"  round {turn + 1} {name:24} {window.each:8.1f} us CPU, "

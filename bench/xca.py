@@ -31,14 +31,14 @@ def _beside_ipf(run: Run, place: Path) -> Iterator[Figure]:
     with ExitStack() as stack:
         ours = stack.enter_context(server.gateway(place, settings=judged))
         jobs = {
-            "iti38": questions.find(ours, place, seconds=run.seconds),
-            "iti39": questions.retrieve(ours, place, seconds=run.seconds),
+            "iti38": questions.find(ours, place),
+            "iti39": questions.retrieve(ours, place),
         }
         if run.peer:
             ipf = stack.enter_context(peer.responder(place))
-            jobs["ipf iti38"] = questions.find(ipf, place, seconds=run.seconds, path="/iti38")
-            jobs["ipf iti39"] = questions.retrieve(ipf, place, seconds=run.seconds, path="/iti39")
-        series = windows.measure(jobs, run.rounds)
+            jobs["ipf iti38"] = questions.find(ipf, place, path="/iti38")
+            jobs["ipf iti39"] = questions.retrieve(ipf, place, path="/iti39")
+        series = windows.measure(jobs, run)
     for name, title in (("iti38", "iti38-10-entries"), ("iti39", "iti39-1-mib")):
         mine = 1e6 / series[name].each
         theirs, against = peer.rate(name, series.get(f"ipf {name}"))
@@ -51,10 +51,10 @@ def _beside_ipf(run: Run, place: Path) -> Iterator[Figure]:
 def _large(run: Run, place: Path, wanted: str) -> Figure:
     """The most memory that one large document takes, over what the server takes when idle."""
     with server.gateway(place) as ours:
-        _fetch(questions.retrieve(ours, place, seconds=0), 1)  # what the first request loads
+        _fetch(questions.retrieve(ours, place), 1)  # what the first request loads
         idle = ours.resident()
         ours.forget_peak()
-        digest, size = _fetch(questions.retrieve(ours, place, seconds=0, number=10), run.document)
+        digest, size = _fetch(questions.retrieve(ours, place, number=10), run.document)
         more = ours.peak() - idle
     if digest != wanted or size != run.document:
         raise RuntimeError("the large document came back altered")

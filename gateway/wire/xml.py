@@ -88,6 +88,11 @@ def parse(
     return root
 
 
+def parse_own(content: bytes) -> etree._Element:
+    """Read what this gateway wrote itself, with the same parser: its limits are for others."""
+    return etree.fromstring(content, _parser())
+
+
 def _parser() -> etree.XMLParser:
     """The parser of this thread: one shared by threads is slower than a single thread."""
     parser: etree.XMLParser | None = getattr(_LOCAL, "parser", None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, delete, func, insert, select, union_all
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.consent import Permit
@@ -76,10 +76,17 @@ def _shared() -> Select[Any]:
     )
 
 
+_OF_PERSON = _shared().where(IDENTIFIER.c.person == bindparam("person"))
+_NAMED = {
+    column.name: _shared().where(column.in_(bindparam("wanted", expanding=True)))
+    for column in (DOCUMENT.c.entry_uuid, DOCUMENT.c.unique_id)
+}
+"Made once: making a statement costs more than running it."
+
+
 def select_documents(db: Connection, permit: Permit) -> list[DocumentRow]:
     """Every shared document of the permitted person; what of them is shown, `disclose` says."""
-    rows = db.execute(_shared().where(IDENTIFIER.c.person == permit.person))
-    return [_document(row) for row in rows]
+    return [_document(row) for row in db.execute(_OF_PERSON, {"person": permit.person})]
 
 
 def select_documents_of_person(db: Connection, person: PersonId) -> list[DocumentRow]:
@@ -95,13 +102,10 @@ def select_documents_named(
 ) -> list[DocumentRow]:
     """Shared documents by their ids, with the person each is about."""
     found: list[DocumentRow] = []
-    for column, wanted in (
-        (DOCUMENT.c.entry_uuid, entry_uuids),
-        (DOCUMENT.c.unique_id, unique_ids),
-    ):
+    for column, wanted in (("entry_uuid", entry_uuids), ("unique_id", unique_ids)):
         for start in range(0, len(wanted), _CHUNK):
-            part = wanted[start : start + _CHUNK]
-            found += [_document(row) for row in db.execute(_shared().where(column.in_(part)))]
+            part = list(wanted[start : start + _CHUNK])
+            found += [_document(row) for row in db.execute(_NAMED[column], {"wanted": part})]
     return found
 
 
