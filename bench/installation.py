@@ -63,10 +63,15 @@ def make(name: str, persons: int = 0, *, folder: Path | None = None) -> Path:
     return place
 
 
-def with_schemas(place: Path, schemas: Path) -> Path:
-    """Settings beside the others that name the published schemas; the same database."""
+def with_schemas(place: Path, schemas: Path, *, beside: bool = False) -> Path:
+    """Settings beside the others that name the published schemas; the same database.
+
+    A server that is to run `beside` the other one has a folder of documents to itself.
+    """
     twin = place / "with-schemas.toml"
     text = (place / "gateway.toml").read_text("utf-8")
+    if beside:
+        text = text.replace('/blobs"', '/more-blobs"')
     twin.write_text(f'{text}\n[ihe]\nschemas = "{schemas.as_posix()}"\n', "utf-8")
     return twin
 

@@ -28,7 +28,9 @@ def measure(run: Run) -> Iterator[Figure]:
         jobs["small"] = questions.pix(few, small, run.small)
         if run.schemas is not None:
             judged = enter(
-                server.gateway(large, settings=installation.with_schemas(large, run.schemas))
+                server.gateway(
+                    large, settings=installation.with_schemas(large, run.schemas, beside=True)
+                )
             )
             jobs["schemas"] = questions.pix(judged, large, run.large)
         if run.peer:

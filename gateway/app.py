@@ -8,7 +8,6 @@ import logging
 import os
 import shutil
 import socket
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from gateway.errors import Malformed
 from gateway.intake import Filing, Intake, tidy
 from gateway.members import neighbours
 from gateway.members.neighbours import Neighbour, NeighbourError
-from gateway.model import network
+from gateway.model import chance, network
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
 from gateway.model.category import FacilityType
@@ -52,25 +51,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-_DRAWN: list[str] = []
-"Ids that were drawn and not used yet; a process never uses those of another."
-_AT_ONCE = 256
-
-
 def new_id() -> str:
     """A fresh random UUID (122 random bits, H-03)."""
-    while True:
-        try:
-            return _DRAWN.pop()
-        except IndexError:  # asking the system for each one costs more than all the rest of it
-            chance = os.urandom(16 * _AT_ONCE)
-            _DRAWN.extend(
-                str(uuid.UUID(bytes=chance[start : start + 16], version=4))
-                for start in range(0, len(chance), 16)
-            )
-
-
-os.register_at_fork(after_in_child=_DRAWN.clear)
+    return chance.new_id()
 
 
 def new_request() -> str:

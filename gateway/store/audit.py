@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Column, Connection, Integer, Table, Text, func, select
 
 from gateway.model.identifiers import PatientId
-from gateway.store.database import Database, commits_in_order, driver
+from gateway.store.database import Database, commits_in_order, execute, fetch
 from gateway.store.metadata import METADATA
 
 EVENT = Table(
@@ -146,7 +146,7 @@ def _insert(db: Connection, table: Table, rows: Sequence[tuple[object, ...]]) ->
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]
         statement = _values(db.dialect.name, table.name, columns, len(some))
-        driver(db).execute(statement, _flat(some))
+        execute(db, statement, _flat(some))
 
 
 @cache
@@ -160,7 +160,7 @@ def _values(dialect: str, name: str, columns: tuple[str, ...], count: int) -> st
 def select_unsealed(db: Connection, limit: int) -> list[StoredEvent]:
     """Events that are committed and not yet in the chain, in the order of their ids."""
     if commits_in_order(db):
-        return list(starmap(StoredEvent, driver(db).execute(_NEWER, (limit,))))
+        return list(starmap(StoredEvent, fetch(db, _NEWER, (limit,))))
     statement = (
         select(*_COLUMNS)
         .outerjoin(SEAL, SEAL.c.event == EVENT.c.id)

@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import Column, Connection, Integer, Table, Text, func, insert, select
 
 from gateway.model.identifiers import PersonId
-from gateway.store.database import driver
+from gateway.store.database import fetch
 from gateway.store.metadata import METADATA, Json, Moment
 
 ENTRY = Table(
@@ -60,10 +60,7 @@ def select_entries(db: Connection, person: PersonId) -> list[EntryRow]:
 
 def select_standing(db: Connection, person: PersonId) -> list[tuple[str, str]]:
     """Kind and raw content of every line about one person: on the path of each disclosure."""
-    rows: list[tuple[str, str]] = (
-        driver(db).execute(_STANDING[db.dialect.name], (person,)).fetchall()
-    )
-    return rows
+    return fetch(db, _STANDING[db.dialect.name], (person,))
 
 
 def read_content(content: str) -> dict[str, Any]:

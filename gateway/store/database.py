@@ -138,27 +138,30 @@ class Database:
         """Whether `append` is to be used here; `schema` is what its statements need, once."""
         if self.kind != "sqlite":
             return False
-        with self._queue:
-            if self._appender is None:
-                self._appender = self._reading.connect()
-                for statement in schema:
-                    self._appender.exec_driver_sql(statement)
+        if self._appender is None:
+            connection = self._reading.connect()
+            for statement in schema:
+                connection.exec_driver_sql(statement)
+            self._appender = connection
         return True
 
     def append(self, statement: str, values: Sequence[object]) -> None:
         """One statement that is a transaction by itself, on SQLite."""
-        with self._queue:
-            connection = self._appender
-            if connection is None:
+        if not self._queue.acquire(timeout=self._patience):
+            raise _away()
+        try:
+            if self._appender is None:
                 raise SchemaError("ask `appends_alone` first")
-            try:
-                driver(connection).execute(statement, values)
-            except BaseException:
-                # As with any failed commit, the connection starts afresh (R-06).
+            execute(self._appender, statement, values)
+        except BaseException:
+            # As with any failed commit, the connection starts afresh (R-06).
+            connection, self._appender = self._appender, None
+            if connection is not None:
                 connection.invalidate()
                 connection.close()
-                self._appender = None
-                raise
+            raise
+        finally:
+            self._queue.release()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -284,9 +287,42 @@ def newest_revision() -> str:
     return ScriptDirectory(str(_SCHEMA)).get_current_head() or ""
 
 
-def driver(connection: Connection) -> Any:
-    """The driver's own connection, for a statement on a measured hot path."""
-    return connection.connection.dbapi_connection
+def execute(connection: Connection, statement: str, values: Sequence[object]) -> None:
+    """Run a statement raw, on a measured hot path; what passes by itself is `Busy` here too."""
+    with _Judged(connection) as raw:
+        raw.execute(statement, values)
+
+
+def fetch(connection: Connection, statement: str, values: Sequence[object]) -> list[Any]:
+    """Every row of a statement that is run raw."""
+    with _Judged(connection) as raw:
+        found: list[Any] = raw.execute(statement, values).fetchall()
+        return found
+
+
+class _Judged:
+    """The driver's own connection, whose errors are judged as those of the engine are."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> Any:
+        return self._connection.connection.dbapi_connection
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        connection = self._connection
+        dialect = connection.dialect
+        gone = isinstance(error, dialect.loaded_dbapi.Error) and dialect.is_disconnect(
+            error, connection.connection.dbapi_connection, None
+        )
+        if gone:
+            connection.invalidate()
+        if gone or _is_passing(error):
+            raise _away() from error
 
 
 def sole_sealer(connection: Connection) -> bool:

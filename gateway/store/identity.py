@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.identifiers import Oid, PatientId, PersonId
-from gateway.store.database import driver
+from gateway.store.database import fetch
 from gateway.store.metadata import METADATA, Json, Moment
 
 DOMAIN = Table(
@@ -134,20 +134,19 @@ def select_domain(db: Connection, oid: str) -> DomainRow | None:
 
 def is_declared(db: Connection, oid: str) -> bool:
     """Whether a domain is declared."""
-    return driver(db).execute(_DECLARED[db.dialect.name], (str(oid),)).fetchone() is not None
+    return bool(fetch(db, _DECLARED[db.dialect.name], (str(oid),)))
 
 
 def select_person(db: Connection, patient: PatientId) -> PersonId | None:
     """Whose identifier this is; None where it is unknown or was merged away."""
     statement = _PERSON[db.dialect.name]
-    row = driver(db).execute(statement, (str(patient.domain), patient.value)).fetchone()
-    return None if row is None else PersonId(row[0])
+    found = fetch(db, statement, (str(patient.domain), patient.value))
+    return PersonId(found[0][0]) if found else None
 
 
 def select_linked(db: Connection, person: PersonId) -> list[tuple[str, str]]:
     """Domain and value of every identifier of one person, the newest of a domain first (FN-209)."""
-    rows: list[tuple[str, str]] = driver(db).execute(_LINKED[db.dialect.name], (person,)).fetchall()
-    return rows
+    return fetch(db, _LINKED[db.dialect.name], (person,))
 
 
 def select_identifier(db: Connection, patient: PatientId) -> IdentifierRow | None:
