@@ -16,6 +16,7 @@ from lxml import etree
 
 from gateway.audit.door import Door
 from gateway.errors import Inconsistent, Malformed, Refusal, Unauthenticated
+from gateway.identity import domains
 from gateway.model.caller import Caller
 from gateway.store import replay
 from gateway.store.work import Work
@@ -232,7 +233,11 @@ class Dispatch:
     def _stamp(self, work: Work) -> Stamp:
         community = work.community
         return Stamp(
-            id=self.new_id(), at=work.now, home=community.home, repository=community.repository
+            id=self.new_id(),
+            at=work.now,
+            home=community.home,
+            repository=community.repository,
+            authorities=self.door.snapshot(domains.authorities),
         )
 
     def _judge(self, transaction: Transaction, action: str, payload: Payload) -> None:

@@ -30,6 +30,8 @@ class Stamp:
     at: datetime
     home: HomeCommunityId
     repository: Oid
+    authorities: Mapping[Oid, str] = field(default_factory=dict)
+    "What identifier domains are called: assigningAuthorityName (ITI TF-2: E.1)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from gateway.cli.certificates import fingerprint_of
 from gateway.cli.demo_people import CHARTS, NEIGHBOUR, PATIENTS, SHARED, DemoPatient
 from gateway.cli.intake import take_in
 from gateway.consent import enrolment, ledger
-from gateway.demo.files import Newcomer, storage
+from gateway.demo.files import Newcomer, notebook, storage
 from gateway.identity import crossref, domains
 from gateway.members import facilities, users
 from gateway.members.facilities import ContractKind
@@ -56,17 +56,37 @@ def fill(gateway: Gateway) -> None:
 
 
 def _deliver(gateway: Gateway, person: DemoPatient) -> None:
-    """What hospital-a delivered about one patient: an SS-MIX2 storage in one archive."""
+    """What the facilities delivered about one patient, before the demo begins."""
     names = Person(
         family=person.family, given=person.given, family_kana=person.family_kana,
         given_kana=person.given_kana, birth=f"{person.birth:%Y%m%d}",
         gender=person.gender.value, address="岐阜県岐阜市見本町1-2-3", phone="0580000000",
     )  # fmt: skip
-    content = storage(Newcomer(names, person.charts["hospital-a"], "", ""), "20261101")
-    archive = gateway.settings.folder / f"delivery-{person.label}.zip"
-    archive.write_bytes(content)
-    take_in(gateway, archive, facility="hospital-a", source=Source.EMR)
-    archive.unlink()
+    charts = person.charts
+    hospital = Newcomer(names, charts["hospital-a"], "", "")
+    _send(gateway, "hospital-a", Source.EMR, "storage.zip", storage(hospital, "20261101"))
+    if person.label != "A":
+        return
+    # Patient A has two documents and items of each category: the clinic's own storage, and what
+    # the pharmacy and the hospital's own dispensary handed out.
+    clinic = Newcomer(names, charts["clinic-b"], "", "")
+    _send(gateway, "clinic-b", Source.EMR, "storage.zip", storage(clinic, "20261102", "CLINIC-B"))
+    for facility, place, day in (
+        ("pharmacy-c", "見本薬局,21,4,9999999", "20261102"),
+        ("hospital-a", "見本病院薬剤部,21,1,9999998", "20261101"),
+    ):
+        content = notebook(hospital, day, place)
+        _send(gateway, facility, Source.DISPENSING, "notebook.csv", content, charts[facility])
+
+
+def _send(
+    gateway: Gateway, facility: str, source: Source, name: str, content: bytes, patient: str = ""
+) -> None:
+    """One delivery of one facility, as `gateway intake` takes it in."""
+    path = gateway.settings.folder / name
+    path.write_bytes(content)
+    take_in(gateway, path, facility=facility, source=source, patient=patient)
+    path.unlink()
 
 
 def _documents(gateway: Gateway, shared: PatientId) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gateway import standardize as room
-from gateway.cli import common
+from gateway.cli import account, common
 from gateway.errors import Refusal
 from gateway.model.batch import Batch, Finding, Item, Severity
 from gateway.settings import LimitSettings
@@ -32,9 +32,21 @@ _LATER = ("replay", "why")
     is_flag=True,
     help="Add other libraries' opinion. 別実装の意見も示します。",
 )
+@click.option(
+    "--account",
+    "accounting",
+    is_flag=True,
+    help="What became of every segment or row. 各セグメント・行の扱いを一覧します。",
+)
 @common.configured
 def standardize(
-    path: Path, format_name: str | None, *, second: bool, config: Path, as_json: bool
+    path: Path,
+    format_name: str | None,
+    *,
+    second: bool,
+    accounting: bool,
+    config: Path,
+    as_json: bool,
 ) -> None:
     """Print the items and findings of PATH.
 
@@ -63,16 +75,21 @@ def standardize(
         items.update(item.resource["resourceType"] for item in batch.items)
         found.update(finding.code for finding in batch.findings)
         counts["errors"] += any(one.severity is Severity.ERROR for one in batch.findings)
+        total = account.total(batch, content)
+        counts["unaccounted"] += not total.whole
         if as_json:
-            files.append(_file_json(batch, opinion))
-        else:
-            for line in _file_text(batch, opinion):
+            files.append({**_file_json(batch, opinion), "account_total": total.told()})
+            continue
+        for line in _file_text(batch, opinion):
+            click.echo(line)
+        if accounting:
+            for line in account.lines(batch, total):
                 click.echo(line)
     if as_json:
         _print(files, counts, items, found)
     else:
         click.echo(_summary(counts, items, found))
-    if counts["refused"] or counts["errors"]:
+    if counts["refused"] or counts["errors"] or counts["unaccounted"]:
         sys.exit(common.REFUSED)
 
 

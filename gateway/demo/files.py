@@ -17,9 +17,9 @@ class Newcomer:
     pharmacy: str
 
 
-def _header(kind: str, control: str, day: str) -> str:
+def _header(kind: str, control: str, day: str, sender: str = "HOSPITAL-A") -> str:
     return (
-        f"MSH|^~\\&|EMR|HOSPITAL-A|GW|GW|{day}101500||{kind}|{control}|P|2.5"
+        f"MSH|^~\\&|EMR|{sender}|GW|GW|{day}101500||{kind}|{control}|P|2.5"
         "||||||~ISO IR87||ISO 2022-1994|SS-MIX2_1.20^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO"
     )
 
@@ -36,12 +36,12 @@ def _message(lines: list[str]) -> bytes:
     return ("\r".join(lines) + "\r").encode("iso2022_jp")
 
 
-def storage(newcomer: Newcomer, day: str) -> bytes:
+def storage(newcomer: Newcomer, day: str, sender: str = "HOSPITAL-A") -> bytes:
     """A ZIP of an SS-MIX2 tree: basic data, diagnoses, a prescription, laboratory results."""
     chart, person = newcomer.hospital, newcomer.person
     visit = "PV1|0001|O|01^^^^^C"
     basic = [
-        _header("ADT^A08^ADT_A01", f"{day}000001", day),
+        _header("ADT^A08^ADT_A01", f"{day}000001", day, sender),
         f"EVN||{day}101500|||D100^見本医師",
         _patient(chart, person),
         "PV1|0001|N",
@@ -49,13 +49,13 @@ def storage(newcomer: Newcomer, day: str) -> bytes:
         "AL1|1|DA^薬剤アレルギー^HL70127|1^ペニシリン^99XYZ|SV^重度^HL70128|発疹|20200401",
     ]
     diagnoses = [
-        _header("PPR^ZD1^PPR_ZD1", f"{day}000002", day),
+        _header("PPR^ZD1^PPR_ZD1", f"{day}000002", day, sender),
         _patient(chart, person),
         f"PRB|AD|{day}|20061217^高血圧症^MDCDX2^I10^本態性高血圧^I10|0001||"
         "|20200401|||||||||20200401",
     ]
     prescription = [
-        _header("RDE^O11^RDE_O11", f"{day}000003", day),
+        _header("RDE^O11^RDE_O11", f"{day}000003", day, sender),
         _patient(chart, person),
         visit,
         f"ORC|NW|{day}00000003_01_001||{day}00000003|||||{day}101500|||D100^見本^医師^^^^^^^L^^^^^I",
@@ -65,7 +65,7 @@ def storage(newcomer: Newcomer, day: str) -> bytes:
         "RXR|PO^口^HL70162",
     ]
     results = [
-        _header("OUL^R22^OUL_R22", f"{day}000004", day),
+        _header("OUL^R22^OUL_R22", f"{day}000004", day, sender),
         _patient(chart, person),
         visit,
         f"SPM|1|{day}0001||023^血清^JC10|||||||||||||{day}090000|{day}093000",
@@ -90,15 +90,15 @@ def storage(newcomer: Newcomer, day: str) -> bytes:
     return buffer.getvalue()
 
 
-def notebook(newcomer: Newcomer, day: str) -> bytes:
-    """A medication notebook file (JAHISTC) of the pharmacy, in Shift_JIS."""
+def notebook(newcomer: Newcomer, day: str, place: str = "見本薬局,21,4,9999999") -> bytes:
+    """A medication notebook file (JAHISTC) in Shift_JIS, of one place that dispenses."""
     person = newcomer.person
     lines = [
         "JAHISTC08,1",
         f"1,{person.family} {person.given},{'2' if person.gender == 'F' else '1'},{person.birth}"
         f",500-0000,{person.address},{person.phone},,,,,{person.family_kana} {person.given_kana}",
         f"5,{day},1",
-        "11,見本薬局,21,4,9999999,500-0000,岐阜県岐阜市見本町1,058-000-0001,1",
+        f"11,{place},500-0000,岐阜県岐阜市見本町1,058-000-0001,1",
         "15,見本 薬子,058-000-0001,1",
         "51,見本病院,21,1,9999998,1",
         "55,見本 医師,内科,1",

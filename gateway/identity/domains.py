@@ -35,6 +35,11 @@ def every(db: Connection) -> dict[Oid, DomainRow]:
     return {row.oid: row for row in rows.select_domains(db)}
 
 
+def authorities(db: Connection) -> dict[Oid, str]:
+    """What each domain is called on the wire: its facility, or what kind of number it holds."""
+    return {row.oid: row.facility or row.kind for row in rows.select_domains(db)}
+
+
 def require(work: Work, patient: PatientId) -> DomainRow:
     """The domain of an identifier, which must have its form (DOM-01)."""
     row = rows.select_domain(work.db, patient.domain)

@@ -92,7 +92,10 @@ def encode(query: Query, found: tuple[PatientId, ...], stamp: Stamp) -> Payload:
     """PRPA_IN201310UV02 with every identifier in `patient/id`; none found is NF (case 3)."""
     subjects = EMPTY
     if found:
-        ids = xml.join(map(hl7v3.write_patient_id, found))
+        ids = xml.join(
+            hl7v3.write_patient_id(patient, stamp.authorities.get(patient.domain, ""))
+            for patient in found
+        )
         subjects = _SUBJECT.fill(ids=ids, home=stamp.home)
     return Payload(
         hl7v3.write_query_answer(

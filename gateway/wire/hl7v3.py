@@ -194,6 +194,9 @@ def write_moment(moment: datetime) -> str:
 
 _BARE_ID = Template('<id root="{root}"/>')
 _FULL_ID = Template('<id root="{root}" extension="{extension}"/>')
+_NAMED_ID = Template(
+    '<id root="{root}" extension="{extension}" assigningAuthorityName="{authority}"/>'
+)
 _QUERY_ID = Template('<queryId root="{root}"/>')
 _FULL_QUERY_ID = Template('<queryId root="{root}" extension="{extension}"/>')
 
@@ -212,8 +215,10 @@ def write_query_id(instance: Instance) -> Fragment:
     return _QUERY_ID.fill(root=instance.root)
 
 
-def write_patient_id(patient: PatientId) -> Fragment:
-    """A patient identifier as element `id`."""
+def write_patient_id(patient: PatientId, authority: str = "") -> Fragment:
+    """A patient identifier as element `id`; a PIX Manager names its authority (ITI TF-2: E.1)."""
+    if authority:
+        return _NAMED_ID.fill(root=patient.domain, extension=patient.value, authority=authority)
     return _FULL_ID.fill(root=patient.domain, extension=patient.value)
 
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,24 @@ def test_a_second_init_refuses_the_folder(installation: Installation) -> None:
     assert done.returncode == 1
     assert "not empty" in done.stderr
     assert "空ではありません" in done.stderr
+
+
+def test_demo_json_lists_what_patient_a_has(installation: Installation) -> None:
+    """`INTERFACES.md` section 5: three facilities, two documents of each category that is there."""
+    told = installation.patient("A")
+    assert told["consent"] == "active"
+    assert len(told["identifiers"]) == 4
+    documents = told["documents"]
+    counts = Counter(one["category"] for one in documents)
+    assert set(counts) == {"diagnosis", "prescription", "dispensing", "lab_result", "allergy"}
+    assert set(counts.values()) == {2}
+    assert len({one["unique_id"] for one in documents}) == len(documents)
+    for one in documents:
+        assert len(one["hash"]) == 40
+        assert one["size"] > 0
+        assert one["type"]
+    places = {one["title"].partition("（")[2] for one in documents}
+    assert places == {"見本病院）", "例示診療所）", "見本薬局）"}
+    others = {label: installation.patient(label)["documents"] for label in "BCD"}
+    assert (len(others["B"]), len(others["D"])) == (0, 0)
+    assert others["C"]
