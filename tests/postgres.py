@@ -5,8 +5,8 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _OPTIONS = "-c listen_addresses='' -c fsync=off -c max_connections=200 -c jit=off"
@@ -53,6 +53,13 @@ def _as_user() -> tuple[list[str], int | None]:
 @contextmanager
 def server() -> Iterator[str]:
     """Run a server in a temporary folder; yields the URL of its maintenance database."""
+    with controlled() as (url, _):
+        yield url
+
+
+@contextmanager
+def controlled() -> Iterator[tuple[str, Callable[..., None]]]:
+    """The same, with a hand on it: `control("stop", "-m", "immediate")`, `control("start")`."""
     binaries = _binaries() or _bundled()
     prefix, uid = _as_user()
     folder = Path(tempfile.mkdtemp(prefix="gw-pg-", dir="/tmp"))
@@ -64,11 +71,17 @@ def server() -> Iterator[str]:
         _run([*base, "--auth=trust", "--encoding=UTF8", "--no-sync"], environment)
         control = [*prefix, str(binaries / "pg_ctl"), "-D", str(folder / "data"), "-w"]
         log = str(folder / "log")
-        _run([*control, "-l", log, "-o", f"{_OPTIONS} -k {folder}", "start"], environment)
+
+        def act(*words: str) -> None:
+            options = ["-l", log, "-o", f"{_OPTIONS} -k {folder}"] if "start" in words else []
+            _run([*control, *options, *words], environment)
+
+        act("start")
         try:
-            yield f"postgresql+psycopg://gateway@/postgres?host={folder}"
+            yield f"postgresql+psycopg://gateway@/postgres?host={folder}", act
         finally:
-            _run([*control, "-m", "immediate", "stop"], environment)
+            with suppress(Unavailable):  # whoever had a hand on it may have stopped it
+                act("-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -24,7 +24,7 @@ _HEAD_BYTES = 32 * 1024
 _LINE_BYTES = 8 * 1024
 _HEADERS = 100
 _FAREWELL = 1.0
-"Seconds that a peer has to close an idle connection of its side when we stop."
+"Seconds that a peer has to close its side of a connection that we have closed."
 _SLOW_WINDOW = 30.0
 _SLOW_BYTES = 30 * 1024
 _BLANK = b"\r\n\r\n"
@@ -255,6 +255,7 @@ class Protocol(HttpToolsProtocol):
             + b"content-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
         )
         self.transport.close()
+        self._part()
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls for bytes that are no request."""
@@ -265,11 +266,25 @@ class Protocol(HttpToolsProtocol):
         if self._state == _HEAD and not self._refused:
             self._draining = True
             return
-        idle = self.cycle is None or self.cycle.response_complete
-        nothing_left = self.transport.get_write_buffer_size() == 0
         super().shutdown()
-        if idle and nothing_left:  # a peer that keeps a silent connection does not hold us up
-            self.loop.call_later(_FAREWELL, self.transport.abort)
+        self._part()
+
+    def on_response_complete(self) -> None:
+        """An answer has left; where it was the last one, part."""
+        super().on_response_complete()
+        self._part()
+
+    def _part(self) -> None:
+        """Let no peer that keeps its side of a closed connection open hold us up (R-16, C-02)."""
+        if self.transport.is_closing():
+            self.loop.call_later(_FAREWELL, self._leave)
+
+    def _leave(self) -> None:
+        """Drop the connection once everything that was to be said is said."""
+        if self.transport.get_write_buffer_size():
+            self._part()
+        else:
+            self.transport.abort()
 
     def check_pace(self, now: float) -> None:
         """Called once a second: end what is too slow (`security.md` section 3, C-02)."""

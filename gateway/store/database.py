@@ -131,8 +131,7 @@ class Database:
         """Close SQLite's writing connection; what it had not committed is gone with it."""
         connection, self._writer = self._writer, None
         if connection is not None:
-            connection.invalidate()
-            connection.close()
+            _discard(connection)
 
     def appends_alone(self, schema: Sequence[str]) -> bool:
         """Whether `append` is to be used here; `schema` is what its statements need, once."""
@@ -192,8 +191,7 @@ class Database:
         with self._guard:
             if connection in self._holding:
                 self._holding.remove(connection)
-        connection.invalidate()
-        connection.close()
+        _discard(connection)
 
     def _judge(self, context: ExceptionContext) -> None:
         """Turn what passes by itself into `Busy`; everything else stays a defect of ours."""
@@ -258,6 +256,14 @@ class Database:
         if found and found not in known:
             raise SchemaError(f"schema {found} is newer than this program: install the newer one")
         return found
+
+
+def _discard(connection: Connection) -> None:
+    """Close a connection for good, in whatever state it is."""
+    if not connection.closed:
+        if not connection.invalidated:
+            connection.invalidate()
+        connection.close()
 
 
 def _is_passing(error: BaseException) -> bool:

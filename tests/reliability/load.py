@@ -44,8 +44,8 @@ class Sent:
     message: str = ""
     receipts: list[str] = field(default_factory=list)
     "Of every positive answer."
-    refused: list[tuple[int, bytes]] = field(default_factory=list)
-    "Status and body of every answer that was not positive."
+    refused: list[Answer] = field(default_factory=list)
+    "Every answer that was not positive."
     acked: bool = False
     gives_up: bool = False
     "Is not sent again where no answer came: then it is there whole, or not at all."
@@ -63,7 +63,7 @@ class Sent:
         if positive:
             self.acked = True
         else:
-            self.refused.append((answer.status, answer.body[:500]))
+            self.refused.append(answer)
 
 
 def digest(content: bytes) -> str:
@@ -218,3 +218,5 @@ class Load:
                     sent.take(sent.send(client))
                 except _BROKEN:
                     return
+                if not sent.acked:
+                    self._stop.wait(0.3)
