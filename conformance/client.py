@@ -132,7 +132,7 @@ class Client:
         fresh = self._connection is None
         try:
             answer = self._send(method, path, body, headers or {})
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+        except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
             self.close()
             if fresh or not isinstance(body, bytes | None):
                 raise

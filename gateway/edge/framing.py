@@ -6,14 +6,17 @@ other than exactly `chunked`, chunk extensions, trailers, and a missing or doubl
 
 import re
 
-_LINE = re.compile(rb"[A-Z]{1,16} [!-~]{1,8192} HTTP/1\.[01]\r?")
+_LINE = re.compile(rb"(?:[A-Z]{1,16} /[!-~]{0,8191}|CONNECT [!-~]{1,8192}) HTTP/1\.[01]\r?")
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,12}")
 _LONGEST_SIZE = 14
 _SINGLE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type", b"expect"})
 
 
 def request_line_is_plain(line: bytes) -> bool:
-    """One space between method, target and version; nothing before it; HTTP/1.0 or 1.1."""
+    """One space between method, target and version; nothing before it; HTTP/1.0 or 1.1.
+
+    The target is a path: one with a host in it is for proxies, and would name another host (C-03).
+    """
     return _LINE.fullmatch(line) is not None
 
 

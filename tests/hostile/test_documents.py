@@ -80,7 +80,7 @@ def test_a_pdf(site: Site, name: str) -> None:
     assert answer.status in (413, 422), (answer.status, answer.body)
     site.recorded(before.event, ("PDF", "TYPE", "LIMIT", "", "DOCSIG"), 1)
     after = site.settled(before)
-    assert after.rows == before.rows
+    assert all(n <= before.rows[k] for k, n in after.rows.items())
     assert not after.files - before.files
 
 
