@@ -1,18 +1,25 @@
 """What `gateway init --demo` puts into the database: facilities, contracts, people, `demo.json`."""
 
 import json
+from contextlib import closing
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from conformance.messages import Person
+from gateway import app
 from gateway.app import Gateway
 from gateway.cli.certificates import fingerprint_of
 from gateway.cli.demo_people import CHARTS, NEIGHBOUR, PATIENTS, SHARED, DemoPatient
 from gateway.cli.intake import take_in
 from gateway.consent import enrolment, ledger
 from gateway.demo.files import Newcomer, notebook, storage
+from gateway.demo.papers import referral, summary
+from gateway.demo.sign import sign_pdf
+from gateway.edge.sandbox import Sandbox
 from gateway.identity import crossref, domains
+from gateway.intake import Filing, OnDisk
 from gateway.members import facilities, users
 from gateway.members.facilities import ContractKind
 from gateway.model.audit import EventKind
@@ -27,6 +34,11 @@ _FACILITIES = (
     ("clinic-b", FacilityType.CLINIC, "例示診療所"),
     ("pharmacy-c", FacilityType.PHARMACY, "見本薬局"),
     ("lab-d", FacilityType.LAB, "例示検査センター"),
+)
+_USERS = (
+    ("doctor-a", "hospital-a", "doctor"),
+    ("doctor-b", "clinic-b", "doctor"),
+    ("pharmacist-c", "pharmacy-c", "pharmacist"),
 )
 _SINCE = date(2026, 4, 1)
 _PEER = """\
@@ -52,17 +64,21 @@ def fill(gateway: Gateway) -> None:
     for person in PATIENTS:
         _deliver(gateway, person)
     shared = {person.label: _patient(gateway, person) for person in PATIENTS}
+    _papers(gateway, PATIENTS[0])
     _write(gateway, folder, shared)
 
 
-def _deliver(gateway: Gateway, person: DemoPatient) -> None:
-    """What the facilities delivered about one patient, before the demo begins."""
-    names = Person(
+def _named(person: DemoPatient) -> Person:
+    return Person(
         family=person.family, given=person.given, family_kana=person.family_kana,
         given_kana=person.given_kana, birth=f"{person.birth:%Y%m%d}",
         gender=person.gender.value, address="岐阜県岐阜市見本町1-2-3", phone="0580000000",
     )  # fmt: skip
-    charts = person.charts
+
+
+def _deliver(gateway: Gateway, person: DemoPatient) -> None:
+    """What the facilities delivered about one patient, before the demo begins."""
+    names, charts = _named(person), person.charts
     hospital = Newcomer(names, charts["hospital-a"], "", "")
     _send(gateway, "hospital-a", Source.EMR, "storage.zip", storage(hospital, "20261101"))
     if person.label != "A":
@@ -87,6 +103,43 @@ def _send(
     path.write_bytes(content)
     take_in(gateway, path, facility=facility, source=source, patient=patient)
     path.unlink()
+
+
+def _papers(gateway: Gateway, person: DemoPatient) -> None:
+    """Two documents as received: a referral signed by the doctor's card, and a CDA document."""
+    now, folder, names = app.now(), gateway.settings.folder, _named(person)
+    signed = sign_pdf(referral(names, now), folder, now)
+    clinic = person.charts["clinic-b"]
+    with closing(Sandbox(gateway.settings.hpki)) as sandbox:
+        filing = Filing(
+            door=gateway.door, blobs=gateway.blobs, verify=sandbox.verify, clock=app.now
+        )
+        _file(gateway, filing, "referral.pdf", signed, "hospital-a", person,
+              ("57133-1", "診療情報提供書"), "application/pdf")  # fmt: skip
+        _file(gateway, filing, "summary.xml",
+              summary(names, CHARTS["clinic-b"], clinic, now), "clinic-b", person,
+              ("34133-9", "診療経過要約"), "text/xml")  # fmt: skip
+
+
+def _file(
+    gateway: Gateway, filing: Filing, name: str, content: bytes, facility: str,
+    person: DemoPatient, kind: tuple[str, str], mime_type: str,
+) -> None:  # fmt: skip
+    """File one document as the secretariat would for a facility."""
+    code = {"code": kind[0], "system": "2.16.840.1.113883.6.1", "display": kind[1]}
+    entry = {
+        "patient": {"domain": CHARTS[facility], "value": person.charts[facility]},
+        "title": kind[1], "category": Category.DIAGNOSIS.value, "class": code, "type": code,
+        "format": {"code": "urn:ihe:iti:xds:2017:mimeTypeSufficient",
+                   "system": "1.3.6.1.4.1.19376.1.2.3", "display": "mimeTypeSufficient"},
+        "mime_type": mime_type, "language": "ja", "facility": facility,
+        "created": "2026-11-01T10:00:00+09:00", "author": {"name": "見本医師"},
+        "confidentiality": {"code": "N", "system": "2.16.840.1.113883.5.25", "display": "N"},
+    }  # fmt: skip
+    with TemporaryDirectory(dir=gateway.settings.folder) as place:
+        file = Path(place) / name
+        file.write_bytes(content)
+        filing.receive(gateway.operator(), json.dumps(entry).encode(), OnDisk(file, gateway.blobs))
 
 
 def _documents(gateway: Gateway, shared: PatientId) -> list[dict[str, Any]]:
@@ -127,7 +180,8 @@ def _members(gateway: Gateway, folder: Path) -> None:
         facilities.agree(
             work, ContractKind.PROVISION, facility="hospital-a", lab="lab-d", starts=_SINCE
         )
-        users.register(work, name="doctor-a", facility="hospital-a", position="doctor")
+        for name, facility, position in _USERS:
+            users.register(work, name=name, facility=facility, position=position)
 
 
 def _peer(folder: Path) -> None:
@@ -175,6 +229,7 @@ def _write(gateway: Gateway, folder: Path, shared: dict[str, PatientId | None]) 
             }
             for name, kind, title in _FACILITIES
         ],
+        "users": [{"name": n, "facility": f, "position": p} for n, f, p in _USERS],
         "patients": [_told(gateway, person, shared[person.label]) for person in PATIENTS],
     }  # fmt: skip
     text = json.dumps(value, ensure_ascii=False, indent=1)

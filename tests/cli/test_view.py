@@ -18,13 +18,30 @@ def shared(installation: Installation, label: str) -> str:
 
 def test_the_view_of_a_user(installation: Installation) -> None:
     found = installation.command("patient", "show", shared(installation, "A"), "--as", "doctor-a")
-    assert {item["category"] for item in found["items"]} >= {"diagnosis", "prescription"}
+    assert {item["category"] for item in found["items"]} == {
+        "allergy", "diagnosis", "dispensing", "lab_result", "prescription"
+    }  # fmt: skip
     assert all(item["reference_copy"] and item["facility"] for item in found["items"])  # REC-01
     assert found["documents"]
     seen = installation.command(
         "audit", "who-saw", SHARED_DOMAIN, shared(installation, "A")
     )  # AUD-01
     assert [row["subject"] for row in seen if row["event"] == "view"] == ["doctor-a"]
+
+
+def test_an_exclusion_hides_from_its_group_alone(installation: Installation) -> None:
+    patient = shared(installation, "C")
+    seen = {
+        user: {
+            item["category"]
+            for item in installation.command("patient", "show", patient, "--as", user)["items"]
+        }
+        for user in ("doctor-a", "doctor-b", "pharmacist-c")
+    }
+    assert "prescription" in seen["doctor-a"]
+    assert "diagnosis" in seen["doctor-b"]
+    assert "prescription" not in seen["doctor-b"]
+    assert seen["pharmacist-c"] == set()  # no chart there: no relation (ACC-04)
 
 
 def test_nothing_and_nothing_to_see_look_alike(installation: Installation) -> None:
