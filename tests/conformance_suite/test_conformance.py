@@ -99,7 +99,7 @@ ALTERATIONS = [
      ["ITI-39-05"]),
     (rb'errorCode="XDS\w+"', b'errorCode="XDSRegistryError"', ["ITI-38-17", "ITI-38-18"]),
     (rb'<rim:Slot name="hash">.*?</rim:Slot>', b"", ["ITI-38-01", "ITI-39-01"]),
-    (rb'("resourceTyp)e|(%PD)F', rb"\1\2f", ["ITI-39-01", "ITI-39-02"]),
+    (rb'("resourceTyp)e|(%PD)F|(<ClinicalDocumen)t', rb"\1\2\3f", ["ITI-39-01", "ITI-39-02"]),
     (rb"<xds:HomeCommunityId>.*?</xds:HomeCommunityId>", b"", ["ITI-39-01"]),
     (rb'<typeCode code="AA"/>', b'<typeCode code="AE"/>', ["ITI-45-01", "ITI-55-05"]),
     (rb'<typeCode code="CA"/>', b'<typeCode code="CE"/>', ["ITI-44-01", "ITI-44-03"]),
