@@ -74,7 +74,7 @@ def test_demo_json_lists_what_patient_a_has(installation: Installation) -> None:
     documents = told["documents"]
     counts = Counter(one["category"] for one in documents)
     assert set(counts) == {"diagnosis", "prescription", "dispensing", "lab_result", "allergy"}
-    assert set(counts.values()) == {2}
+    assert min(counts.values()) >= 2
     assert len({one["unique_id"] for one in documents}) == len(documents)
     for one in documents:
         assert len(one["hash"]) == 40
