@@ -1,6 +1,7 @@
 """One demo installation behind real TLS, and what must not be left behind after a refusal."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -95,10 +96,12 @@ class Site:
 
     def files(self) -> frozenset[str]:
         """Every file of the blob store, temporary ones too; not the marks of its upkeep."""
-        place = self.folder / "blobs"
+        place = str(self.folder / "blobs")
+        start = len(place) + 1
         return frozenset(
-            path.relative_to(place).as_posix() for path in place.rglob("*/*") if path.is_file()
-        )
+            f"{folder[start:]}/{name}"
+            for folder, _, names in os.walk(place) if len(folder) > start for name in names
+        )  # fmt: skip
 
     def last_event(self) -> int:
         return int(self.query("SELECT coalesce(max(id), 0) FROM audit_event")[0][0])
