@@ -1,15 +1,21 @@
 """`gateway facility|user|contract|domain …`: the registries (FAC, USR, LNK-04, DOM-03)."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.cli.common import configured, emit, speaking, table
 
+if TYPE_CHECKING:
+    from gateway.members.facilities import Facility
+    from gateway.members.users import User
+
 
 @click.group("facility")
 def facility() -> None:
-    """施設。Facilities: add, list, suspend, resume, end."""
+    """施設。Facilities: add, list, show, suspend, resume, end."""
 
 
 @facility.command("add")
@@ -62,35 +68,68 @@ def facility_list(*, config: Path, as_json: bool) -> None:
     )
 
 
-def _moving(verb: str, japanese: str) -> click.Command:
-    """`gateway facility suspend|resume|end NAME --reason TEXT`."""
+@facility.command("show")
+@click.argument("name")
+@configured
+def facility_show(name: str, *, config: Path, as_json: bool) -> None:
+    """施設を表示します。Show one facility, its contracts and identifier domains."""
+    from gateway.cli import opened
+    from gateway.identity import domains
+    from gateway.members import facilities
+    from gateway.model.audit import EventKind
 
-    @click.command(verb, help=f"{japanese} {verb.capitalize()} a facility; on the next request.")
+    with speaking(), opened.work(config, EventKind.ADMIN, reading=True) as (_, work):
+        found = facilities.find(work, name)
+        contracts = [c for c in facilities.snapshot(work.db).contracts if c.facility == name]
+        owned = [oid for oid, row in domains.every(work.db).items() if row.facility == name]
+    value = {
+        **opened.plain(found), "domains": owned, "contracts": opened.plain(contracts),
+    }  # fmt: skip
+    emit(
+        value,
+        as_json=as_json,
+        text=lambda: table(
+            ("name", "type", "state", "title", "domains", "contracts"),
+            [(found.name, found.type.value, found.state.value, found.title, " ".join(owned),
+              " ".join(c.kind.value for c in contracts))],
+        ),
+    )  # fmt: skip
+
+
+def _moving(what: str, verb: str, japanese: str) -> click.Command:
+    """`gateway facility|user suspend|resume|end NAME --reason TEXT`."""
+
+    @click.command(verb, help=f"{japanese} {verb.capitalize()} a {what}; on the next request.")
     @click.argument("name")
     @click.option("--reason", required=True, help="理由。")
     @configured
     def command(name: str, *, reason: str, config: Path, as_json: bool) -> None:
         from gateway.cli import opened
-        from gateway.members import facilities
+        from gateway.members import facilities, users
         from gateway.model.audit import EventKind
 
-        do = {"suspend": facilities.suspend, "resume": facilities.resume, "end": facilities.end}
+        do: Callable[..., Facility | User] = getattr(
+            facilities if what == "facility" else users, verb
+        )
         with speaking(), opened.work(config, EventKind.ADMIN) as (_, work):
-            found = do[verb](work, name, reason=reason)
+            found = do(work, name, reason=reason)
         emit(opened.plain(found), as_json=as_json, text=lambda: [f"{name}: {found.state.value}"])
 
     return command
 
 
-for _verb, _japanese in (
-    ("suspend", "施設を停止します。"), ("resume", "再開します。"), ("end", "終了します。"),
-):  # fmt: skip
-    facility.add_command(_moving(_verb, _japanese))
+_MOVES = (("suspend", "停止します。"), ("resume", "再開します。"), ("end", "終了します。"))
+for _verb, _japanese in _MOVES:
+    facility.add_command(_moving("facility", _verb, _japanese))
 
 
 @click.group("user")
 def user() -> None:
-    """利用者。Users: add, list."""
+    """利用者。Users: add, list, suspend, resume, end."""
+
+
+for _verb, _japanese in _MOVES:
+    user.add_command(_moving("user", _verb, _japanese))
 
 
 @user.command("add")
@@ -132,6 +171,26 @@ def user_list(*, config: Path, as_json: bool) -> None:
 @click.group("contract")
 def contract() -> None:
     """契約。Contracts: custody, and a laboratory's provision (STG-05, STG-06)."""
+
+
+@contract.command("list")
+@configured
+def contract_list(*, config: Path, as_json: bool) -> None:
+    """契約を一覧します。List contracts."""
+    from gateway.cli import opened
+    from gateway.members import facilities
+    from gateway.model.audit import EventKind
+
+    with speaking(), opened.work(config, EventKind.ADMIN, reading=True) as (_, work):
+        found = facilities.snapshot(work.db).contracts
+    emit(
+        opened.plain(found),
+        as_json=as_json,
+        text=lambda: table(
+            ("id", "kind", "facility", "lab", "starts", "ends"),
+            [(c.id, c.kind.value, c.facility, c.lab, c.starts, c.ends or "") for c in found],
+        ),
+    )
 
 
 @contract.command("add")
