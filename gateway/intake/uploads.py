@@ -119,7 +119,7 @@ class Intake:
             work.trail.detail.update(judged=len(arrivals), facility=facility)
             senders.require(work, facility, source)
             if patient:
-                senders.require_stated(work, facility, patient)
+                patient = senders.read_stated(work, facility, patient)
             for arrival in arrivals:
                 self._judge(arrival)
         kept: list[ReceivedFile] = []

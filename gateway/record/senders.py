@@ -1,12 +1,12 @@
 """Who may send for whom, and about whom, before any byte is kept (STG-05, ACC-03, G-01)."""
 
-from gateway.errors import Invalid, Malformed, NotPermitted
+from gateway.errors import Invalid, Malformed, NotOwner, NotPermitted
 from gateway.identity import domains
 from gateway.members import facilities
 from gateway.members.facilities import State
 from gateway.model.caller import CallerKind
 from gateway.model.category import Source
-from gateway.model.identifiers import PatientId
+from gateway.model.identifiers import Oid, PatientId
 from gateway.store.work import Work
 
 
@@ -34,6 +34,31 @@ def _not_for(facility: str, rule: str) -> NotPermitted:
         rule=rule,
         log="AUTHZ-DENY",
     )
+
+
+def read_stated(work: Work, facility: str, text: str) -> str:
+    """The value of a stated chart id: bare, or as `id^^^&oid&ISO` (CX; ITI TF-3: 4.2.3.1.7).
+
+    Only of the domain that belongs to the facility it is delivered for (DOM-02, G-01).
+    """
+    value, mark, authority = text.partition("^^^")
+    if mark:
+        try:
+            stated = Oid(authority.removeprefix("&").removesuffix("&ISO"))
+        except Malformed as error:
+            raise Invalid(
+                "not a chart id: send it bare, or as id^^^&oid&ISO",
+                "カルテIDのみ、または id^^^&oid&ISO の形式で指定してください",
+                at="patient", rule="DOM-01",
+            ) from error  # fmt: skip
+        if stated != domains.chart_domain(work, facility):
+            raise NotOwner(
+                "a chart id of another facility cannot be stated",
+                "他施設のカルテIDは指定できません",
+                at="patient", rule="DOM-02", log="AUTH-SPOOF",
+            )  # fmt: skip
+    require_stated(work, facility, value)
+    return value
 
 
 def require_stated(work: Work, facility: str, value: str) -> None:

@@ -6,7 +6,9 @@ import zipfile
 import pytest
 from click.testing import CliRunner
 
+from gateway.cli import account
 from gateway.cli.standardize import standardize
+from gateway.model.batch import Batch
 from tests.standardize.conftest import SAMPLES
 
 HARMFUL = "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
@@ -120,3 +122,32 @@ def test_control_characters_in_names_are_shown_not_obeyed(tmp_path):
     path = tmp_path / "a\x1b[31mb"
     path.write_bytes(b"x")
     assert "\x1b" not in run(path).stdout
+
+
+def test_the_account_names_every_segment_and_sums_up():
+    result = run(SAMPLES, "--account")
+    assert result.exit_code == 0
+    sums = [one for one in result.stdout.splitlines() if " lines 行 " in one]
+    assert len(sums) == 10
+    for line in sums:
+        head, parts = line.split(": ")
+        number = int(head.split()[0])
+        assert head.split()[3:] == ["=", str(number)]
+        assert sum(int(one.split()[0]) for one in parts.split(", ")) == number
+    assert "OBX[1]" in result.stdout
+    assert "carried 使用" in result.stdout
+    assert " lines 行 " not in run(SAMPLES).stdout
+
+
+def test_the_account_of_a_refused_file_is_its_finding(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"a\r\nb\r\n")
+    total = json.loads(run(path, "--json").stdout)["files"][0]["account_total"]
+    assert total == {"lines": 2, "became": {"refused: unsupported": 2}, "whole": True}
+
+
+def test_lines_that_are_not_accounted_for_are_said():
+    batch = Batch(path="x", format="y", patient=None, account={"row 1": "used"})
+    total = account.total(batch, b"1\n2\n")
+    assert not total.whole
+    assert "2 lines 行 NOT EQUAL 不一致 1: 1 used" in list(account.lines(batch, total))[-1]
