@@ -1,4 +1,4 @@
-"""`gateway audit verify|who-saw|show`: the chain, and who saw whose record (AUD-01, L-06)."""
+"""`gateway audit verify|who-saw|consistency`: the chain, who saw whose record (AUD-01, AUD-05)."""
 
 import sys
 from pathlib import Path
@@ -66,3 +66,39 @@ def who_saw(domain: str, value: str, config: Path, *, as_json: bool) -> None:
         as_json=as_json,
         text=lambda: table(headings, [[row[name] for name in headings] for row in seen]),
     )
+
+
+@audit.command("consistency")
+@configured
+def consistency(config: Path, *, as_json: bool) -> None:
+    """同意のない共有データがないことを確認します。Prove that nothing is shared without consent."""
+    from gateway.cli import opened
+    from gateway.model.audit import EventKind
+    from gateway.record import consistency as proof
+
+    with speaking(), opened.work(config, EventKind.AUDIT_READ, reading=True) as (_, work):
+        found = proof.check(work)
+    value = {
+        "findings": [
+            {"patients": opened.plain(one.patients), "items": one.items, "documents": one.documents}
+            for one in found
+        ]
+    }
+
+    def lines() -> list[str]:
+        if not found:
+            return ["0 findings: nothing is shared without consent 問題ありません"]
+        told = [
+            f"{' '.join(f'{p.domain}/{p.value}' for p in one.patients) or 'no known identifier'}: "
+            f"{one.items} items, {one.documents} documents"
+            for one in found
+        ]
+        return [
+            *told,
+            "shared without consent: stop disclosure, then look into the audit trail (who-saw)",
+            "同意のない共有データがあります。開示を止め、監査証跡を調べてください。",
+        ]
+
+    emit(value, as_json=as_json, text=lines)
+    if found:
+        sys.exit(REFUSED)
