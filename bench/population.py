@@ -40,6 +40,8 @@ _ERAS = (
     (date(2019, 5, 1), "R", 2018), (date(1989, 1, 8), "H", 1988),
     (date(1926, 12, 25), "S", 1925), (date(1912, 7, 30), "T", 1911),
 )  # fmt: skip
+_WITHIN_JIS = str.maketrans("\ufa11髙", "崎高")
+"Forms outside JIS X 0208 that ISO-2022-JP cannot write, to those that a laboratory writes instead."
 _FIRST, _LAST = date(1921, 1, 1), date(2025, 12, 31)
 
 
@@ -95,10 +97,11 @@ def laboratory_message(patient: Patient, results: int = 30, *, day: str = "20261
     """An OUL^R22 with `results` OBX, in ISO-2022-JP as SS-MIX2 wants it."""
     draw = random.Random(f"lab/{patient.number}")  # noqa: S311 - repeatable, not secret
     person = patient.person
+    family = person.family.translate(_WITHIN_JIS)
     lines = [
         f"MSH|^~\\&|LAB|HOSP|GW|GW|{day}101500||OUL^R22^OUL_R22|{patient.number:012d}|P|2.5"
         "||||||~ISO IR87||ISO 2022-1994|SS-MIX2_1.20^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO",
-        f"PID|0001||{patient.charts[0][1]}^^^^PI||{person.family}^{person.given}^^^^^L^I~"
+        f"PID|0001||{patient.charts[0][1]}^^^^PI||{family}^{person.given}^^^^^L^I~"
         f"{person.family_kana}^{person.given_kana}^^^^^L^P||{person.birth}|{person.gender}",
         f"SPM|1|{patient.number:010d}||023^血清^JC10|||||||||||||{day}090000|{day}093000",
         f"OBR|1|{patient.number:010d}||E001^検体検査^99LAB|||{day}090000",
