@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_ARGS ?=
 JOBS ?= 2
 
@@ -10,18 +11,22 @@ JOBS ?= 2
 
 # --- environments -----------------------------------------------------------------------------
 
-# The runtime environment, hash for hash what requirements.lock says.
+# The runtime environment, hash for hash what requirements.lock says. The lock is complete, so pip
+# resolves nothing (--no-deps): a release that came out since cannot move in beside a pin. Whether
+# the lock is complete, pip check says.
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --require-hashes --no-deps -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check
 	@touch $@
 
 # The same with the test extras.
 $(VENV)/.test: requirements-dev.lock $(VENV)/.runtime
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PIP) --require-hashes --no-deps -r requirements-dev.lock
+	$(BIN)/python -m pip check
 	@touch $@
 
 .venv: $(VENV)/.runtime
