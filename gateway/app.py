@@ -19,8 +19,8 @@ from gateway.audit.door import Door
 from gateway.audit.events import time_ordered
 from gateway.errors import Malformed
 from gateway.intake import Filing, Intake, tidy
-from gateway.members import neighbours
-from gateway.members.neighbours import Neighbour, NeighbourError
+from gateway.members import profiles
+from gateway.members.neighbours import NeighbourError
 from gateway.model import chance, network
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
@@ -103,21 +103,12 @@ def read_policy(path: Path) -> NetworkPolicy:
         raise SettingsError(f"{path.name}: {error}") from error
 
 
-def read_neighbours(
-    settings: Settings, policy: NetworkPolicy
-) -> list[tuple[Neighbour, tuple[bytes, ...]]]:
+def read_neighbours(settings: Settings, policy: NetworkPolicy) -> list[profiles.Known]:
     """Every `peers/<name>.yaml` with the certificates it names; a wrong one stops the start."""
-    found = []
-    for path in sorted((settings.folder / "peers").glob("*.yaml")):
-        try:
-            neighbour = neighbours.load(path.read_text("utf-8"), policy)
-            pems = tuple(
-                (settings.folder / name).read_bytes() for name in neighbour.assertion_certificates
-            )
-        except (NeighbourError, OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"peers/{path.name}: {error}") from error
-        found.append((neighbour, pems))
-    return found
+    try:
+        return profiles.read_all(settings.folder, policy)
+    except NeighbourError as error:
+        raise SettingsError(str(error)) from error
 
 
 def check_private(settings: Settings) -> None:
@@ -227,6 +218,7 @@ def _serve(
         inline_reads=gateway.database.kind == "sqlite", clock=now, day=gateway.day, new_id=new_id,
         new_request=new_request,
     )  # fmt: skip
+    watch = profiles.Watch(settings.folder, gateway.policy)
     machines.know(read_neighbours(settings, gateway.policy))
     intake = Intake(door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id)
 
@@ -247,6 +239,7 @@ def _serve(
         every(settings.audit.checkpoint_seconds, "checkpoint", lambda: _checkpoint(gateway), pool),
         until_empty("intake", machines.waiting, work_through, pool),
         every(2.0, "register", machines.refresh, pool),
+        every(2.0, "neighbours", lambda: machines.know_anew(watch.changed()), pool),
         every(5.0, "revocations", machines.revocations.refresh, pool),
         every(60.0, "temporary files", lambda: gateway.blobs.sweep_temp(now() - _OLD_TEMPORARY),
               pool),

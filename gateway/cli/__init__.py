@@ -19,13 +19,14 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "init": "gateway.cli.init:init",
         "intake": "gateway.cli.intake:intake",
         "migrate": "gateway.cli.settings:migrate",
+        "peer": "gateway.cli.peers:peer",
         "patient": "gateway.cli.patient:patient",
         "policy": "gateway.cli.settings:policy",
         "retention": "gateway.cli.retention:retention",
         "serve": "gateway.cli.serve:serve",
         "standardize": "gateway.cli.standardize:standardize",
         "store": "gateway.cli.store:store",
-        "user": "gateway.cli.members:user",
+        "user": "gateway.cli.users:user",
         "verify": "gateway.cli.verify:verify",
     }
 )

@@ -1,11 +1,25 @@
-"""`gateway audit verify|who-saw|consistency`: the chain, who saw whose record (AUD-01, AUD-05)."""
+"""`gateway audit verify|export|who-saw|consistency`: the chain and its events (AUD-01)."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import orjson
 
-from gateway.cli.common import REFUSED, configured, emit, speaking, table
+from gateway.cli.common import (
+    REFUSED,
+    configured,
+    emit,
+    print_json,
+    progress_of,
+    speaking,
+    table,
+)
+
+if TYPE_CHECKING:
+    from gateway.audit.export import StoredEvent
 
 
 @click.group("audit")
@@ -66,6 +80,56 @@ def who_saw(domain: str, value: str, config: Path, *, as_json: bool) -> None:
         as_json=as_json,
         text=lambda: table(headings, [[row[name] for name in headings] for row in seen]),
     )
+
+
+@audit.command("export")
+@click.option(
+    "--format", "form", type=click.Choice(["atna", "fhir"]), default="atna", show_default=True,
+    help="ITI-20 messages, or R4 AuditEvent resources.",
+)  # fmt: skip
+@click.option("--since", default="", help="First day, YYYY-MM-DD. 開始日。")
+@click.option("--until", default="", help="Last day, YYYY-MM-DD. 終了日。")
+@configured
+def export(form: str, since: str, until: str, config: Path, *, as_json: bool) -> None:
+    """監査証跡を出力します。Print events, one a line, oldest first; exporting is recorded first."""
+    from gateway import app, settings
+    from gateway.audit import export as exporting
+    from gateway.cli import opened
+    from gateway.model.audit import EventKind
+
+    with speaking(), app.open_gateway(settings.load(config)) as gateway:
+        start, end = opened.moments(gateway, since, until)
+        with gateway.door.work(EventKind.AUDIT_READ, gateway.operator(), reading=True) as work:
+            chosen = exporting.span(work.db, start, end)
+            work.trail.detail.update(exported=chosen.count, format=form)
+        if work.recorded is not None:
+            work.recorded.result()
+        community = gateway.community
+        found = exporting.events(lambda page: gateway.door.snapshot(page, max_age=0.0), chosen)
+        counted = _counted(found, chosen.count)
+        if form == "atna":
+            written = (exporting.atna(one, community).decode() for one in counted)
+            if as_json:
+                print_json({"format": form, "events": list(written)})
+                return
+            for line in written:
+                click.echo(line)
+            return
+        made = (exporting.fhir(one, community) for one in counted)
+        if as_json:
+            entries = [{"resource": one} for one in made]
+            print_json({"resourceType": "Bundle", "type": "collection", "entry": entries})
+            return
+        for one in made:
+            click.echo(orjson.dumps(one).decode())
+
+
+def _counted(events: "Iterator[StoredEvent]", count: int) -> "Iterator[StoredEvent]":
+    """The same with a progress bar."""
+    with progress_of(count, "exporting 出力") as advance:
+        for event in events:
+            yield event
+            advance()
 
 
 @audit.command("consistency")

@@ -1,8 +1,8 @@
-"""`gateway facility|user|contract|domain …`: the registries (FAC, USR, LNK-04, DOM-03)."""
+"""`gateway facility|contract|domain …`: the registries (FAC, LNK-04, DOM-03)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group("facility")
 def facility() -> None:
-    """施設。Facilities: add, list, show, suspend, resume, end."""
+    """施設。Facilities: add, list, show, change, suspend, restrict, resume, end, history."""
 
 
 @facility.command("add")
@@ -96,7 +96,64 @@ def facility_show(name: str, *, config: Path, as_json: bool) -> None:
     )  # fmt: skip
 
 
-def _moving(what: str, verb: str, japanese: str) -> click.Command:
+@facility.command("change")
+@click.argument("name")
+@click.option("--title", help="What people call it. 名称。")
+@click.option("--administrator", help="施設管理者 (FAC-03).")
+@click.option("--code", help="医療機関コード, ten digits.")
+@click.option(
+    "--bind",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A client certificate that acts for it from now on. 証明書の追加。",
+)
+@click.option("--revoke", default="", help="SHA-256 of one that no longer does. 証明書の失効。")
+@click.option("--reason", required=True, help="理由。")
+@configured
+def facility_change(
+    name: str, *, title: str | None, administrator: str | None, code: str | None,
+    bind: Path | None, revoke: str, reason: str, config: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """施設の登録を変更します。Change what is registered; what is not given stays."""
+    from gateway.cli import opened
+    from gateway.cli.certificates import fingerprint_of
+    from gateway.members import facilities
+    from gateway.model.audit import EventKind
+
+    with speaking(), opened.work(config, EventKind.ADMIN) as (_, work):
+        found = facilities.change(
+            work, name, title=title, administrator=administrator, code=code, reason=reason
+        )
+        if bind is not None:
+            facilities.bind_certificate(work, name, fingerprint_of(bind))
+        if revoke:
+            facilities.revoke_certificate(work, revoke, facility=name, reason=reason)
+    emit(opened.plain(found), as_json=as_json, text=lambda: [f"changed {name}"])
+
+
+@facility.command("history")
+@click.argument("name")
+@configured
+def facility_history(name: str, *, config: Path, as_json: bool) -> None:
+    """施設の履歴を表示します。Every transition of one facility, oldest first."""
+    from gateway.cli import opened
+    from gateway.members import facilities
+    from gateway.model.audit import EventKind
+
+    with speaking(), opened.work(config, EventKind.ADMIN, reading=True) as (_, work):
+        facilities.find(work, name)
+        found = facilities.history(work, name)
+    emit(opened.plain(found), as_json=as_json, text=lambda: history_lines(found))
+
+
+def history_lines(found: "list[dict[str, Any]]") -> "Iterable[str]":
+    """Transitions as a table."""
+    return table(
+        ("at", "what", "by", "reason"),
+        [(one["at"].isoformat(), one["what"], one["by"], one.get("reason", "")) for one in found],
+    )
+
+
+def moving(what: str, verb: str, japanese: str) -> click.Command:
     """`gateway facility|user suspend|resume|end NAME --reason TEXT`."""
 
     @click.command(verb, help=f"{japanese} {verb.capitalize()} a {what}; on the next request.")
@@ -118,54 +175,9 @@ def _moving(what: str, verb: str, japanese: str) -> click.Command:
     return command
 
 
-_MOVES = (("suspend", "停止します。"), ("resume", "再開します。"), ("end", "終了します。"))
-for _verb, _japanese in _MOVES:
-    facility.add_command(_moving("facility", _verb, _japanese))
-
-
-@click.group("user")
-def user() -> None:
-    """利用者。Users: add, list, suspend, resume, end."""
-
-
-for _verb, _japanese in _MOVES:
-    user.add_command(_moving("user", _verb, _japanese))
-
-
-@user.command("add")
-@click.argument("name")
-@click.option("--facility", "at", required=True)
-@click.option("--position", required=True, help="職種。")
-@configured
-def user_add(name: str, *, at: str, position: str, config: Path, as_json: bool) -> None:
-    """利用者を登録します。Register a user of a facility."""
-    from gateway.cli import opened
-    from gateway.members import users
-    from gateway.model.audit import EventKind
-
-    with speaking(), opened.work(config, EventKind.ADMIN) as (_, work):
-        found = users.register(work, name=name, facility=at, position=position)
-    emit(opened.plain(found), as_json=as_json, text=lambda: [f"registered {name}"])
-
-
-@user.command("list")
-@configured
-def user_list(*, config: Path, as_json: bool) -> None:
-    """利用者を一覧します。List users."""
-    from gateway.cli import opened
-    from gateway.members import users
-    from gateway.model.audit import EventKind
-
-    with speaking(), opened.work(config, EventKind.ADMIN, reading=True) as (_, work):
-        found = users.every(work)
-    emit(
-        [opened.plain(item) for item in found],
-        as_json=as_json,
-        text=lambda: table(
-            ("name", "facility", "position", "state"),
-            [(item.name, item.facility, item.position, item.state.value) for item in found],
-        ),
-    )
+MOVES = (("suspend", "停止します。"), ("resume", "再開します。"), ("end", "終了します。"))
+for _verb, _japanese in (*MOVES, ("restrict", "閲覧のみに制限します。")):
+    facility.add_command(moving("facility", _verb, _japanese))
 
 
 @click.group("contract")
@@ -217,6 +229,42 @@ def contract_add(
     emit(opened.plain(found), as_json=as_json, text=lambda: [f"contract {found.id}"])
 
 
+@contract.command("show")
+@click.argument("id")
+@configured
+def contract_show(id: str, *, config: Path, as_json: bool) -> None:
+    """契約を表示します。Show one contract."""
+    from gateway.cli import opened
+    from gateway.members import facilities
+    from gateway.model.audit import EventKind
+
+    with speaking(), opened.work(config, EventKind.ADMIN, reading=True) as (_, work):
+        found = facilities.find_contract(work, id)
+    emit(
+        opened.plain(found),
+        as_json=as_json,
+        text=lambda: [f"{found.kind.value} {found.facility} {found.lab}: "
+                      f"{found.starts} to {found.ends or 'open'}"],
+    )  # fmt: skip
+
+
+@contract.command("end")
+@click.argument("id")
+@click.option("--on", "day", required=True, help="Last day, YYYY-MM-DD. 最終日。")
+@click.option("--reason", required=True, help="理由。")
+@configured
+def contract_end(id: str, *, day: str, reason: str, config: Path, as_json: bool) -> None:
+    """契約を終了します。Let a contract end with a day; it affects later uploads only."""
+    from gateway.cli import opened
+    from gateway.members import facilities
+    from gateway.model.audit import EventKind
+
+    with speaking(), opened.work(config, EventKind.ADMIN) as (_, work):
+        facilities.end_contract(work, id, on=opened.day(day, "on"), reason=reason)
+        found = facilities.find_contract(work, id)
+    emit(opened.plain(found), as_json=as_json, text=lambda: [f"ends with {found.ends}"])
+
+
 @click.group("domain")
 def domain() -> None:
     """IDドメイン。Identifier domains: add, list (DOM-03)."""
@@ -257,4 +305,25 @@ def domain_list(*, config: Path, as_json: bool) -> None:
             ("oid", "kind", "facility", "pattern"),
             [(item.oid, item.kind, item.facility, item.pattern) for item in found],
         ),
+    )
+
+
+@domain.command("show")
+@click.argument("oid")
+@configured
+def domain_show(oid: str, *, config: Path, as_json: bool) -> None:
+    """IDドメインを表示します。Show one identifier domain."""
+    from gateway.cli import opened
+    from gateway.errors import NotFound
+    from gateway.identity import domains
+    from gateway.model.audit import EventKind
+
+    with speaking(), opened.work(config, EventKind.ADMIN, reading=True) as (_, work):
+        found = domains.every(work.db).get(opened.oid(oid))
+        if found is None:
+            raise NotFound("no such domain", "ドメインが登録されていません", at="oid")
+    emit(
+        opened.plain(found),
+        as_json=as_json,
+        text=lambda: [f"{found.oid} {found.kind} {found.facility} {found.pattern}"],
     )

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,8 @@ from gateway.app import Gateway
 from gateway.errors import Invalid, Malformed
 from gateway.model.audit import EventKind
 from gateway.model.identifiers import Oid, PatientId
+from gateway.model.periods import ZONES
+from gateway.store.metadata import write_moment
 from gateway.store.work import Work
 
 _Word = TypeVar("_Word", bound=Enum)
@@ -41,6 +43,11 @@ def patient_id(text: str) -> PatientId:
     return PatientId(Oid(domain), value)
 
 
+def oid(text: str) -> Oid:
+    """An OID as it is typed."""
+    return Oid(text)
+
+
 def word(kind: type[_Word], value: str, at: str) -> _Word:
     """The member that a typed word names."""
     for member in kind:
@@ -56,6 +63,18 @@ def day(text: str, at: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise Malformed("write a day as YYYY-MM-DD", "日付は YYYY-MM-DD です", at=at) from error
+
+
+def moments(gateway: Gateway, since: str, until: str) -> tuple[str, str]:
+    """The first moment of one day and the first after another, where the network is, as stored."""
+    zone = ZONES[gateway.policy.timezone]
+    start = day(since, "since") if since else None
+    end = day(until, "until") + timedelta(days=1) if until else None
+    first, last = (
+        "" if one is None else write_moment(datetime.combine(one, time(), zone))
+        for one in (start, end)
+    )
+    return first, last
 
 
 def plain(value: Any) -> Any:

@@ -21,8 +21,9 @@ _STEPS = 8
 
 @click.command("serve")
 @click.option("--port", type=click.IntRange(0, 65535), help="Machine port. 機械用ポート。")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes. プロセス数。")
 @configured
-def serve(port: int | None, config: Path, *, as_json: bool) -> None:
+def serve(port: int | None, workers: int | None, config: Path, *, as_json: bool) -> None:
     """起動します。Serve until SIGTERM; prints `ready https://HOST:PORT` once it accepts."""
     from gateway import app, settings
 
@@ -40,7 +41,7 @@ def serve(port: int | None, config: Path, *, as_json: bool) -> None:
         app.check_private(found)
         if found.hpki.insecure_test_cards:
             click.echo("WARNING insecure_test_cards is on: test cards are accepted", err=True)
-        app.serve(found, ready)
+        app.serve(found, ready, workers=workers or 0)
 
 
 @click.command("demo")

@@ -17,10 +17,12 @@ def check_settings(config: Path, *, as_json: bool) -> None:
         found = settings.load(config)
         app.check_private(found)
         with app.open_gateway(found) as gateway:
+            known = app.read_neighbours(found, gateway.policy)
             value = {
                 "network": gateway.policy.network,
                 "database": gateway.database.kind,
                 "schema": gateway.database.schema_version(),
+                "neighbours": len(known),
                 "test_cards": found.hpki.insecure_test_cards,
             }
     emit(value, as_json=as_json, text=lambda: [f"{key}: {part}" for key, part in value.items()])

@@ -85,6 +85,12 @@ class Machines:
             sha256: neighbour for neighbour, _ in known for sha256 in neighbour.client_certificates
         }
 
+    def know_anew(self, neighbours: KnownNeighbours | None) -> None:
+        """The same where the files have changed, so that no restart is needed."""
+        if neighbours is not None:
+            self.know(neighbours)
+            self.door.forget_snapshots()  # what a connection was recognised as is looked up again
+
     def refresh(self) -> None:
         """Read the members again, so that no request has to wait for it."""
         self.door.snapshot(read_register, max_age=1.0)

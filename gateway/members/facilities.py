@@ -246,11 +246,11 @@ def bind_certificate(work: Work, facility: str, sha256: str) -> None:
     _event(work, facility, "certificate-bound", {"sha256": sha256})
 
 
-def revoke_certificate(work: Work, sha256: str, *, reason: str = "") -> None:
-    """Let a client certificate no longer act (TRM-03)."""
+def revoke_certificate(work: Work, sha256: str, *, facility: str = "", reason: str = "") -> None:
+    """Let a client certificate, of this facility where one is named, no longer act (TRM-03)."""
     _require_operator(work)
     found = rows.select_certificate(work.db, sha256)
-    if found is None:
+    if found is None or (facility and found[0] != facility):
         raise NotFound("no such certificate", "証明書が登録されていません", at="sha256")
     rows.revoke_certificate(work.db, sha256)
     _event(work, found[0], "certificate-revoked", {"sha256": sha256, "reason": reason})
@@ -288,12 +288,23 @@ def agree(
     return contract
 
 
-def end_contract(work: Work, contract: str, *, on: date, reason: str = "") -> None:
+def end_contract(work: Work, contract: str, *, on: date, reason: str) -> None:
     """Let a contract end with a day."""
     _require_operator(work)
-    if not rows.update_contract_end(work.db, contract, on):
-        raise NotFound("no such contract", "契約が登録されていません", at="contract")
+    if not reason.strip():
+        raise Invalid("give a reason", "理由が必要です", at="reason")
+    if on < find_contract(work, contract).starts:
+        raise Invalid("the contract ends before it starts", "終了日が開始日より前です", at="on")
+    rows.update_contract_end(work.db, contract, on)
     _event(work, contract, "contract-ended", {"on": on.isoformat(), "reason": reason})
+
+
+def find_contract(work: Work, id: str) -> Contract:
+    """One contract; raises `NotFound`."""
+    for row in rows.select_contracts(work.db):
+        if row.id == id:
+            return _contract(row)
+    raise NotFound("no such contract", "契約が登録されていません", at="contract")
 
 
 def provide(work: Work, facility: str, category: Category, *, on: bool) -> None:

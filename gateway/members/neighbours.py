@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import Enum
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -20,13 +21,21 @@ from gateway.model.identifiers import HomeCommunityId, Oid
 from gateway.model.mapping import MappingError
 from gateway.model.network import NetworkPolicy
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HTTP_OF_FAULTS: Mapping[str, int] = {"400": 400, "500": 500}
 
 
 class NeighbourError(MappingError):
     """A neighbour's file is wrong; the text names the key."""
+
+
+class Standing(Enum):
+    """States of a neighbour."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +90,14 @@ class Neighbour:
     "Purpose code to a purpose of the network policy."
     patient_domain: Oid | None = None
     "The domain by which it knows patients, if not by the shared patient id."
+    state: Standing = Standing.ACTIVE
+    "Anything but `active` is refused like a stranger; changed by `gateway peer`."
     sender_fault_status: Literal["400", "500"] = "400"
     "HTTP status of a Sender fault: 500 for clients that cannot read a fault behind 400."
 
     def __post_init__(self) -> None:
         """Refuse names and fingerprints that are none."""
-        if not _NAME.fullmatch(self.name):
+        if not NAME.fullmatch(self.name):
             raise ValueError("name must be lower-case letters, digits and hyphens")
         if not all(_SHA256.fullmatch(digest) for digest in self.client_certificates):
             raise ValueError("client_certificates are SHA-256 in lower-case hexadecimal")
@@ -99,8 +110,10 @@ class Neighbour:
         return _HTTP_OF_FAULTS[self.sender_fault_status]
 
     def in_force(self, day: date) -> bool:
-        """Whether the agreement covers a day."""
+        """Whether the neighbour is active and the agreement covers a day."""
         agreement = self.agreement
+        if self.state is not Standing.ACTIVE:
+            return False
         return agreement.starts <= day and (agreement.ends is None or day <= agreement.ends)
 
 

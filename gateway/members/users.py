@@ -1,8 +1,9 @@
 """Users: one id per person, at one facility, with one position (USR-01)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 from gateway.errors import Inconsistent, Invalid, NotFound, NotPermitted
 from gateway.members import facilities
@@ -42,13 +43,7 @@ def register(work: Work, *, name: str, facility: str, position: str, title: str 
         raise Invalid("a user's name is letters and digits", "利用者IDの形式が違います", at="name")
     if not facilities.find(work, facility).is_active:
         raise Inconsistent("the facility is not active", "施設が有効ではありません", rule="ACC-03")
-    positions = work.policy.access.positions
-    if positions and position not in positions:
-        raise Invalid(
-            f"unknown position: possible are {', '.join(sorted(positions))}",
-            "職種が不明です",
-            at="position",
-        )
+    _require_position(work, position)
     if rows.select_member(work.db, name) is not None:
         raise Inconsistent("a user of this name exists", "登録済みの利用者IDです", at="name")
     user = User(name=name, facility=facility, position=position, title=title)
@@ -56,6 +51,27 @@ def register(work: Work, *, name: str, facility: str, position: str, title: str 
     rows.insert_member(work.db, rows.MemberRow(name, facility, position, user.state.value, content))
     _event(work, name, "registered")
     return user
+
+
+def change(
+    work: Work, name: str, *, position: str | None = None, title: str | None = None, reason: str
+) -> User:
+    """Change what is registered of a user; what is not given stays (USR-02)."""
+    _require_operator(work)
+    user = _alive(work, name, reason)
+    if position is not None:
+        _require_position(work, position)
+    after = replace(
+        user,
+        position=user.position if position is None else position,
+        title=user.title if title is None else title,
+    )
+    row = rows.MemberRow(
+        name, user.facility, after.position, user.state.value, {"title": after.title}
+    )
+    rows.update_member(work.db, row)
+    _event(work, name, "changed", reason)
+    return after
 
 
 def suspend(work: Work, name: str, *, reason: str) -> User:
@@ -108,14 +124,38 @@ def caller(
 
 def _move(work: Work, name: str, state: State, reason: str) -> User:
     _require_operator(work)
+    _alive(work, name, reason)
+    rows.update_member_state(work.db, name, state.value)
+    _event(work, name, state.value, reason)
+    return find(work, name)
+
+
+def history(work: Work, name: str) -> list[dict[str, Any]]:
+    """Every transition of one user, oldest first."""
+    return [
+        {"at": at, "what": what, "by": actor, **content}
+        for at, what, actor, content in rows.select_events(work.db, name)
+    ]
+
+
+def _alive(work: Work, name: str, reason: str) -> User:
+    """The user, if there is a reason to change it and it has not ended (USR-05)."""
     if not reason.strip():
         raise Invalid("give a reason", "理由が必要です", at="reason")
     user = find(work, name)
     if user.state is State.ENDED:
         raise Inconsistent("the user has ended", "終了した利用者です", at="user")
-    rows.update_member_state(work.db, name, state.value)
-    _event(work, name, state.value, reason)
-    return find(work, name)
+    return user
+
+
+def _require_position(work: Work, position: str) -> None:
+    positions = work.policy.access.positions
+    if positions and position not in positions:
+        raise Invalid(
+            f"unknown position: possible are {', '.join(sorted(positions))}",
+            "職種が不明です",
+            at="position",
+        )
 
 
 def _require_operator(work: Work) -> None:

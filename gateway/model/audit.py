@@ -40,6 +40,8 @@ class EventKind(Enum):
     LOGIN = "login"
     SECURITY_ALERT = "security-alert"
     JOB = "job"
+    BACKUP = "backup"
+    RESTORE = "restore"
 
 
 class Outcome(Enum):

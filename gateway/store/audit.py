@@ -236,6 +236,29 @@ def select_events(
     return [found[identifier] for identifier in sorted(found)]
 
 
+def count_between(db: Connection, since: str, until: str) -> tuple[int, int]:
+    """The newest event there is, and how many there are between two moments."""
+    last = db.execute(select(func.coalesce(func.max(EVENT.c.id), 0))).scalar_one()
+    statement = _between(select(func.count()).select_from(EVENT), since, until)
+    return int(last), int(db.execute(statement).scalar_one())
+
+
+def select_between(
+    db: Connection, since: str, until: str, *, after: int, last: int, limit: int
+) -> list[StoredEvent]:
+    """Events between two moments, in the order of their ids: a page, for an export."""
+    statement = select(*_COLUMNS).where(EVENT.c.id > after, EVENT.c.id <= last)
+    rows = db.execute(_between(statement, since, until).order_by(EVENT.c.id).limit(limit))
+    return [StoredEvent(*row) for row in rows]
+
+
+def _between(statement: Any, since: str, until: str) -> Any:
+    """Restrict to events from one moment to before another; either may be empty."""
+    if since:
+        statement = statement.where(EVENT.c.at >= since)
+    return statement.where(EVENT.c.at < until) if until else statement
+
+
 def select_recent(db: Connection, limit: int = 100, request: str = "") -> list[StoredEvent]:
     """The newest events, or those of one request id (R-24)."""
     statement: Any = select(*_COLUMNS).order_by(EVENT.c.id.desc()).limit(limit)

@@ -214,6 +214,15 @@ def insert_member(db: Connection, row: MemberRow) -> None:
     )  # fmt: skip
 
 
+def update_member(db: Connection, row: MemberRow) -> None:
+    """Let a user be as `row` says."""
+    db.execute(
+        update(MEMBER)
+        .where(MEMBER.c.name == row.name)
+        .values(position=row.position, content=dict(row.content))
+    )
+
+
 def update_member_state(db: Connection, name: str, state: str) -> None:
     """Let a user be in another state."""
     db.execute(update(MEMBER).where(MEMBER.c.name == name).values(state=state))

@@ -187,7 +187,9 @@ def test_what_is_changed_is_changed_and_the_rest_stays(work: Opened) -> None:
             Invalid, id="ends before it starts",
         ),
         pytest.param(
-            lambda w: facilities.end_contract(w, "none", on=DAY), NotFound, id="no contract"
+            lambda w: facilities.end_contract(w, "none", on=DAY, reason="x"),
+            NotFound,
+            id="no contract",
         ),
     ],
 )  # fmt: skip

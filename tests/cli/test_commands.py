@@ -1,0 +1,62 @@
+"""Every command of the interfaces page is there, or is owed by name."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.served import Installation
+from tests.shared import needs_shared, shared
+
+COMMANDS = (
+    "init", "serve", "demo", "check-settings", "migrate", "policy show", "policy check",
+    *(f"facility {verb}" for verb in ["add", "list", "show", "change", "suspend", "resume", "end"]),
+    *(f"user {verb}" for verb in ["add", "list", "show", "change", "suspend", "resume", "end"]),
+    *(f"contract {verb}" for verb in ["add", "list", "show", "end"]),
+    *(f"peer {verb}" for verb in ["add", "list", "show", "change", "suspend", "resume", "end"]),
+    *(f"domain {verb}" for verb in ["add", "list", "show"]),
+    *(f"patient {verb}" for verb in ["enrol", "link", "unlink", "merge", "unmerge", "show", "why"]),
+    *(f"consent {verb}" for verb in ["grant", "exclude", "withdraw", "show"]),
+    "intake", "standardize", "verify", "retention run", "erase facility",
+    *(f"audit {verb}" for verb in ["verify", "export", "consistency", "who-saw"]),
+    "store verify", "backup", "restore",
+)  # fmt: skip
+OWED = {"mapping", "codes", "watch"}
+"Words of the page that come with the complete standardization stage."
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_explains_itself_in_both_languages(words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *words.split(), "--help"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage:")
+    assert re.search(r"[ぁ-ん一-龥]", done.stdout), "no Japanese"
+    assert re.search(r"[A-Za-z]{3}", done.stdout.split("\n", 2)[2]), "no English"
+
+
+@needs_shared
+def test_the_page_names_no_other_command() -> None:
+    text = shared("design", "INTERFACES.md").read_text("utf-8")
+    section = text.split("## 2. Command line")[1].split("## 3.")[0]
+    named = set(re.findall(r"`gateway ([a-z-]+)", section))
+    named |= {"user", "contract", "peer", "domain", "codes", "watch"}
+    assert named - {words.split()[0] for words in COMMANDS} == OWED
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "frobnicate"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "No such command" in done.stderr
+
+
+def test_settings_are_checked_with_the_neighbours(installation: Installation) -> None:
+    assert installation.command("check-settings")["neighbours"] == 1
+    (installation.folder / "peers" / "broken.yaml").write_text("name: broken\n", "utf-8")
+    installation.command("check-settings", exit_code=2)
