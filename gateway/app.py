@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from gateway.model.category import FacilityType
 from gateway.model.identifiers import HomeCommunityId, Oid
 from gateway.model.network import NetworkPolicy, PolicyError
 from gateway.model.periods import ZONES
-from gateway.record import removal
+from gateway.record import erasures, removal
 from gateway.settings import Settings, SettingsError
 from gateway.store import replay
 from gateway.store.blobs import RESERVE, Blobs, blobs_from_url
@@ -87,6 +87,11 @@ class Gateway:
             facility_type=FacilityType.OTHER, subject=subject, role="", purpose="OPERATIONS",
             assurance=LevelOfAssurance.LOCAL, request=new_id(),
         )  # fmt: skip
+
+    def keep_erasures(self) -> None:
+        """Let the list of erasures, which is kept apart from backups, have every one (M-09)."""
+        known = self.door.snapshot(erasures.every, max_age=0.0)
+        erasures.keep(self.settings.audit.checkpoints, known)
 
     def day(self, moment: datetime) -> date:
         """The day of a moment where the network is."""
@@ -152,6 +157,11 @@ def open_gateway(settings: Settings, *, migrating: bool = False) -> Iterator[Gat
                 settings=settings, policy=policy, community=community, database=database,
                 blobs=blobs, door=door,
             )  # fmt: skip
+
+
+def alone(settings: Settings) -> AbstractContextManager[None]:
+    """Nobody serves this installation meanwhile, or `SettingsError`."""
+    return sole_server(settings.blobs.url)
 
 
 # --- serving --------------------------------------------------------------------------------------
@@ -317,6 +327,7 @@ def _checkpoint(gateway: Gateway) -> None:
     _seal(gateway)
     with gateway.database.reading() as db:
         chain.checkpoint(db, gateway.settings.audit.checkpoints, now())
+    gateway.keep_erasures()
 
 
 def _sweep(gateway: Gateway) -> None:

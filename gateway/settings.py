@@ -103,6 +103,16 @@ class AuditSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSettings:
+    """`[backup]`: to whom backups are encrypted (M-01)."""
+
+    recipients: tuple[str, ...] = ()
+    "Public keys, `age1…`; whoever has one of the secret keys can restore."
+    key: Path | None = None
+    "File with a secret key, for `gateway restore`; kept on another machine, but for the demo."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSettings:
     """`[network]`: the policy file."""
 
@@ -175,6 +185,7 @@ class Settings:
     hpki: HpkiSettings = field(default_factory=HpkiSettings)
     xua: XuaSettings = field(default_factory=XuaSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     ihe: IheSettings = field(default_factory=IheSettings)
     fhir: FhirSettings = field(default_factory=FhirSettings)
     mllp: MllpSettings = field(default_factory=MllpSettings)

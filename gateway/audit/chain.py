@@ -6,12 +6,13 @@ skipped. Each link's hash covers the link before it, its own number, and every c
 A checkpoint keeps the head and the count, signed, outside the database (`security.md` L-01, L-02).
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ from typing import BinaryIO
 import orjson
 from sqlalchemy import Connection
 
-from gateway.errors import Malformed
+from gateway.errors import Inconsistent, Malformed
 from gateway.store import audit as rows
 from gateway.store.audit import Seal, StoredEvent
 from gateway.store.database import sole_sealer
@@ -31,7 +32,7 @@ GENESIS = "0" * 64
 _BATCH = 2000
 _FILE = "checkpoints.jsonl"
 _KEY = "checkpoint.key"
-_LONGEST_LINE = 4096
+_LONGEST_LINE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,15 @@ class Verification:
     def good(self) -> bool:
         """Whether every record is as it was sealed."""
         return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One signed head of the chain, as it is kept outside the database."""
+
+    sequence: int
+    hash: str
+    at: str
 
 
 def link(previous: str, sequence: int, event: StoredEvent) -> str:
@@ -70,8 +80,8 @@ def seal(db: Connection) -> int:
     waiting = rows.select_unsealed(db, _BATCH)
     if not waiting:
         return 0
-    head = rows.select_head(db)
-    sequence, previous = (head.sequence, head.hash) if head else (0, GENESIS)
+    last = rows.select_head(db)
+    sequence, previous = (last.sequence, last.hash) if last else (0, GENESIS)
     seals: list[Seal] = []
     for event in waiting:
         sequence += 1
@@ -113,20 +123,33 @@ def verify(
     return _verify_checkpoints(db, folder, result)
 
 
+def head(db: Connection) -> Seal | None:
+    """The last link of the chain."""
+    return rows.select_head(db)
+
+
 def checkpoint(db: Connection, folder: Path, at: datetime) -> Seal | None:
     """Sign the head and the count, and keep them durable in `folder`, outside the database."""
-    head = rows.select_head(db)
-    if head is None:
+    last = rows.select_head(db)
+    if last is None:
         return None
-    body = {"sequence": head.sequence, "hash": head.hash, "at": write_moment(at)}
+    body = {"sequence": last.sequence, "hash": last.hash, "at": write_moment(at)}
     line = {**body, "mac": _mac(_key(folder), body)}
-    path = folder / _FILE
-    with path.open("a+b") as stream:
+    append(folder / _FILE, [line])
+    return last
+
+
+def append(path: Path, lines: Sequence[object]) -> None:
+    """Append JSON lines durably to a private file; processes that append at once take turns."""
+    if not lines:
+        return
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "a+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # goes with the file's closing
         _cut_torn(stream)
-        stream.write(json.dumps(line).encode("ascii") + b"\n")
+        stream.write(b"".join(json.dumps(line).encode("ascii") + b"\n" for line in lines))
         stream.flush()
         os.fsync(stream.fileno())
-    return head
 
 
 def _cut_torn(stream: BinaryIO) -> None:
@@ -157,6 +180,54 @@ def make_key(folder: Path) -> None:
         draft.unlink()
 
 
+def sign(folder: Path, body: Mapping[str, object]) -> str:
+    """The authentication code of a small body, with the installation's checkpoint key."""
+    return _mac(_key(folder), body)
+
+
+def is_signed(folder: Path, body: Mapping[str, object], mac: str) -> bool:
+    """Whether this installation signed the body."""
+    return hmac.compare_digest(mac, sign(folder, body))
+
+
+def take_over(source: Path | None, target: Path, head: int, at: datetime) -> "Checkpoint | None":
+    """Let a restored installation go on with the checkpoints it had; the newest one beyond `head`.
+
+    The key and the checkpoints up to `head` come from `source`. Those beyond it speak of records
+    that the backup does not hold: they are kept in a file beside, as evidence of what is lost.
+    """
+    if source is None:
+        return None
+    key = _key(source)
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept: list[tuple[str, Checkpoint]] = []
+    beyond: list[tuple[str, Checkpoint]] = []
+    for line in _lines(source / _FILE):
+        found = _read_checkpoint(line, key)
+        if isinstance(found, str):
+            raise Inconsistent(f"checkpoints: {found}", "チェックポイントが改変されています",
+                               at=_FILE, rule="L-02")  # fmt: skip
+        (kept if found.sequence <= head else beyond).append((line, found))
+    if source.resolve() != target.resolve():
+        _replace(target / _KEY, key.hex() + "\n")
+    if beyond:
+        name = f"checkpoints-beyond-restore-{at:%Y%m%dT%H%M%SZ}.jsonl"
+        _replace(target / name, "".join(f"{line}\n" for line, _ in beyond))
+    _replace(target / _FILE, "".join(f"{line}\n" for line, _ in kept))
+    return beyond[-1][1] if beyond else None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a small private file as one durable step."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+
+
 def _key(folder: Path) -> bytes:
     """The installation's checkpoint key."""
     try:
@@ -168,32 +239,46 @@ def _key(folder: Path) -> bytes:
         ) from error
 
 
-def _mac(key: bytes, body: dict[str, object]) -> str:
-    return hmac.new(key, orjson.dumps(body, option=orjson.OPT_SORT_KEYS), "sha256").hexdigest()
+def _mac(key: bytes, body: Mapping[str, object]) -> str:
+    return hmac.new(
+        key, orjson.dumps(dict(body), option=orjson.OPT_SORT_KEYS), "sha256"
+    ).hexdigest()
 
 
 def _verify_checkpoints(db: Connection, folder: Path, result: Verification) -> Verification:
     """Every checkpoint must stand in the chain: finds a cut tail and a replaced table (L-02)."""
-    path = folder / _FILE
-    if not path.exists():
-        return result
-    key = _key(folder)
-    # What stands behind the last line end was not written to its end: no checkpoint yet.
-    for line in path.read_text("ascii", "replace").rpartition("\n")[0].splitlines():
-        try:
-            body = json.loads(line)
-            mac = str(body.pop("mac"))
-            sequence, digest = int(body["sequence"]), str(body["hash"])
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return _bad(result, 0, "a checkpoint cannot be read")
-        if not hmac.compare_digest(mac, _mac(key, body)):
-            return _bad(result, sequence, "a checkpoint is forged")
-        found = rows.select_seal(db, sequence)
+    lines = _lines(folder / _FILE)
+    key = _key(folder) if lines else b""
+    for line in lines:
+        kept = _read_checkpoint(line, key)
+        if isinstance(kept, str):
+            return _bad(result, 0, kept)
+        found = rows.select_seal(db, kept.sequence)
         if found is None:
             return _bad(result, result.sealed + 1, "the chain's tail is cut off")
-        if found.hash != digest:
-            return _bad(result, sequence, "the chain is another one than the checkpoint's")
+        if found.hash != kept.hash:
+            return _bad(result, kept.sequence, "the chain is another one than the checkpoint's")
     return result
+
+
+def _lines(path: Path) -> list[str]:
+    """The checkpoints as written; what stands behind the last line end is none yet."""
+    if not path.exists():
+        return []
+    return path.read_text("ascii", "replace").rpartition("\n")[0].splitlines()
+
+
+def _read_checkpoint(line: str, key: bytes) -> "Checkpoint | str":
+    """One checkpoint, or what is wrong with it."""
+    try:
+        body = json.loads(line)
+        mac = str(body.pop("mac"))
+        kept = Checkpoint(int(body["sequence"]), str(body["hash"]), str(body["at"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "a checkpoint cannot be read"
+    if not hmac.compare_digest(mac, _mac(key, body)):
+        return "a checkpoint is forged"
+    return kept
 
 
 def _bad(result: Verification, sequence: int, reason: str) -> Verification:

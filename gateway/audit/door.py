@@ -92,14 +92,21 @@ class Door:
 
     @contextmanager
     def work(
-        self, kind: EventKind, caller: Caller, *, reading: bool = False, held: bool = False
+        self,
+        kind: EventKind,
+        caller: Caller,
+        *,
+        reading: bool = False,
+        held: bool = False,
+        still: bool = False,
     ) -> Iterator[Work]:
         """One unit of work; raises what its body raises, a defect as `Defect`.
 
-        The event of a reading Work that is `held` waits for company until somebody calls `flush`.
+        The event of a reading Work that is `held` waits for company until somebody calls `flush`;
+        one that is `still` sees the whole database as of one moment.
         """
         if reading:
-            with self._database.reading() as db:
+            with self._database.still() if still else self._database.reading() as db:
                 work = self._new_work(db, caller)
                 try:
                     yield work

@@ -9,6 +9,7 @@ import click
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "audit": "gateway.cli.audit:audit",
+        "backup": "gateway.cli.backup:backup",
         "check-settings": "gateway.cli.settings:check_settings",
         "consent": "gateway.cli.consent:consent",
         "contract": "gateway.cli.members:contract",
@@ -22,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "peer": "gateway.cli.peers:peer",
         "patient": "gateway.cli.patient:patient",
         "policy": "gateway.cli.settings:policy",
+        "restore": "gateway.cli.backup:restore",
         "retention": "gateway.cli.retention:retention",
         "serve": "gateway.cli.serve:serve",
         "standardize": "gateway.cli.standardize:standardize",

@@ -1,5 +1,6 @@
 """`gateway init DIR`: settings, policy, database; with `--demo` everything section 5 names."""
 
+import json
 from pathlib import Path
 
 import click
@@ -40,6 +41,9 @@ audience = "urn:oid:{home}"
 [audit]
 checkpoints = "audit"
 
+[backup]
+recipients = {recipients}
+{key}
 [network]
 policy = "policy/{network}.yaml"
 {schemas}"""
@@ -97,6 +101,7 @@ def _make(
 ) -> dict[str, str]:
     """Write everything, in an order that leaves no database without its settings."""
     from gateway import app, settings
+    from gateway.backup import archive
     from gateway.model import network as policies
 
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -105,12 +110,20 @@ def _make(
     (absolute / "peers").mkdir()
     (absolute / "mappings").mkdir()
     (absolute / "policy" / f"{network}.yaml").write_text(policies.template(network), "utf-8")
+    recipient = ""
+    if demo:
+        (absolute / "pki").mkdir(exist_ok=True)
+        recipient = archive.make_key(absolute / "pki" / "backup.key")
     text = _SETTINGS.format(
         home=home,
         repository=repository,
         database=database or f"sqlite:///{(absolute / 'gateway.db').as_posix()}",
         blobs=(absolute / "blobs").as_uri(),
         network=network,
+        recipients=json.dumps([recipient] if recipient else []),
+        key='key = "pki/backup.key"  # of the demo alone: keep yours on another machine\n'
+        if demo
+        else "",
         crl='crl = "pki/clients.crl.pem"\n' if demo else "",
         hpki=('trust = "pki/hpki/trust.toml"\ninsecure_test_cards = true\n' if demo else ""),
         schemas=f'\n[ihe]\nschemas = "{schemas.resolve().as_posix()}"\n' if schemas else "",

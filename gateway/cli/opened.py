@@ -28,6 +28,8 @@ def work(config: Path, kind: EventKind, *, reading: bool = False) -> Iterator[tu
             yield gateway, opened
         if opened.recorded is not None:
             opened.recorded.result()
+        if kind in (EventKind.ERASE, EventKind.CONSENT_WITHDRAW):
+            gateway.keep_erasures()
 
 
 def shared_id(opened: Work, value: str) -> PatientId:

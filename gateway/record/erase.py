@@ -5,6 +5,7 @@ data do not come back by a restore (M-09). Bytes go when nothing refers to them 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.consent import ledger
 from gateway.errors import Inconsistent, NotPermitted
@@ -71,16 +72,33 @@ def leave(work: Work, facility: str) -> ErasureReceipt:
     if facilities.find(work, facility).state is not State.ENDED:
         raise Inconsistent("the facility has not ended", "退会していない施設です", rule="WDR-04")
     removed = Removed()
+    take_provided(work, facility, removed)
+    return _receipt(work, "facility_withdrawal", removed, None, erased=True, subject=facility)
+
+
+def take_provided(work: Work, facility: str, removed: Removed) -> None:
+    """Take out of the shared record what one facility provided, without a receipt."""
     items = rows.select_items_of_facility(work.db, facility)
     documents = document_rows.select_documents_of_facility(work.db, facility)
     removal.take_out(work, items, documents, {facility: False}, removed)
-    return _receipt(work, "facility_withdrawal", removed, None, erased=True, subject=facility)
 
 
 def expire(work: Work, *, dry_run: bool = False) -> ErasureReceipt:
     """Delete what is past its retention period: a separate, confirmed run (RET-01, RD-20)."""
     _require_operator(work)
-    rule, removed = work.policy.retention, Removed()
+    removed = Removed()
+    take_expired(work, removed, dry_run=dry_run)
+    if dry_run:
+        return ErasureReceipt(
+            id="", reason="retention_expired", items=removed.items, documents=removed.documents,
+            erased=False,
+        )  # fmt: skip
+    return _receipt(work, "retention_expired", removed, None, erased=True)
+
+
+def take_expired(work: Work, removed: Removed, *, dry_run: bool = False) -> None:
+    """Take out, or only count, what is past its retention period, without a receipt."""
+    rule = work.policy.retention
     members = facilities.snapshot(work.db)
     for facility in members.facilities:
         items = [
@@ -98,12 +116,14 @@ def expire(work: Work, *, dry_run: bool = False) -> ErasureReceipt:
             removed.documents += len(documents)
         elif items or documents:
             removal.take_out(work, items, documents, {facility: False}, removed)
-    if dry_run:
-        return ErasureReceipt(
-            id="", reason="retention_expired", items=removed.items, documents=removed.documents,
-            erased=False,
-        )  # fmt: skip
-    return _receipt(work, "retention_expired", removed, None, erased=True)
+
+
+def counts(removed: Removed) -> dict[str, Any]:
+    """What an erasure's entry tells of what went: counts and digests (WDR-08)."""
+    return {
+        "items": removed.items, "documents": removed.documents, "staged": removed.staged,
+        "files": removed.files, "returned": removed.returned, "sha256": sorted(removed.blobs),
+    }  # fmt: skip
 
 
 def _receipt(
@@ -125,10 +145,9 @@ def _receipt(
     content = {
         "subject": subject,
         "patients": [[patient.domain, patient.value] for patient in ids],
-        "items": removed.items, "documents": removed.documents, "staged": removed.staged,
-        "files": removed.files, "returned": removed.returned, "erased": erased,
-        "sha256": sorted(removed.blobs),
-    }  # fmt: skip
+        "erased": erased,
+        **counts(removed),
+    }
     document_rows.insert_erasure(
         work.db, id=receipt.id, at=work.now, reason=reason,
         actor=f"{work.caller.facility}/{work.caller.subject}", content=content,

@@ -35,11 +35,11 @@ class Removed:
     blobs: set[str] = field(default_factory=set)
 
 
-def unshare(work: Work, person: PersonId) -> Removed:
-    """Take everything shared about one person out of the shared record."""
+def unshare(work: Work, person: PersonId, removed: Removed | None = None) -> Removed:
+    """Take everything shared about one person out of the shared record; `removed` counts on."""
     items = rows.select_items(work.db, person)
     documents = document_rows.select_documents_of_person(work.db, person)
-    removed = Removed()
+    removed = Removed() if removed is None else removed
     if not items and not documents:
         return removed
     members = facilities.snapshot(work.db)
@@ -115,6 +115,11 @@ def let_go(work: Work, digests: Iterable[str], removed: Removed) -> None:
     loose = {digest for digest in digests if not document_rows.is_referenced(work.db, digest)}
     document_rows.insert_removals(work.db, sorted(loose), work.now)
     removed.blobs |= loose
+
+
+def referenced(work: Work) -> list[str]:
+    """The digest of everything stored that something refers to, in order; for a backup."""
+    return document_rows.select_referenced(work.db)
 
 
 def any_loose(db: Connection) -> bool:

@@ -179,6 +179,25 @@ class Database:
             self._holding.append(connection)
         yield connection
 
+    @contextmanager
+    def still(self) -> Iterator[Connection]:
+        """Hand out a connection that sees the database as of one moment, for a backup (R-19)."""
+        if self.kind == "postgresql":
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            with (
+                self._connected(self._engine) as connection,
+                connection.execution_options(**options).begin(),
+            ):
+                yield connection
+            return
+        with self._reading.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql("SELECT 1 FROM alembic_version")  # from here on, the moment
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+
     def _connected(self, engine: Engine) -> Connection:
         """A connection; `Busy` where all are in use for too long."""
         try:

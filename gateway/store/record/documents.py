@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, select, union_all
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    union,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.consent import Permit
@@ -245,6 +256,12 @@ def is_referenced(db: Connection, digest: str) -> bool:
         )
     )
     return any(row[0] for row in db.execute(counted))
+
+
+def select_referenced(db: Connection) -> list[str]:
+    """Every blob that something refers to, in order."""
+    found = union(*(select(table.c.sha256) for table in (FILE, DOCUMENT, HELD_DOCUMENT)))
+    return sorted(row[0] for row in db.execute(found))
 
 
 def select_unreferenced(db: Connection, digests: Sequence[str]) -> list[str]:
