@@ -101,7 +101,7 @@ class _Pump(threading.Thread):
     def run(self) -> None:
         try:
             self._move()
-        except Exception as error:
+        except (pyrage.EncryptError, pyrage.DecryptError, OSError, ValueError) as error:
             self.error = error
 
 

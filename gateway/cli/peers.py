@@ -56,12 +56,15 @@ def change(name: str, file: Path, *, reason: str, config: Path, as_json: bool) -
 @configured
 def listing(*, config: Path, as_json: bool) -> None:
     """連携先を一覧します。List the neighbours and their state."""
-    from gateway import app
+    from gateway import app, settings
     from gateway.cli import opened
     from gateway.model.audit import EventKind
 
-    with speaking(), opened.work(config, EventKind.ADMIN, reading=True) as (gateway, _):
-        found = [one for one, _ in app.read_neighbours(gateway.settings, gateway.policy)]
+    with speaking():
+        read = settings.load(config)
+        found = [one for one, _ in app.read_neighbours(read, app.read_policy(read.network.policy))]
+        with opened.work(config, EventKind.ADMIN, reading=True) as (_, work):
+            work.trail.objects.extend(f"peer:{one.name}" for one in found)
     emit(
         [opened.plain(one) for one in found],
         as_json=as_json,
@@ -84,7 +87,7 @@ def show(name: str, *, config: Path, as_json: bool) -> None:
 
     with speaking(), opened.work(config, EventKind.ADMIN, reading=True) as (gateway, work):
         text = profiles.read_text(gateway.settings.folder, name)
-        found = profiles.find(gateway.settings.folder, work.policy, name)
+        found = profiles.find(work, gateway.settings.folder, name)
     emit(opened.plain(found), as_json=as_json, text=lambda: [text.rstrip("\n")])
 
 

@@ -150,12 +150,9 @@ def read_file(path: Path) -> str:
     raise Invalid("the file is larger than 1 MiB", "ファイルが大きすぎます", at=path.name)
 
 
-def find(folder: Path, policy: NetworkPolicy, name: str) -> Neighbour:
-    """One neighbour; raises `NotFound`."""
-    for neighbour, _ in read_all(folder, policy):
-        if neighbour.name == name:
-            return neighbour
-    raise NotFound("no such neighbour", "連携先が登録されていません", at="name")
+def find(work: Work, folder: Path, name: str) -> Neighbour:
+    """One neighbour; raises `NotFound`, or `Invalid` where its file is wrong."""
+    return _read(work, read_text(folder, name))
 
 
 def _complete(folder: Path, neighbour: Neighbour) -> Known:
@@ -182,7 +179,7 @@ def _alive(work: Work, folder: Path, name: str, reason: str) -> Neighbour:
     """The neighbour, if there is a reason to change it and it has not ended."""
     if not reason.strip():
         raise Invalid("give a reason", "理由が必要です", at="reason")
-    neighbour = _read(work, read_text(folder, name))
+    neighbour = find(work, folder, name)
     if neighbour.state is Standing.ENDED:
         raise Inconsistent(
             "the agreement has ended: add it under a new name",
