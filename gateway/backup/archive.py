@@ -29,15 +29,13 @@ _LARGEST = 256 * 1024 * 1024
 "Bytes of a member that is read at once: rows, a file of settings, the manifest."
 
 
-class Altered(Inconsistent):
-    """The file is no backup, or is not as it was written, or its end is missing."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"the backup cannot be used: {what}",
-            "バックアップが破損しているか、改変されています",
-            rule="R-19",
-        )
+def altered(what: str) -> Inconsistent:
+    """The refusal of a file that is no backup, or not as it was written, or without its end."""
+    return Inconsistent(
+        f"the backup cannot be used: {what}",
+        "バックアップが破損しているか、改変されています",
+        rule="R-19",
+    )
 
 
 # --- keys -----------------------------------------------------------------------------------------
@@ -162,7 +160,7 @@ def _opened(file: Path, keys: Sequence[pyrage.x25519.Identity]) -> Iterator[Bina
             rule="R-19",
         ) from pump.error
     if failed is not None or pump.error is not None:
-        raise Altered("it was changed or its end is missing") from (pump.error or failed)
+        raise altered("it was changed or its end is missing") from (pump.error or failed)
 
 
 # --- members --------------------------------------------------------------------------------------
@@ -263,9 +261,9 @@ class Member:
         self._digest = digest
 
     def read(self) -> bytes:
-        """All of it; raises `Altered` where it is larger than any that is read at once."""
+        """All of it; raises `Inconsistent` where it is larger than any that is read at once."""
         if self.size > _LARGEST:
-            raise Altered(f"{self.name} is too large")
+            raise altered(f"{self.name} is too large")
         return b"".join(self.chunks())
 
     def chunks(self) -> Iterator[bytes]:
@@ -278,7 +276,7 @@ class Member:
 def members(
     file: Path, keys: Sequence[pyrage.x25519.Identity], take: Callable[[Member], None]
 ) -> dict[str, Any]:
-    """Hand every member to `take`, then give the manifest; raises `Altered` unless all is whole.
+    """Hand every member to `take`, then give the manifest; raises `Inconsistent` unless all is whole.
 
     The manifest's signature is the caller's to check. `take` reads its member or leaves it.
     """
@@ -288,7 +286,7 @@ def members(
         for info in tar:
             content = tar.extractfile(info) if info.isreg() else None
             if content is None or manifest is not None:
-                raise Altered("it holds something that no backup holds")
+                raise altered("it holds something that no backup holds")
             if info.name == MANIFEST:
                 manifest = _manifest(content.read(_LARGEST))
                 continue
@@ -298,9 +296,9 @@ def members(
             for _ in member.chunks():
                 pass  # what `take` left
     if manifest is None:
-        raise Altered("its end is missing")
+        raise altered("its end is missing")
     if manifest.get("sha256") != digest.hexdigest():
-        raise Altered("its members are not those of its manifest")
+        raise altered("its members are not those of its manifest")
     return manifest
 
 
@@ -309,4 +307,4 @@ def _manifest(content: bytes) -> dict[str, Any]:
         found = orjson.loads(content)
         if isinstance(found, dict) and found.get("format") == FORMAT:
             return found
-    raise Altered("its manifest is none of this version")
+    raise altered("its manifest is none of this version")

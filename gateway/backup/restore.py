@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from gateway.audit import chain
 from gateway.backup import archive
-from gateway.backup.archive import Altered, Member
+from gateway.backup.archive import Member, altered
 from gateway.backup.take import FOLDERS
 from gateway.errors import Inconsistent, Malformed
 from gateway.record import consistency, erasures
@@ -74,7 +74,7 @@ class Restored:
 
 
 def check(file: Path, keys: Sequence[x25519.Identity], audit: Path | None) -> Checked:
-    """Read the whole file; raises `Altered` or `Invalid`.
+    """Read the whole file; raises `Inconsistent` or `Invalid`.
 
     Without an audit folder nobody says whose it is.
     """
@@ -85,7 +85,7 @@ def check(file: Path, keys: Sequence[x25519.Identity], audit: Path | None) -> Ch
         if kind == "files" and _is_safe(name):
             files[name] = member.read()
         elif kind not in ("rows", "documents"):
-            raise Altered("it holds something that no backup holds")
+            raise altered("it holds something that no backup holds")
 
     manifest = archive.members(file, keys, take)
     mac = str(manifest.pop("mac", ""))
@@ -154,7 +154,7 @@ def restore(
     if {name: one["columns"] for name, one in manifest["tables"].items()} != {
         name: copy.columns(table) for name, table in tables.items()
     }:
-        raise Altered("its tables are not those of its schema")
+        raise altered("its tables are not those of its schema")
     step = tell(int(manifest["documents"]) + len(tables))
     counted = dict.fromkeys(tables, 0)
     damaged = set(manifest["damaged"])
@@ -164,7 +164,7 @@ def restore(
         if kind == "rows":
             table = name.partition("/")[0]
             if table not in tables:
-                raise Altered("it holds rows of an unknown table")
+                raise altered("it holds rows of an unknown table")
             if not counted[table]:
                 step()
             counted[table] += _rows(work, tables[table], member)
@@ -175,11 +175,11 @@ def restore(
 
     again = archive.members(file, keys, take)
     if again.pop("mac", None) is None or again != manifest:
-        raise Altered("it was changed while it was read")
+        raise altered("it was changed while it was read")
     if counted != {name: one["rows"] for name, one in manifest["tables"].items()}:
-        raise Altered("rows are missing")
+        raise altered("rows are missing")
     if restored.documents != manifest["documents"]:
-        raise Altered("documents are missing")
+        raise altered("documents are missing")
     copy.finish(work.db)
     restored.rows = sum(counted.values())
     restored.missing = sorted(damaged)
@@ -217,24 +217,24 @@ def _rows(work: Work, table: Any, member: Member) -> int:
     try:
         plain = inflater.decompress(member.read(), _LARGEST_PART)
         if inflater.unconsumed_tail:
-            raise Altered(f"{member.name} is too large")
+            raise altered(f"{member.name} is too large")
         rows = orjson.loads(plain)
         copy.load(work.db, table, rows)
     except (zlib.error, orjson.JSONDecodeError, copy.Uncopied, TypeError) as error:
-        raise Altered(f"{member.name} cannot be read") from error
+        raise altered(f"{member.name} cannot be read") from error
     return len(rows)
 
 
 def _document(blobs: Blobs, name: str, member: Member) -> None:
     """Put one document back, under the hash it has."""
     if not _SHA256.fullmatch(name):
-        raise Altered("it holds something that no backup holds")
+        raise altered("it holds something that no backup holds")
     with blobs.writer() as writer:
         for chunk in member.chunks():
             writer.write(chunk)
         placed = writer.commit()
     if placed.sha256 != name:
-        raise Altered("a document is not what its hash says")
+        raise altered("a document is not what its hash says")
 
 
 def _verify_chain(work: Work, audit: Path, manifest: dict[str, Any], restored: Restored) -> None:
@@ -242,7 +242,7 @@ def _verify_chain(work: Work, audit: Path, manifest: dict[str, Any], restored: R
     try:
         found = chain.verify(work.db, audit)
     except Malformed as error:
-        raise Altered("the checkpoint key cannot be read") from error
+        raise altered("the checkpoint key cannot be read") from error
     head = chain.head(work.db)
     expected = manifest["chain"]
     if (

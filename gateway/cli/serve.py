@@ -8,6 +8,7 @@ import click
 
 from gateway.cli.common import (
     REFUSED,
+    UNAVAILABLE,
     configured,
     json_option,
     print_json,
@@ -41,7 +42,10 @@ def serve(port: int | None, workers: int | None, config: Path, *, as_json: bool)
         app.check_private(found)
         if found.hpki.insecure_test_cards:
             click.echo("WARNING insecure_test_cards is on: test cards are accepted", err=True)
-        app.serve(found, ready, workers=workers or 0)
+        failed = app.serve(found, ready, workers=workers or 0)
+    if failed:
+        click.echo("a worker failed: see the log 障害: ログを確認してください", err=True)
+        sys.exit(UNAVAILABLE)
 
 
 @click.command("demo")

@@ -43,7 +43,8 @@ def supervise(count: int, serve: Serve, ready: Callable[[], None]) -> int:
             continue
         workers.discard(ended)
         if told:
-            failed = failed or status != 0
+            # One that had not come up yet ends by the signal itself: it held nothing.
+            failed = failed or status not in (0, signal.SIGTERM)
         elif waiting:
             failed = True  # one that never came up would not come up next time either
         else:

@@ -113,7 +113,7 @@ class Blobs(Protocol):
         """The hash of every blob, for the daily scrub."""
 
     def sweep_temp(self, before: datetime | None = None) -> int:
-        """Remove temporary files last written before that moment, or all of them (M-04)."""
+        """Remove temporary files last written before that moment or of a dead process, or all."""
 
     def untidied(self, before: datetime) -> Iterator[str]:
         """The hash of every blob placed before that moment and after the last `tidied`."""
@@ -142,6 +142,17 @@ def _durable(what: str) -> Iterator[None]:
         raise Busy(
             f"{what} cannot be stored now", "今は保存できません", rule="R-06", log="LIMIT"
         ) from error
+
+
+def _is_alive(file: Path) -> bool:
+    """Whether the process that a temporary file is named after is there."""
+    try:
+        os.kill(int(file.name.partition("-")[0]), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -240,12 +251,12 @@ class Folder(Blobs):
                 yield from sorted(file.name for file in second.iterdir())
 
     def sweep_temp(self, before: datetime | None = None) -> int:
-        """Remove temporary files last written before that moment, or all of them."""
+        """Remove temporary files last written before that moment, and those of dead processes."""
         swept = 0
         limit = None if before is None else before.timestamp()
         for file in self._temporary.iterdir():
             with suppress(FileNotFoundError):
-                if limit is None or file.stat().st_mtime < limit:
+                if limit is None or not _is_alive(file) or file.stat().st_mtime < limit:
                     file.unlink()
                     swept += 1
         return swept
@@ -282,7 +293,7 @@ class Folder(Blobs):
     def _spool(self) -> tuple[Path, BinaryIO]:
         """A fresh temporary file that nobody else can read."""
         self._require_room()
-        file = self._temporary / secrets.token_hex(16)
+        file = self._temporary / f"{os.getpid()}-{secrets.token_hex(16)}"
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         return file, os.fdopen(handle, "wb")
 
