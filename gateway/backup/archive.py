@@ -276,7 +276,7 @@ class Member:
 def members(
     file: Path, keys: Sequence[pyrage.x25519.Identity], take: Callable[[Member], None]
 ) -> dict[str, Any]:
-    """Hand every member to `take`, then give the manifest; raises `Inconsistent` unless all is whole.
+    """Hand every member to `take`, then give the manifest; raises where not all of it is whole.
 
     The manifest's signature is the caller's to check. `take` reads its member or leaves it.
     """
