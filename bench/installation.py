@@ -38,14 +38,17 @@ DOMAINS = (SHARED, CHARTS["hospital-a"], CHARTS["clinic-b"])
 SEED = 1
 _DESCRIBED = 20_000
 _BATCH = 50_000
+_FRESH = "gateway.db.fresh"
+"The database as it was made, before any server worked on it."
 _SINCE = write_moment(datetime(2026, 4, 1, tzinfo=UTC))
 
 
 def make(name: str, persons: int = 0, *, folder: Path | None = None) -> Path:
-    """The folder of an installation; one that was made by the same program before is used again."""
+    """The folder of an installation; one that this program made before is used again, afresh."""
     place = (folder or FOLDER) / name
     stamp, made = f"{persons} {SEED} {_program()}", place / "made"
     if made.is_file() and made.read_text("ascii") == stamp:
+        _afresh(place)
         _at_free_ports(place)
         return place
     shutil.rmtree(place, ignore_errors=True)
@@ -58,9 +61,20 @@ def make(name: str, persons: int = 0, *, folder: Path | None = None) -> Path:
     settings = place / "gateway.toml"
     limits = "\n[limits]\nrequests_per_second = 1e9\nburst = 1000000000\n"
     settings.write_text(settings.read_text("utf-8") + limits, "utf-8")
+    shutil.copyfile(place / "gateway.db", place / _FRESH)
     made.write_text(stamp, "ascii")
     print(f"made {name} in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
     return place
+
+
+def _afresh(place: Path) -> None:
+    """Forget what earlier runs did: their audit trail would be measured too, and it only grows."""
+    for left in place.glob("gateway.db*"):
+        if left.name != _FRESH:
+            left.unlink()
+    for left in place.glob("audit/checkpoints.jsonl"):
+        left.unlink()
+    shutil.copyfile(place / _FRESH, place / "gateway.db")
 
 
 def with_schemas(place: Path, schemas: Path, *, beside: bool = False) -> Path:
