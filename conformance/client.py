@@ -136,12 +136,22 @@ class Client:
             self.close()
             if fresh or not isinstance(body, bytes | None):
                 raise
-            answer = self._send(method, path, body, headers or {})
+            answer = self._again(method, path, body, headers or {})
         except (OSError, http.client.HTTPException):
             self.close()
             raise
         status, found, content = answer
         return self._answered(status, found, content, (time.perf_counter() - begun) * 1000)
+
+    def _again(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, dict[str, str], bytes]:
+        """The same on a fresh connection, which is closed where that fails too."""
+        try:
+            return self._send(method, path, body, headers)
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
 
     def _send(
         self,

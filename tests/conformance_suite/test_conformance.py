@@ -162,6 +162,22 @@ def test_what_cannot_be_tried_is_not_held(demo: Demo, capsys: pytest.CaptureFixt
     assert "give --cert" in said
 
 
+def test_without_a_neighbours_key_its_cases_are_not_tried_and_the_others_hold(
+    demo: Demo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, target = demo
+    clients = folder / "pki" / "clients"
+    words = [
+        "--target", target, "--ca", str(folder / "pki" / "ca.pem"),
+        "--cert", str(clients / "hospital-a.pem"), "--key", str(clients / "hospital-a.key"),
+        "--data", str(folder / "demo.json"),
+    ]  # fmt: skip
+    assert suite.main(words) == 1
+    said = capsys.readouterr().out
+    assert ", 0 NOT HELD, " in said
+    assert "give --assertion-key" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
