@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import yaml
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from gateway.audit.door import Door
 from gateway.model.caller import Caller, CallerKind
@@ -27,7 +27,11 @@ from tests.served import Installation, Served, Templates, serve
 
 ROOT = Path(__file__).resolve().parents[1]
 # The suite draws the same examples each time; a campaign draws new ones.
-settings.register_profile("suite", derandomize=True, database=None)
+# How long an example takes says how busy the machine is: no test is about that.
+settings.register_profile(
+    "suite", derandomize=True, database=None, deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
 settings.register_profile("campaign", print_blob=True)
 settings.load_profile("campaign" if os.environ.get("CAMPAIGN") else "suite")
 

@@ -20,13 +20,13 @@ _DONE_SECONDS = 60.0
 _ACK = "//hl7:acknowledgement/hl7:typeCode/@code"
 
 
-def by_wire(server: Server, load: Load) -> None:
+def by_wire(server: Server, load: Load, patience: float = _DONE_SECONDS) -> None:
     """As a client sees it: every receipt is readable and goes on to done, every feed is known."""
     with server.client("hospital-a") as client:
         for sent in load.of("upload", "file", "document"):
             assert sent.acked or sent.gives_up, (sent.kind, sent.refused)
             for receipt in sent.receipts:
-                found = _done(client, receipt)
+                found = _done(client, receipt, patience)
                 told = [file["sha256"] for file in found["files"]]
                 assert told == list(sent.hashes), sent.kind
                 states = {file["state"] for file in found["files"]}
@@ -41,8 +41,8 @@ def by_wire(server: Server, load: Load) -> None:
     assert not logged(server), logged(server)[-3:]
 
 
-def _done(client: Any, receipt: str) -> Any:
-    until = time.monotonic() + _DONE_SECONDS
+def _done(client: Any, receipt: str, patience: float) -> Any:
+    until = time.monotonic() + patience
     while True:
         answer = client.request("GET", f"/uploads/{receipt}")
         assert answer.status == 200, (receipt, answer.status)

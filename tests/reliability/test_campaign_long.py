@@ -29,6 +29,8 @@ from tests.reliability.installation import Installation, Server, logged
 from tests.reliability.load import HOSPITAL, Load
 
 pytestmark = pytest.mark.campaign
+PAGES = {"sqlite": 128, "postgresql": 0}
+"MiB of database pages that SQLite may still come to hold: 64 for each of two busy connections."
 PERSONS = int(os.environ.get("PERSONS", "100000"))
 FILES = int(os.environ.get("FILES", "20000"))
 SECONDS = float(os.environ.get("SECONDS", "300"))
@@ -123,7 +125,9 @@ def test_soak(installed: Installation, request: pytest.FixtureRequest) -> None:
         )
         for one in random.Random(figure.seed).sample(loads, 1):
             one.sent = one.sent[-200:]
-            compare.by_wire(server, one)
+            compare.by_wire(
+                server, one, patience=60 + 2 * SECONDS
+            )  # senders are faster than intake
         assert server.terminate() == 0
-        assert late - early < 32
+        assert late - early < 32 + PAGES[installed.kind]
         assert abs(handles_late - handles) <= 8

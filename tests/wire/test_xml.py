@@ -150,19 +150,19 @@ def test_elements_inside_one_another_and_beside_count_alike() -> None:
 
 @pytest.mark.parametrize("make", [attributes, namespaces, nested, elements])
 def test_ten_times_the_input_takes_at_most_linear_time(make) -> None:
-    """A-04: measured over the limits, where the refusal comes."""
+    """A-04: measured over the limits, where the refusal comes; what is quadratic takes 100 times."""
 
     def spent(count: int) -> float:
         content = make(count)
         best = 9.0
-        for _ in range(3):
-            start = time.perf_counter()
+        for _ in range(5):
+            start = time.thread_time()
             with pytest.raises(Refusal):
                 xml.parse(content, limits=Limits(elements=1000))
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.thread_time() - start)
         return best
 
-    assert spent(100_000) <= 12 * spent(10_000) + 0.1
+    assert spent(100_000) <= 30 * spent(10_000) + 0.1
 
 
 def test_an_entity_bomb_is_refused_before_it_is_read() -> None:
