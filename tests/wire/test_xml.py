@@ -150,7 +150,7 @@ def test_elements_inside_one_another_and_beside_count_alike() -> None:
 
 @pytest.mark.parametrize("make", [attributes, namespaces, nested, elements])
 def test_ten_times_the_input_takes_at_most_linear_time(make) -> None:
-    """A-04: measured over the limits, where the refusal comes; what is quadratic takes 100 times."""
+    """A-04: measured where the refusal comes; what is quadratic would take 100 times."""
 
     def spent(count: int) -> float:
         content = make(count)
