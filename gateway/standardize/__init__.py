@@ -4,6 +4,7 @@ from gateway.standardize.format import UNSTATED, Format, Upload
 from gateway.standardize.registry import (
     FORMATS,
     attempt,
+    batches,
     format_named,
     is_harmful,
     read,
@@ -17,6 +18,7 @@ __all__ = [
     "Format",
     "Upload",
     "attempt",
+    "batches",
     "format_named",
     "is_harmful",
     "read",

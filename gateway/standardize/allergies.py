@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize.reading import Reading
+from gateway.standardize.message import MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -23,7 +23,7 @@ _CATEGORIES = {
 _SEVERITIES = {"MI": "mild", "MO": "moderate", "SV": "severe"}
 
 
-def read_al1(reading: Reading, al1: Segment, prefix: str) -> None:
+def read_al1(reading: MessageReading, al1: Segment, prefix: str) -> None:
     """One AL1: on the list it stands on, it holds."""
     code = reading.concept(al1, 3)
     if not code:

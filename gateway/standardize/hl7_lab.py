@@ -8,7 +8,7 @@ from gateway.errors import Malformed, Unsupported
 from gateway.model.batch import Batch
 from gateway.standardize import laboratory, persons, ssmix2, tables
 from gateway.standardize.format import Format, Upload
-from gateway.standardize.reading import Reading
+from gateway.standardize.message import MessageReading
 from gateway.wire import hl7v2, hl7v2_check
 
 TYPES = frozenset({"OUL^R22", "ORU^R01"})
@@ -37,7 +37,7 @@ def read(upload: Upload) -> Batch:
         raise Malformed(
             "more than one patient", "複数の患者が含まれています", at="PID[2]", rule="HL7 AE 102"
         )
-    reading = Reading(upload, message, patient)
+    reading = MessageReading(upload, message, patient)
     reading.check(_STRUCTURES["OUL_R22" if message.type == "OUL^R22" else "ORU_R01"])
     laboratory.read(reading, complete=False)
     return reading.batch(f"hl7-lab/{message.type}")

@@ -14,7 +14,7 @@ from typing import Any
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.standardize import codes, persons, results
-from gateway.standardize.reading import HEADER, Reading
+from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -60,7 +60,7 @@ class _Shared:
     specimens: dict[str, Resource] = field(default_factory=dict)
 
 
-def read(reading: Reading, *, complete: bool) -> None:
+def read(reading: MessageReading, *, complete: bool) -> None:
     """Read every group; `complete` says that the message has the whole of each of its orders."""
     message = reading.message
     reading.take(message.header, HEADER)
@@ -78,7 +78,7 @@ def read(reading: Reading, *, complete: bool) -> None:
         reading.scope = f"lab|{orders[0]}|"
 
 
-def groups(reading: Reading) -> list[Group]:
+def groups(reading: MessageReading) -> list[Group]:
     """The OBR groups of OUL^R22 and ORU^R01; what belongs to none is left for the account."""
     found: list[Group] = []
     specimen = order = None
@@ -105,14 +105,14 @@ def groups(reading: Reading) -> list[Group]:
     return found
 
 
-def _order_key(reading: Reading, group: Group) -> str:
+def _order_key(reading: MessageReading, group: Group) -> str:
     """The number that the order has wherever it is delivered: placer's, else filler's."""
     placer = group.obr.value(2) or (group.orc.value(2) if group.orc else "")
     filler = group.obr.value(3) or (group.orc.value(3) if group.orc else "")
     return placer or filler or f"message-{reading.message.control_id}"
 
 
-def _read_group(reading: Reading, group: Group, order: str, shared: _Shared) -> None:
+def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shared) -> None:
     """One OBR: its companions, its results, its report."""
     obr = group.obr
     request, parties = _service_request(reading, group, order)
@@ -168,7 +168,7 @@ def _read_group(reading: Reading, group: Group, order: str, shared: _Shared) -> 
 
 
 def _service_request(
-    reading: Reading, group: Group, order: str
+    reading: MessageReading, group: Group, order: str
 ) -> tuple[Resource, tuple[Resource, ...]]:
     """The order behind the results (JP_ServiceRequest_Common), and who gave it."""
     obr, orc = group.obr, group.orc
@@ -197,7 +197,7 @@ def _service_request(
     return made, parties
 
 
-def _specimen(reading: Reading, spm: Segment, order: str) -> Resource:
+def _specimen(reading: MessageReading, spm: Segment, order: str) -> Resource:
     """SPM as JP_Specimen_Common."""
     numbers = [*spm.subcomponents(spm.raw(2), 1), *spm.subcomponents(spm.raw(2), 2)]
     number = numbers[-1] or numbers[0]
@@ -224,7 +224,7 @@ def _specimen(reading: Reading, spm: Segment, order: str) -> Resource:
 
 
 def _report(
-    reading: Reading, group: Group, order: str, context: results.Context, statuses: list[str]
+    reading: MessageReading, group: Group, order: str, context: results.Context, statuses: list[str]
 ) -> Resource:
     """OBR as JP_DiagnosticReport_LabResult."""
     obr = group.obr
@@ -253,13 +253,13 @@ def _report(
     return made
 
 
-def _report_code(reading: Reading, obr: Segment) -> dict[str, Any]:
+def _report_code(reading: MessageReading, obr: Segment) -> dict[str, Any]:
     """The document's own code first, then the panel as the sender names it."""
     panel = reading.concept(obr, 4, wanted=False)
     return fhir.concept(_REPORT_CODE, *panel.get("coding", ()), text=panel.get("text", ""))
 
 
-def _status(reading: Reading, group: Group, statuses: list[str]) -> str:
+def _status(reading: MessageReading, group: Group, statuses: list[str]) -> str:
     """OBR-25, or what the results and ORC-5 say where the sender leaves it empty."""
     if reading.cancelled:
         return "entered-in-error"

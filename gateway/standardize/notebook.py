@@ -17,8 +17,9 @@ from gateway.standardize import allergies, notebook_blocks, notebook_rows
 from gateway.standardize.dates import western
 from gateway.standardize.format import Format, Upload
 from gateway.standardize.notebook_reading import FORMAT_NAME, NotebookReading
-from gateway.standardize.notebook_rows import Notebook, Row
+from gateway.standardize.notebook_rows import Notebook
 from gateway.standardize.reading import stated_domain
+from gateway.standardize.rows import Row
 from gateway.wire import fhir
 
 NEWEST = 8
@@ -34,17 +35,15 @@ def recognise(upload: Upload) -> bool:
 
 def read(upload: Upload) -> Batch:
     """Read one file; raises a Refusal where it is refused as a whole."""
-    notebook = notebook_rows.parse(upload.content)
+    notebook = notebook_rows.parse(upload)
     person = [row for row in notebook.rows if row.record == "1"]
     if len(person) != 1:
         raise Malformed(
             "a notebook is about one patient", "患者情報は一件でなければなりません", at="record 1"
         )
-    reading = NotebookReading(upload, _patient(upload, person[0]))
+    reading = NotebookReading(upload, _patient(upload, person[0]), notebook)
     if not upload.patient:
         reading.find("patient-without-number", person[0].at)
-    for note in sorted(notebook.notes):
-        reading.find(note)
     if notebook.version > NEWEST:
         reading.find("version-unknown", "row 1")
     _describe(reading, person[0])
@@ -116,7 +115,7 @@ def person_name(text: str, script: Script) -> PersonName:
 def _read_allergy(reading: NotebookReading, row: Row) -> None:
     """Record 2, kinds 1 and 2, as JP_AllergyIntolerance; the text is all there is."""
     kind = _KINDS[row.get("kind")]
-    key = reading.key("allergy", kind, row.get("text"))
+    key = reading.digest_key("notebook|allergy", kind, row.get("text"))
     made = allergies.allergy(reading.identity("AllergyIntolerance", key), cancelled=False)
     made["type"] = kind
     made["code"] = fhir.concept(text=row.get("text"))
@@ -129,7 +128,7 @@ def _read_allergy(reading: NotebookReading, row: Row) -> None:
 def _read_otc(reading: NotebookReading, row: Row) -> None:
     """Record 3, a medicine bought without prescription, as JP_MedicationStatement."""
     start, end = reading.day(row, "start"), reading.day(row, "end")
-    key = reading.key("statement", row.get("drug"), start, end)
+    key = reading.digest_key("notebook|statement", row.get("drug"), start, end)
     made = fhir.resource(
         "MedicationStatement",
         "JP_MedicationStatement",

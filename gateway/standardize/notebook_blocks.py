@@ -14,7 +14,7 @@ from gateway.model.category import Category
 from gateway.model.person import Address, PersonName, Script, Telecom
 from gateway.standardize import codes, medication, values
 from gateway.standardize.notebook_reading import NotebookReading
-from gateway.standardize.notebook_rows import Row
+from gateway.standardize.rows import Row
 from gateway.wire import fhir
 
 _DAILY = frozenset({"1", "2", "6", "7"})
@@ -144,7 +144,7 @@ def _read_block(reading: NotebookReading, block: _Block) -> None:
                     made["supportingInformation"] = [fhir.reference(origin[0]["id"])]
                 key = _key(reading, block, prescriber, rp, row, day)
                 made["id"] = reading.identity("MedicationDispense", key)
-                reading.add(Category.DISPENSING, made, key, row, (*givers, *origin))
+                reading.add(Category.DISPENSING, made, key, row, companions=(*givers, *origin))
 
 
 def _key(
@@ -156,8 +156,8 @@ def _key(
     day: str,
 ) -> str:
     """Pharmacy, day, prescriber, RP and drug: all that tells two dispenses apart."""
-    return reading.key(
-        "dispense",
+    return reading.digest_key(
+        "notebook|dispense",
         day,
         _name_or_number(block.pharmacy),
         _name_or_number(prescriber.institution),

@@ -1,24 +1,20 @@
-"""Rows of a medication notebook file: bytes to rows that know where they stand, in blocks.
+"""The rows of a medication notebook: JAHIS 電子版お薬手帳データフォーマット, cp932, no quoting.
 
-JAHIS 電子版お薬手帳データフォーマット: comma-separated, cp932, no quoting; column names as in its
-record layouts. A row keeps its number and its range of bytes.
+Column names as in its record layouts.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.errors import Malformed, OverLimit
-from gateway.wire import japanese
+from gateway.errors import Malformed
+from gateway.standardize import rows
+from gateway.standardize.format import Upload
+from gateway.standardize.rows import Layouts, Row
 from gateway.wire.japanese import Charset
 
 HEADER = re.compile(r"JAHISTC([0-9]{2}),? ?([12]?),*")
-MOST_COLUMNS = 500
-LONGEST_CELL = 64 * 1024
-_LINE = re.compile(rb"[^\r\n]+")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
+COLUMNS: Layouts = {
     "1": (
         "name", "sex", "birth", "postal", "address", "tel", "emergency", "blood", "weight", "kana",
     ),
@@ -52,28 +48,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 "Record number to its columns after the number."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One row: its record number, its cells by name, and where it stands."""
-
-    number: int
-    record: str
-    cells: Mapping[str, str]
-    extra: int
-    "Cells beyond the known columns that are not empty."
-    start: int
-    end: int
-
-    @property
-    def at(self) -> str:
-        """Where it stands, as findings say it."""
-        return f"row {self.number}"
-
-    def get(self, name: str) -> str:
-        """A cell without blanks around it; empty where the row is shorter."""
-        return self.cells.get(name, "").strip(" \t\u3000")
-
-
 @dataclass(slots=True)
 class Notebook:
     """A whole file."""
@@ -85,50 +59,13 @@ class Notebook:
     notes: set[str] = field(default_factory=set)
 
 
-def parse(content: bytes) -> Notebook:
+def parse(upload: Upload) -> Notebook:
     """Read the rows; raises `Malformed` where it is no notebook or a row cannot be read."""
     notes: set[str] = set()
-    charset = Charset.SHIFT_JIS
-    body = content.rstrip(b"\x1a\r\n")
-    if not body.isascii() and japanese.detect(body) is Charset.UTF_8:
-        charset = Charset.UTF_8
-        notes.add(japanese.ENCODING_DETECTED)
-    start = 3 if body.startswith(b"\xef\xbb\xbf") else 0
-    lines = list(_LINE.finditer(body, start))
-    head = HEADER.fullmatch(_decode(lines[0].group(), charset, notes, 1)) if lines else None
+    found = list(rows.lines(upload, Charset.SHIFT_JIS, notes, choose=True))
+    head = HEADER.fullmatch(found[0].text) if found else None
     if head is None:
         raise Malformed("no notebook header", "お薬手帳の見出しがありません", at="row 1")
     notebook = Notebook(int(head[1]), head[2], notes=notes)
-    for number, line in enumerate(lines[1:], start=2):
-        text = _decode(line.group(), charset, notes, number)
-        notebook.rows.append(_row(number, text, line.start(), line.end()))
+    notebook.rows.extend(rows.row(line, COLUMNS) for line in found[1:])
     return notebook
-
-
-def _decode(line: bytes, charset: Charset, notes: set[str], number: int) -> str:
-    """One line; a broken character or a control character refuses the file by its row."""
-    try:
-        text = japanese.decode(line, charset, notes)
-    except Malformed as refusal:
-        raise Malformed(
-            refusal.english, refusal.japanese, at=f"row {number}", rule="F-01"
-        ) from refusal
-    if _CONTROL.search(text):
-        raise Malformed("control character", "制御文字があります", at=f"row {number}", rule="E-09")
-    return text
-
-
-def _row(number: int, text: str, start: int, end: int) -> Row:
-    cells = text.split(",")
-    if len(cells) > MOST_COLUMNS or max(map(len, cells)) > LONGEST_CELL:
-        raise OverLimit("row too long", "行が長すぎます", at=f"row {number}", rule="E-09")
-    record = cells[0].strip()
-    names = COLUMNS.get(record, ())
-    return Row(
-        number=number,
-        record=record,
-        cells=dict(zip(names, cells[1:], strict=False)),
-        extra=sum(1 for cell in cells[1 + len(names) :] if cell.strip()),
-        start=start,
-        end=end,
-    )

@@ -13,8 +13,9 @@ from gateway.model.identifiers import Oid, PatientId
 from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
 from gateway.standardize import codes, dates
 from gateway.standardize.format import Upload
+from gateway.standardize.message import MessageReading
 from gateway.standardize.names import safe_identifier
-from gateway.standardize.reading import Reading, stated_domain
+from gateway.standardize.reading import stated_domain
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -82,7 +83,7 @@ def _patient_id(domain: Oid, value: str) -> PatientId:
         ) from refusal
 
 
-def describe(reading: Reading, pid: Segment, contacts: Sequence[Segment] = ()) -> None:
+def describe(reading: MessageReading, pid: Segment, contacts: Sequence[Segment] = ()) -> None:
     """Read PID, and NK1 where there is one, into the batch's description of the patient."""
     if reading.clash:
         reading.leave_all("pid-clash", (pid, *contacts))
@@ -97,7 +98,7 @@ def describe(reading: Reading, pid: Segment, contacts: Sequence[Segment] = ()) -
     reading.patient_resource = resource
 
 
-def demographics_of(reading: Reading, pid: Segment) -> Demographics:
+def demographics_of(reading: MessageReading, pid: Segment) -> Demographics:
     """What PID says about the patient."""
     born = pid.value(7)
     birth = dates.birth(born)
@@ -112,7 +113,7 @@ def demographics_of(reading: Reading, pid: Segment) -> Demographics:
     )
 
 
-def names_of(reading: Reading, segment: Segment, field: int) -> tuple[PersonName, ...]:
+def names_of(reading: MessageReading, segment: Segment, field: int) -> tuple[PersonName, ...]:
     """XPN repetitions: family, given, and the script of XPN.8."""
     return tuple(
         name
@@ -122,7 +123,7 @@ def names_of(reading: Reading, segment: Segment, field: int) -> tuple[PersonName
 
 
 def _name(
-    reading: Reading, segment: Segment, field: int, repetition: str, *, offset: int
+    reading: MessageReading, segment: Segment, field: int, repetition: str, *, offset: int
 ) -> PersonName | None:
     """One name; a name in one component is kept as text, because nobody knows where it divides."""
     padded = [*segment.split(repetition), *[""] * 16]
@@ -144,7 +145,7 @@ def script_of(text: str) -> Script:
     return Script.KANA if _KANA.fullmatch(text) else Script.KANJI
 
 
-def visible(reading: Reading, at: str, text: str) -> str:
+def visible(reading: MessageReading, at: str, text: str) -> str:
     """A name whose invisible characters are shown as code points (F-06); a flood is refused."""
     if text.isascii():
         return text
@@ -188,7 +189,7 @@ def telecoms_of(segment: Segment, field: int, use: str = "") -> tuple[Telecom, .
     return tuple(found)
 
 
-def _contact(reading: Reading, segment: Segment) -> dict[str, Any]:
+def _contact(reading: MessageReading, segment: Segment) -> dict[str, Any]:
     """NK1 as Patient.contact."""
     reading.take(segment, NK1)
     made: dict[str, Any] = {}
@@ -209,7 +210,7 @@ def _contact(reading: Reading, segment: Segment) -> dict[str, Any]:
     return made
 
 
-def staff(reading: Reading, segment: Segment, field: int) -> Resource | None:
+def staff(reading: MessageReading, segment: Segment, field: int) -> Resource | None:
     """XCN as a Practitioner, known by the staff number that the facility gave out."""
     repetitions = segment.repetitions(field)
     names = [_name(reading, segment, field, one, offset=1) for one in repetitions]
@@ -224,7 +225,7 @@ def staff(reading: Reading, segment: Segment, field: int) -> Resource | None:
     return fhir.practitioner(identity, found, system=system, number=number)
 
 
-def institution(reading: Reading, orc: Segment) -> Resource | None:
+def institution(reading: MessageReading, orc: Segment) -> Resource | None:
     """ORC-21 to ORC-23 as an Organization."""
     name = orc.value(21)
     if not name:
@@ -237,7 +238,9 @@ def institution(reading: Reading, orc: Segment) -> Resource | None:
     )
 
 
-def orderer(reading: Reading, orc: Segment) -> tuple[dict[str, Any] | None, tuple[Resource, ...]]:
+def orderer(
+    reading: MessageReading, orc: Segment
+) -> tuple[dict[str, Any] | None, tuple[Resource, ...]]:
     """Who ordered, where: a reference and what it leads to (ORC-12, 17, 21 to 23)."""
     doctor = staff(reading, orc, 12)
     place = institution(reading, orc)
@@ -260,7 +263,7 @@ def orderer(reading: Reading, orc: Segment) -> tuple[dict[str, Any] | None, tupl
     return fhir.reference(identity), (role, *parts)
 
 
-def encounter(reading: Reading, pv1: Segment | None) -> Resource | None:
+def encounter(reading: MessageReading, pv1: Segment | None) -> Resource | None:
     """PV1 beside an order or result: in or out, and the doctor in charge; its state is unknown."""
     if pv1 is None:
         return None

@@ -1,10 +1,13 @@
 """Which formats there are, and which one an upload is: exactly one, or a clear refusal."""
 
+import io
+from collections.abc import Iterator
+
 from gateway.errors import Invalid, Refusal, Unsupported
 from gateway.model.batch import Batch
 from gateway.standardize import hl7_lab, notebook, ssmix2
 from gateway.standardize.findings import refused
-from gateway.standardize.format import Format, Upload
+from gateway.standardize.format import Format, Upload, part_of
 
 FORMATS: tuple[Format, ...] = (ssmix2.FORMAT, hl7_lab.FORMAT, notebook.FORMAT)
 "Every upload format."
@@ -53,8 +56,25 @@ def read(upload: Upload, *, format: Format | None = None) -> Batch:
 
 
 def attempt(upload: Upload, *, format: Format | None = None) -> Batch:
-    """Read an upload; a refusal of the whole file is a batch with that one finding."""
+    """Read an upload about one person; a refusal of the whole is a batch with that one finding."""
     try:
         return read(upload, format=format)
     except Refusal as refusal:
         return Batch(path=upload.path, format="", patient=None, findings=(refused(refusal),))
+
+
+def batches(upload: Upload, *, format: Format | None = None) -> Iterator[Batch]:
+    """What a whole file becomes: one batch, or one for each person that it is about.
+
+    A part that is refused is a batch with that one finding, and the others are read.
+    """
+    try:
+        refuse_harmful(upload.content)
+        found = format or recognise(upload)
+        if found.split is None:
+            yield read(upload, format=found)
+            return
+        for part in found.split(io.BytesIO(upload.content)):
+            yield attempt(part_of(upload, part), format=found)
+    except Refusal as refusal:
+        yield Batch(path=upload.path, format="", patient=None, findings=(refused(refusal),))

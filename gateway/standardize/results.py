@@ -6,7 +6,7 @@ from typing import Any
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.standardize import codes, values
-from gateway.standardize.reading import Reading
+from gateway.standardize.message import MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -57,7 +57,9 @@ class Context:
     companions: tuple[Resource, ...]
 
 
-def read(reading: Reading, obx: Segment, notes: list[Segment], context: Context) -> Resource | None:
+def read(
+    reading: MessageReading, obx: Segment, notes: list[Segment], context: Context
+) -> Resource | None:
     """Add the item of one OBX; None where it is not a result that can be taken over."""
     value_type = obx.raw(2)
     if value_type in _DOCUMENTS:
@@ -125,7 +127,7 @@ def _code_key(components: list[str]) -> str:
     return padded[0] or padded[1] or padded[3]
 
 
-def _unit(reading: Reading, obx: Segment) -> dict[str, str]:
+def _unit(reading: MessageReading, obx: Segment) -> dict[str, str]:
     """OBX-6 as unit, system and code of a Quantity."""
     if not obx.raw(6):
         return {}
@@ -136,7 +138,9 @@ def _unit(reading: Reading, obx: Segment) -> dict[str, str]:
     return found
 
 
-def _value(reading: Reading, obx: Segment, kind: str, unit: dict[str, str]) -> dict[str, Any]:
+def _value(
+    reading: MessageReading, obx: Segment, kind: str, unit: dict[str, str]
+) -> dict[str, Any]:
     """OBX-5 as value[x], or why there is none."""
     raw = obx.raw(5)
     if not raw or raw == '""':
@@ -171,7 +175,7 @@ def _value(reading: Reading, obx: Segment, kind: str, unit: dict[str, str]) -> d
     return values.text_value(text, unit)
 
 
-def _judge(reading: Reading, obx: Segment, made: Resource, unit: dict[str, str]) -> None:
+def _judge(reading: MessageReading, obx: Segment, made: Resource, unit: dict[str, str]) -> None:
     """OBX-7 and OBX-8."""
     if obx.raw(8):
         flags = []
@@ -186,7 +190,9 @@ def _judge(reading: Reading, obx: Segment, made: Resource, unit: dict[str, str])
         made["referenceRange"] = [values.reference_range(text, unit) | {"type": _NORMAL}]
 
 
-def _from_item_code(reading: Reading, code: dict[str, Any], context: Context) -> Resource | None:
+def _from_item_code(
+    reading: MessageReading, code: dict[str, Any], context: Context
+) -> Resource | None:
     """The specimen that a JLAC10 code names in its characters 10 to 12, where no SPM does."""
     for one in code.get("coding", ()):
         if one.get("system") == codes.JLAC10:

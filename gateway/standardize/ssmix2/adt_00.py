@@ -2,7 +2,7 @@
 
 from gateway.model.category import Category
 from gateway.standardize import allergies, codes, persons, results, values
-from gateway.standardize.reading import HEADER, Reading
+from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -15,7 +15,7 @@ _MEASURES = {"9N001": ("height", "身長"), "9N006": ("weight", "体重")}
 "First characters of JLAC10 to the second category of a body measurement."
 
 
-def read(reading: Reading) -> None:
+def read(reading: MessageReading) -> None:
     """Read the patient, the body measures and blood group, and the short list of allergies."""
     message = reading.message
     reading.take(message.header, HEADER)
@@ -33,7 +33,7 @@ def read(reading: Reading) -> None:
     reading.scope = _PREFIX
 
 
-def _read_obx(reading: Reading, obx: Segment) -> None:
+def _read_obx(reading: MessageReading, obx: Segment) -> None:
     """Height and weight are body measurements; anything else is a plain laboratory statement."""
     if not obx.raw(3) or not obx.raw(5):
         reading.leave(obx, "field-missing")

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.standardize import allergies, codes, medication, persons, values
-from gateway.standardize.reading import HEADER, Reading
+from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -37,7 +37,7 @@ class _Order:
     end: int = 0
 
 
-def read(reading: Reading) -> None:
+def read(reading: MessageReading) -> None:
     """Read every drug of the order."""
     message = reading.message
     reading.take(message.header, HEADER)
@@ -66,7 +66,7 @@ def read(reading: Reading) -> None:
         reading.scope = f"prescription|{numbers.pop()}|"
 
 
-def _orders(reading: Reading) -> list[_Order]:
+def _orders(reading: MessageReading) -> list[_Order]:
     """ORC groups. A second RXE under one ORC is another drug of the same order."""
     found: list[_Order] = []
     for segment in reading.message.segments:
@@ -90,7 +90,7 @@ def _orders(reading: Reading) -> list[_Order]:
     return found
 
 
-def _number(reading: Reading, order: _Order) -> str:
+def _number(reading: MessageReading, order: _Order) -> str:
     return order.orc.value(2) or order.orc.value(3) or f"message-{reading.message.control_id}"
 
 
@@ -103,7 +103,7 @@ def _rp(orc: Segment) -> tuple[str, str]:
 
 
 def _read_order(
-    reading: Reading, order: _Order, rp: str, place: str, encounter: Resource | None
+    reading: MessageReading, order: _Order, rp: str, place: str, encounter: Resource | None
 ) -> None:
     """One drug."""
     orc, rxe = order.orc, order.rxe
@@ -165,7 +165,7 @@ def _read_order(
     )
 
 
-def _status(reading: Reading, orc: Segment) -> str:
+def _status(reading: MessageReading, orc: Segment) -> str:
     """ORC-1 as status; a deleted file says that the order never stood."""
     control = orc.value(1)
     if reading.cancelled:
@@ -177,7 +177,7 @@ def _status(reading: Reading, orc: Segment) -> str:
     return "on-hold" if control in _HELD else "active"
 
 
-def _categories(reading: Reading, orc: Segment, rxe: Segment) -> list[dict[str, Any]]:
+def _categories(reading: MessageReading, orc: Segment, rxe: Segment) -> list[dict[str, Any]]:
     """RXE-21 (kind of prescription, MERIT-9) and ORC-29 (in- or outpatient)."""
     found = []
     for repetition in rxe.repetitions(21):
@@ -191,7 +191,7 @@ def _categories(reading: Reading, orc: Segment, rxe: Segment) -> list[dict[str, 
     return [one for one in (*found, kind) if one]
 
 
-def _drug(reading: Reading, rxe: Segment) -> dict[str, Any]:
+def _drug(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
     """RXE-2 with the second code of RXE-31."""
     first, standard = codes.concept(rxe.components(2), reading.domain)
     second, also = codes.concept(rxe.components(31), reading.domain)
@@ -202,7 +202,9 @@ def _drug(reading: Reading, rxe: Segment) -> dict[str, Any]:
     return fhir.concept(*codings, text=text) or fhir.absent()
 
 
-def _amount(reading: Reading, segment: Segment, field: int, unit: int) -> dict[str, Any] | None:
+def _amount(
+    reading: MessageReading, segment: Segment, field: int, unit: int
+) -> dict[str, Any] | None:
     """A number field with its unit field as a quantity."""
     text = segment.value(field)
     value = values.decimal(text) if text else None
@@ -214,7 +216,7 @@ def _amount(reading: Reading, segment: Segment, field: int, unit: int) -> dict[s
 
 
 def _in_unit(
-    reading: Reading, segment: Segment, field: int, value: Any, parts: list[str]
+    reading: MessageReading, segment: Segment, field: int, value: Any, parts: list[str]
 ) -> dict[str, Any]:
     code, name, system = (*parts, "", "", "")[:3]
     known = code if system == "MR9P" else codes.dose_unit_code(name or code)
@@ -223,7 +225,7 @@ def _in_unit(
     return medication.dose(value, name or code, known)
 
 
-def _dosage(reading: Reading, order: _Order, rxe: Segment) -> list[dict[str, Any]]:
+def _dosage(reading: MessageReading, order: _Order, rxe: Segment) -> list[dict[str, Any]]:
     """One Dosage a TQ1, all with the same dose and route."""
     doses = _doses(reading, rxe)
     route = _route(reading, order.routes[0]) if order.routes else {}
@@ -243,7 +245,7 @@ def _dosage(reading: Reading, order: _Order, rxe: Segment) -> list[dict[str, Any
     return made
 
 
-def _doses(reading: Reading, rxe: Segment) -> dict[str, Any]:
+def _doses(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
     """RXE-3 to 5 (at one time) and RXE-19 (a day)."""
     made: dict[str, Any] = {}
     least, most = _amount(reading, rxe, 3, 5), _amount(reading, rxe, 4, 5)
@@ -261,7 +263,7 @@ def _doses(reading: Reading, rxe: Segment) -> dict[str, Any]:
     return made
 
 
-def _timing(reading: Reading, tq1: Segment) -> dict[str, Any]:
+def _timing(reading: MessageReading, tq1: Segment) -> dict[str, Any]:
     """TQ1: usage code and text, period, days."""
     made: dict[str, Any] = {}
     start, end = reading.time(tq1, 7), reading.time(tq1, 8)
@@ -300,7 +302,7 @@ def _timing(reading: Reading, tq1: Segment) -> dict[str, Any]:
     return made
 
 
-def _duration(reading: Reading, tq1: Segment) -> dict[str, Any] | None:
+def _duration(reading: MessageReading, tq1: Segment) -> dict[str, Any] | None:
     """TQ1-6 in days: `5^d` or `3^D&日&ISO+`; another unit is kept in no field of ours."""
     number = tq1.value(6)
     value = values.decimal(number) if number else None
@@ -314,7 +316,7 @@ def _duration(reading: Reading, tq1: Segment) -> dict[str, Any] | None:
     return medication.days(value)
 
 
-def _route(reading: Reading, rxr: Segment) -> dict[str, Any]:
+def _route(reading: MessageReading, rxr: Segment) -> dict[str, Any]:
     """RXR-1, 2, 4 as route, site and method."""
     made = {
         "site": reading.concept(rxr, 2, wanted=False),
@@ -324,7 +326,7 @@ def _route(reading: Reading, rxr: Segment) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value}
 
 
-def _supply(reading: Reading, order: _Order, rxe: Segment) -> dict[str, Any]:
+def _supply(reading: MessageReading, order: _Order, rxe: Segment) -> dict[str, Any]:
     """RXE-10 to 12 and the days of TQ1-6."""
     made: dict[str, Any] = {}
     repeats = rxe.value(12)

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.standardize import codes, persons
-from gateway.standardize.reading import HEADER, Reading
+from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -52,7 +52,7 @@ class _Problem:
     end: int = 0
 
 
-def read(reading: Reading) -> None:
+def read(reading: MessageReading) -> None:
     """Read every diagnosis on the list."""
     message = reading.message
     reading.take(message.header, HEADER)
@@ -64,7 +64,7 @@ def read(reading: Reading) -> None:
     reading.scope = _PREFIX
 
 
-def _problems(reading: Reading) -> list[_Problem]:
+def _problems(reading: MessageReading) -> list[_Problem]:
     found: list[_Problem] = []
     for segment in reading.message.segments:
         if segment.name == "PRB":
@@ -83,7 +83,7 @@ def _problems(reading: Reading) -> list[_Problem]:
     return found
 
 
-def _read_problem(reading: Reading, problem: _Problem) -> None:
+def _read_problem(reading: MessageReading, problem: _Problem) -> None:
     """One diagnosis as JP_Condition_Diagnosis."""
     prb, zpr = problem.prb, problem.zpr
     code = _code(reading, prb, zpr)
@@ -135,7 +135,7 @@ def _read_problem(reading: Reading, problem: _Problem) -> None:
     )
 
 
-def _code(reading: Reading, prb: Segment, zpr: Segment | None) -> dict[str, Any]:
+def _code(reading: MessageReading, prb: Segment, zpr: Segment | None) -> dict[str, Any]:
     """Key number, exchange code and ICD-10, with the modifiers of ZPR; the name as written."""
     codings = []
     standard = False
@@ -200,7 +200,7 @@ def _statuses(prb: Segment, *, wrong: bool) -> dict[str, Any]:
     return made
 
 
-def _categories(reading: Reading, prb: Segment) -> list[dict[str, Any]]:
+def _categories(reading: MessageReading, prb: Segment) -> list[dict[str, Any]]:
     """A problem-list item; when it was diagnosed (PRB-10) and whether it is the main one (18)."""
     found = [fhir.concept(fhir.coding("problem-list-item", _CATEGORY))]
     for components in (prb.components(10)[3:6], prb.components(18)):
@@ -210,7 +210,7 @@ def _categories(reading: Reading, prb: Segment) -> list[dict[str, Any]]:
     return found
 
 
-def _times(reading: Reading, prb: Segment) -> dict[str, str]:
+def _times(reading: MessageReading, prb: Segment) -> dict[str, str]:
     """Onset, end and when it was recorded; an end without its date is the date of the outcome."""
     made = {}
     onset = reading.time(prb, 16)

@@ -14,8 +14,9 @@ from gateway.model.batch import Batch
 from gateway.model.identifiers import PatientId
 from gateway.standardize import persons, tables
 from gateway.standardize.format import Format, Upload
+from gateway.standardize.message import Mapper, MessageReading
 from gateway.standardize.names import safe_identifier
-from gateway.standardize.reading import Mapper, Reading, stated_domain
+from gateway.standardize.reading import stated_domain
 from gateway.standardize.ssmix2 import adt_00, oml_11, omp_01, ppr_01
 from gateway.wire import hl7v2, hl7v2_check
 from gateway.wire.hl7v2 import Message
@@ -178,7 +179,7 @@ def read(upload: Upload) -> Batch:
     return reading.batch(label)
 
 
-def _begin(upload: Upload, message: Message, name: StoredName | None) -> Reading:
+def _begin(upload: Upload, message: Message, name: StoredName | None) -> MessageReading:
     """Whose file it is: the path's patient, compared with PID-3."""
     inside = persons.patient_of(upload, message.first("PID"))
     if name is None:
@@ -186,14 +187,14 @@ def _begin(upload: Upload, message: Message, name: StoredName | None) -> Reading
             raise Malformed(
                 "patient number missing", "患者番号がありません", at="PID-3", rule="HL7 AE 101"
             )
-        return Reading(upload, message, inside)
+        return MessageReading(upload, message, inside)
     domain = inside.domain if inside else stated_domain(upload)
     try:
         patient = PatientId(domain, safe_identifier(name.patient))
     except Malformed as refusal:
         raise Invalid(refusal.english, refusal.japanese, at="path", rule="E-06") from refusal
     clash = inside is not None and inside.value != name.patient
-    reading = Reading(
+    reading = MessageReading(
         upload,
         message,
         patient,
@@ -208,7 +209,7 @@ def _begin(upload: Upload, message: Message, name: StoredName | None) -> Reading
     return reading
 
 
-def _compare_orders(reading: Reading, name: StoredName | None) -> None:
+def _compare_orders(reading: MessageReading, name: StoredName | None) -> None:
     """ORC-2 against the name; the one inside is what other deliveries of the order also have."""
     orc = reading.message.first("ORC")
     if name and orc and name.order != NO_ORDER and orc.value(2) not in ("", name.order):
