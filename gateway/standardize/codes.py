@@ -18,6 +18,7 @@ from gateway.wire import fhir
 _SYSTEMS = {row["name"]: row["system"] for row in tables.rows("systems")}
 _UNITS = {row["unit"]: row["ucum"] for row in tables.rows("units")}
 _DOSE_UNITS = {row["code"]: row["name"] for row in tables.rows("dose_units")}
+_DEPARTMENTS = {row["code"]: row["name"] for row in tables.rows("departments")}
 _MATERIALS = {row["code"]: row["name"] for row in tables.rows("lab_materials")}
 _HL7_TABLE = re.compile(r"HL7([0-9]{4})")
 _JAHIS_TABLE = re.compile(r"J(?:HS[DI]|SHR)[0-9]{0,4}")
@@ -29,6 +30,7 @@ UCUM = _SYSTEMS["UCUM"]
 MERIT9 = _SYSTEMS["MR9P"]
 USAGE = _SYSTEMS["JAMISDP01"]
 MATERIAL = "urn:x-regional-gateway:code:jlac10-material"
+DEPARTMENT = "http://jami.jp/SS-MIX2/CodeSystem/ClinicalDepartment"
 MERIT9_CATEGORY = "http://jpfhir.jp/fhir/core/CodeSystem/JP_MedicationCategoryMERIT9_CS"
 METHOD_BASIC = "http://jami.jp/CodeSystem/MedicationMethodBasicUsage"
 METHOD_DETAIL = "http://jami.jp/CodeSystem/MedicationMethodDetailUsage"
@@ -135,6 +137,12 @@ _DOSE_UNIT_NAMES = {
 def material(code: str) -> str:
     """The name of a JLAC10 material, or empty."""
     return _MATERIALS.get(code, "")
+
+
+def department(code: str, domain: str) -> dict[str, Any]:
+    """A department by the table of SS-MIX2 (user-defined table 0069), else the facility's own."""
+    name = _DEPARTMENTS.get(code, "")
+    return fhir.coding(code, DEPARTMENT if name else local_system(domain, "HL70069"), name)
 
 
 def usage_method(usage: str) -> tuple[dict[str, Any], ...]:

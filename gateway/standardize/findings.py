@@ -53,6 +53,11 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "A line that is no segment; kept with its bytes.",
         "セグメントではない行です。原本のまま保管しました。",
     ),
+    "superseded-by-order": (
+        _N,
+        "Repeats what the order says; taken from the order.",
+        "オーダの内容の再掲です。オーダから取り込みます。",
+    ),
     "empty-segment": (_N, "A segment without content.", "内容のないセグメントです。"),
     "unmapped-field": (
         _N,

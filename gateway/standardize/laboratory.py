@@ -1,4 +1,4 @@
-"""Laboratory results of HL7 v2.5: SPM, OBR, ORC and OBX to JP Core 1.2.0.
+"""Results of HL7 v2.5, of laboratories and of physiology: SPM, OBR, ORC, OBX to JP Core 1.2.0.
 
 One Observation an OBX, one DiagnosticReport an OBR, with Specimen and ServiceRequest beside them.
 OUL^R22 has the specimen before its orders and ORC after OBR; ORU^R01 has ORC before OBR and the
@@ -9,12 +9,11 @@ and shared, so nobody changes the inside of a resource in place.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from gateway.model.batch import Resource
-from gateway.model.category import Category
 from gateway.standardize import codes, persons, results
 from gateway.standardize.message import HEADER, MessageReading
+from gateway.standardize.results import SPECIMEN, Kind
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -57,10 +56,11 @@ class _Shared:
     """What the groups of one message have in common."""
 
     encounter: Resource | None
+    kind: Kind
     specimens: dict[str, Resource] = field(default_factory=dict)
 
 
-def read(reading: MessageReading, *, complete: bool) -> None:
+def read(reading: MessageReading, *, complete: bool, kind: Kind = SPECIMEN) -> None:
     """Read every group; `complete` says that the message has the whole of each of its orders."""
     message = reading.message
     reading.take(message.header, HEADER)
@@ -69,13 +69,13 @@ def read(reading: MessageReading, *, complete: bool) -> None:
         persons.describe(reading, pid)
     found = groups(reading)
     encounter = persons.encounter(reading, message.first("PV1"))
-    shared = _Shared(encounter)
+    shared = _Shared(encounter, kind)
     orders = []
     for group in found:
         orders.append(_order_key(reading, group))
         _read_group(reading, group, orders[-1], shared)
     if complete and len(set(orders)) == 1:
-        reading.scope = f"lab|{orders[0]}|"
+        reading.scope = f"{kind.prefix}|{orders[0]}|"
 
 
 def groups(reading: MessageReading) -> list[Group]:
@@ -116,18 +116,20 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
     """One OBR: its companions, its results, its report."""
     obr = group.obr
     request, parties = _service_request(reading, group, order)
-    specimen = None
+    sample = None
     if group.specimen:
-        specimen = shared.specimens.get(group.specimen.at)
-        if specimen is None:
-            specimen = _specimen(reading, group.specimen, order)
-            shared.specimens[group.specimen.at] = specimen
+        sample = shared.specimens.get(group.specimen.at)
+        if sample is None:
+            sample = specimen(reading, group.specimen, order)
+            shared.specimens[group.specimen.at] = sample
     encounter = shared.encounter
-    companions = tuple(one for one in (request, specimen, encounter, *parties) if one)
+    companions = tuple(one for one in (request, sample, encounter, *parties) if one)
     collected = reading.time(group.specimen, 17) if group.specimen else ""
+    kind = shared.kind
     context = results.Context(
+        kind=kind,
         order=order,
-        specimen=specimen,
+        specimen=sample,
         mark=group.specimen.value(2) if group.specimen else "",
         effective=collected or reading.time(obr, 7),
         issued=_instant(reading.time(obr, 22)),
@@ -153,11 +155,12 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
         report["conclusion"] = "\n".join(note.value(3) for note in group.notes if note.value(3))
         for note in group.notes:
             reading.take(note, _NTE)
-    key = reading.key(f"lab|{order}|report|{obr.value(4) or obr.value(4, 2)}|{context.mark}")
+    panel = obr.value(4) or obr.value(4, 2)
+    key = reading.key(f"{kind.prefix}|{order}|report|{panel}|{context.mark}")
     report["id"] = reading.identity("DiagnosticReport", key)
     reading.take(obr, _OBR, "item DiagnosticReport")
     reading.add(
-        Category.LAB_RESULT,
+        kind.category,
         report,
         key,
         obr,
@@ -167,12 +170,17 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
     )
 
 
+def request_identity(reading: MessageReading, order: str, obr: Segment) -> str:
+    """The id of the order behind results: the same from the order itself and from its results."""
+    return reading.identity("ServiceRequest", f"{order}|{obr.raw(4)}")
+
+
 def _service_request(
     reading: MessageReading, group: Group, order: str
 ) -> tuple[Resource, tuple[Resource, ...]]:
     """The order behind the results (JP_ServiceRequest_Common), and who gave it."""
     obr, orc = group.obr, group.orc
-    identity = reading.identity("ServiceRequest", f"{order}|{obr.raw(4)}")
+    identity = request_identity(reading, order, obr)
     made = fhir.resource("ServiceRequest", "JP_ServiceRequest_Common", identity)
     system = codes.local_identifiers(reading.domain, "order")
     made["identifier"] = [fhir.identifier(system, order)]
@@ -197,7 +205,7 @@ def _service_request(
     return made, parties
 
 
-def _specimen(reading: MessageReading, spm: Segment, order: str) -> Resource:
+def specimen(reading: MessageReading, spm: Segment, order: str) -> Resource:
     """SPM as JP_Specimen_Common."""
     numbers = [*spm.subcomponents(spm.raw(2), 1), *spm.subcomponents(spm.raw(2), 2)]
     number = numbers[-1] or numbers[0]
@@ -226,9 +234,9 @@ def _specimen(reading: MessageReading, spm: Segment, order: str) -> Resource:
 def _report(
     reading: MessageReading, group: Group, order: str, context: results.Context, statuses: list[str]
 ) -> Resource:
-    """OBR as JP_DiagnosticReport_LabResult."""
+    """OBR as DiagnosticReport; a laboratory's has the document's own code before the panel's."""
     obr = group.obr
-    made = fhir.resource("DiagnosticReport", "JP_DiagnosticReport_LabResult", "")
+    made = fhir.resource("DiagnosticReport", context.kind.report, "")
     numbers = [fhir.identifier(codes.local_identifiers(reading.domain, "order"), order)]
     if obr.value(3) and obr.value(3) != order:
         system = codes.local_identifiers(reading.domain, "laboratory-order")
@@ -236,8 +244,13 @@ def _report(
     made["identifier"] = numbers
     made["basedOn"] = [context.request]
     made["status"] = _status(reading, group, statuses)
-    made["category"] = _REPORT_CATEGORY
-    made["code"] = _report_code(reading, obr)
+    panel = reading.concept(obr, 4, wanted=False)
+    if context.kind is SPECIMEN:
+        made["category"] = _REPORT_CATEGORY
+        text = panel.get("text", "")
+        made["code"] = fhir.concept(_REPORT_CODE, *panel.get("coding", ()), text=text)
+    else:
+        made["code"] = panel or fhir.absent()
     made["subject"] = reading.subject
     if context.encounter:
         made["encounter"] = context.encounter
@@ -251,12 +264,6 @@ def _report(
     if context.specimen:
         made["specimen"] = [fhir.reference(context.specimen["id"])]
     return made
-
-
-def _report_code(reading: MessageReading, obr: Segment) -> dict[str, Any]:
-    """The document's own code first, then the panel as the sender names it."""
-    panel = reading.concept(obr, 4, wanted=False)
-    return fhir.concept(_REPORT_CODE, *panel.get("coding", ()), text=panel.get("text", ""))
 
 
 def _status(reading: MessageReading, group: Group, statuses: list[str]) -> str:

@@ -3,12 +3,18 @@
 from decimal import Decimal
 from typing import Any
 
+from gateway.model.batch import Resource
 from gateway.standardize import codes
 from gateway.standardize.musthave import ORDER_IN_RP, RP_NUMBER
 from gateway.wire import fhir
 
 PERIOD_OF_USE = fhir.EXTENSIONS + "JP_MedicationDosage_PeriodOfUse"
 USAGE_DURATION = fhir.EXTENSIONS + "JP_MedicationDosage_UsageDuration"
+STRENGTH_TYPE = (
+    "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationIngredientStrengthStrengthType"
+)
+_STRENGTH_TYPE = fhir.EXTENSIONS + "JP_Medication_IngredientStrength_StrengthType"
+_DRUG_NUMBER = fhir.EXTENSIONS + "JP_Medication_Ingredient_DrugNo"
 USAGE_ADDITIONAL = "http://jami.jp/CodeSystem/MedicationUsageAdditional"
 _SUPPLEMENT_LENGTH = 8
 
@@ -37,6 +43,30 @@ def usage(code: str, text: str) -> dict[str, Any]:
 def is_supplement(code: str) -> bool:
     """Whether a usage code is a supplement (8 characters) to a main one (16)."""
     return len(code) == _SUPPLEMENT_LENGTH
+
+
+def ingredient(drug: dict[str, Any], amount: dict[str, Any] | None, number: int) -> dict[str, Any]:
+    """One part of a mixture: JP_Medication.ingredient, whose strength is the amount at one time."""
+    once = {"value": 1, "unit": "回", "system": codes.MERIT9, "code": "TIME"}
+    kind = fhir.concept(fhir.coding("1", STRENGTH_TYPE, "製剤量"))
+    strength = {
+        "extension": [fhir.extension(_STRENGTH_TYPE, "CodeableConcept", kind)],
+        "numerator": amount or {"_value": fhir.absent()},
+        "denominator": once,
+    }
+    return {
+        "extension": [fhir.extension(_DRUG_NUMBER, "Integer", number)],
+        "itemCodeableConcept": drug or fhir.absent(),
+        "strength": strength,
+    }
+
+
+def mixture(identity: str, parts: list[dict[str, Any]]) -> Resource:
+    """What is injected together, as a JP_Medication."""
+    made = fhir.resource("Medication", "JP_Medication", identity)
+    made["status"] = "active"
+    made["ingredient"] = parts
+    return made
 
 
 def rp_identifiers(rp: str, order: str) -> list[dict[str, Any]]:

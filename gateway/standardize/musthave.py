@@ -36,6 +36,26 @@ _ELEMENTS: Mapping[str, tuple[str, ...]] = {
         "quantity",
         "whenHandedOver",
     ),
+    "JP_MedicationRequest_Injection": (
+        "status",
+        "intent",
+        "medicationReference",
+        "subject",
+        "authoredOn",
+    ),
+    "JP_MedicationAdministration": (
+        "status",
+        "medicationCodeableConcept",
+        "subject",
+        "effectiveDateTime",
+    ),
+    "JP_MedicationAdministration_Injection": (
+        "status",
+        "medicationReference",
+        "subject",
+        "effectiveDateTime",
+    ),
+    "JP_Medication": ("status",),
     "JP_MedicationStatement": ("status", "medicationCodeableConcept", "subject"),
     "JP_Observation_Common": ("status", "category", "code"),
     "JP_Observation_LabResult": (
@@ -47,25 +67,36 @@ _ELEMENTS: Mapping[str, tuple[str, ...]] = {
         "specimen",
     ),
     "JP_Observation_BodyMeasurement": ("status", "category", "code", "subject"),
+    "JP_DiagnosticReport_Common": ("status", "code"),
     "JP_DiagnosticReport_LabResult": ("status", "category", "code"),
     "JP_Encounter": ("status", "class"),
     "JP_ServiceRequest_Common": ("status", "intent", "subject"),
     "JP_Specimen_Common": (),
+    "JP_ImagingStudy_Radiology": ("status", "subject"),
+    "JP_ImagingStudy_Endoscopy": ("status", "subject"),
+    "JP_Procedure": ("status", "subject"),
+    "JP_Location": (),
     "JP_Organization": (),
     "JP_Practitioner": (),
     "JP_PractitionerRole": (),
 }
 "Elements with minimum 1 at the top of each profile; for a choice, the type we write."
 
+_CHOICES = {"effectiveDateTime": ("effectivePeriod",)}
+"Other types of a choice that satisfy it."
+
 _PRIMITIVE = frozenset({"status", "intent", "authoredOn", "whenHandedOver", "effectiveDateTime"})
 
 
 def complete(resource: Resource) -> tuple[str, ...]:
     """Mark as absent what the profile demands and the resource lacks; the paths of those."""
+    if "meta" not in resource:
+        return ()  # plain R4
     name = resource["meta"]["profile"][0].rpartition("/")[2]
     missing: list[str] = []
     for element in _ELEMENTS[name]:
-        if element not in resource and f"_{element}" not in resource:
+        names = (element, f"_{element}", *_CHOICES.get(element, ()))
+        if not any(one in resource for one in names):
             _mark(resource, element)
             missing.append(element)
     inside = _INSIDE.get(name)
@@ -118,6 +149,18 @@ def _medication(resource: Resource) -> list[str]:
     return missing
 
 
+def _injection(resource: Resource) -> list[str]:
+    """Injections: rpNumber; a mixture has no place in its RP."""
+    found = next((one for one in resource["identifier"] if one.get("system") == _RP), None)
+    if found and (found.get("value") or "_value" in found):
+        return []
+    if found is None:
+        found = {"system": _RP}
+        resource["identifier"].insert(0, found)
+    found["_value"] = fhir.absent()
+    return ["identifier.value"]
+
+
 def _quantities(resource: Resource) -> list[dict[str, Any]]:
     """The quantities of a medication resource that JP_MedicationSimpleQuantity constrains."""
     found = [resource.get("quantity"), resource.get("dispenseRequest", {}).get("quantity")]
@@ -145,4 +188,7 @@ _INSIDE: Mapping[str, Callable[[Resource], list[str]]] = {
     "JP_Observation_LabResult": _lab_result,
     "JP_MedicationRequest": _medication,
     "JP_MedicationDispense": _medication,
+    "JP_MedicationAdministration": _medication,
+    "JP_MedicationRequest_Injection": _injection,
+    "JP_MedicationAdministration_Injection": _injection,
 }

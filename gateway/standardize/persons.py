@@ -43,7 +43,8 @@ _MARKS = re.compile("[\u0300-\u036f\u3099\u309a]{9}")
 _TELECOM_USES = {"PRN": "H", "ORN": "H", "WPN": "WP", "PRS": "MC"}
 _CLASSES = {"I": ("IMP", "inpatient encounter"), "O": ("AMB", "ambulatory")}
 _CLASSES |= {"E": ("EMER", "emergency")}
-_V3_ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+_PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
+V3_ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
 
 def patient_of(upload: Upload, pid: Segment | None) -> PatientId | None:
@@ -263,18 +264,44 @@ def orderer(
     return fhir.reference(identity), (role, *parts)
 
 
+def location(reading: MessageReading, segment: Segment, field: int) -> Resource | None:
+    """PL as a JP_Location: ward, room and bed as the facility numbers them."""
+    parts = [*segment.components(field), "", "", "", "", "", ""]
+    levels = [part for part in parts[:3] if part]
+    if not levels:
+        return None
+    name = "-".join(levels)
+    made = fhir.resource(
+        "Location", "JP_Location", fhir.resource_id("Location", reading.domain, name, parts[5])
+    )
+    system = codes.local_identifiers(reading.domain, "location")
+    made["identifier"] = [fhir.identifier(system, name)]
+    made["name"] = name
+    made["mode"] = "instance"
+    kind = ("wa", "Ward") if len(levels) == 1 else ("ro", "Room")
+    kind = ("bd", "Bed") if len(levels) == 3 else kind
+    if parts[5] != "C":
+        made["physicalType"] = fhir.concept(fhir.coding(kind[0], _PHYSICAL_TYPE, kind[1]))
+    return made
+
+
+def encounter_class(pv1: Segment) -> tuple[str, str] | None:
+    """PV1-2 as code and name of v3-ActCode; None where it is none of inpatient, out, emergency."""
+    return _CLASSES.get(pv1.value(2))
+
+
 def encounter(reading: MessageReading, pv1: Segment | None) -> Resource | None:
     """PV1 beside an order or result: in or out, and the doctor in charge; its state is unknown."""
     if pv1 is None:
         return None
-    known = _CLASSES.get(pv1.value(2))
+    known = encounter_class(pv1)
     if known is None:
         return None
     reading.take(pv1, PV1)
     identity = reading.identity("Encounter", f"{pv1.value(2)}|{reading.version}")
     made = fhir.resource("Encounter", "JP_Encounter", identity)
     made["status"] = "unknown"
-    made["class"] = fhir.coding(known[0], _V3_ACT, known[1])
+    made["class"] = fhir.coding(known[0], V3_ACT, known[1])
     made["subject"] = reading.subject
     doctor = staff(reading, pv1, 7)
     if doctor and "name" in doctor:

@@ -1,4 +1,4 @@
-"""One laboratory result: OBX to JP_Observation_LabResult."""
+"""One result: OBX to JP_Observation_LabResult, or of physiology to JP_Observation_Common."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,7 @@ from gateway.standardize.message import MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
-_CATEGORY = [
-    fhir.concept(
-        fhir.coding(
-            "laboratory", "http://jpfhir.jp/fhir/core/CodeSystem/JP_SimpleObservationCategory_CS"
-        )
-    )
-]
+_SIMPLE = "http://jpfhir.jp/fhir/core/CodeSystem/JP_SimpleObservationCategory_CS"
 _NORMAL = fhir.concept(
     fhir.coding("normal", "http://terminology.hl7.org/CodeSystem/referencerange-meaning")
 )
@@ -43,9 +37,42 @@ _DOCUMENTS = frozenset({"ED", "RP"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What tells kinds of examination apart."""
+
+    prefix: str
+    "Of keys and scope."
+    category: Category
+    profile: str
+    "Of an Observation."
+    categories: list[dict[str, Any]]
+    "Observation.category."
+    report: str
+    "Profile of a DiagnosticReport."
+
+
+SPECIMEN = Kind(
+    prefix="lab",
+    category=Category.LAB_RESULT,
+    profile="JP_Observation_LabResult",
+    categories=[fhir.concept(fhir.coding("laboratory", _SIMPLE))],
+    report="JP_DiagnosticReport_LabResult",
+)
+PHYSIOLOGY = Kind(
+    prefix="physiology",
+    category=Category.MEDICAL,
+    profile="JP_Observation_Common",
+    categories=[fhir.concept(fhir.coding("procedure", _SIMPLE))],
+    report="JP_DiagnosticReport_Common",
+)
+"検体検査 and 生理検査."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What all results of one OBR have in common."""
 
+    kind: Kind
     order: str
     specimen: Resource | None
     mark: str
@@ -61,6 +88,7 @@ def read(
     reading: MessageReading, obx: Segment, notes: list[Segment], context: Context
 ) -> Resource | None:
     """Add the item of one OBX; None where it is not a result that can be taken over."""
+    kind = context.kind
     value_type = obx.raw(2)
     if value_type in _DOCUMENTS:
         reading.leave(obx, "not-yet-mapped")
@@ -73,17 +101,15 @@ def read(
     if not standard:
         reading.find("unmapped-code", f"{obx.at}.3")
     key = reading.key(
-        "|".join(("lab", context.order, context.mark, _code_key(components), obx.raw(4)))
+        "|".join((kind.prefix, context.order, context.mark, _code_key(components), obx.raw(4)))
     )
-    made = fhir.resource(
-        "Observation", "JP_Observation_LabResult", reading.identity("Observation", key)
-    )
+    made = fhir.resource("Observation", kind.profile, reading.identity("Observation", key))
     result_status = obx.raw(11)
     status = STATUS.get(result_status, "unknown")
     withdrawn = reading.cancelled or result_status in _WITHDRAWN
     made["basedOn"] = [context.request]
     made["status"] = "entered-in-error" if withdrawn else status
-    made["category"] = _CATEGORY
+    made["category"] = kind.categories
     made["code"] = code
     made["subject"] = reading.subject
     if context.encounter:
@@ -100,14 +126,14 @@ def read(
     if texts:
         made["note"] = [{"text": text} for text in texts]
     specimen, companions = context.specimen, context.companions
-    if specimen is None:
+    if specimen is None and kind is SPECIMEN:
         specimen = _from_item_code(reading, code, context)
         companions = (*companions, specimen) if specimen else companions
     if specimen:
         made["specimen"] = fhir.reference(specimen["id"])
     reading.take(obx, _FIELDS, "item Observation")
     reading.add(
-        Category.LAB_RESULT,
+        kind.category,
         made,
         key,
         obx,

@@ -25,7 +25,14 @@ SECTIONS: Mapping[Category, tuple[str, dict[str, Any] | None]] = {
     Category.DISPENSING: ("調剤", fhir.coding("10160-0", _LOINC)),
     Category.LAB_RESULT: ("検体検査結果", fhir.coding("30954-2", _LOINC)),
     Category.NURSING: ("看護", None),
+    Category.CARE: ("介護", None),
+    Category.MEDICAL: ("検査・処置", None),
+    Category.MEDICATION: ("服薬", None),
+    Category.PROGRESS: ("経過", None),
     Category.VISIT_HISTORY: ("受診歴", None),
+    Category.CHECKUP: ("健診", None),
+    Category.DAILY_LIVING: ("生活", None),
+    Category.BIOMETRIC: ("バイタルサイン", None),
 }
 "Section title and code by category; any other category is titled by its own word."
 

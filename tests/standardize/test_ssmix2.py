@@ -143,8 +143,8 @@ def test_every_data_type_is_recognised_and_accounted(data_type):
     batch = read(upload)
     assert batch.format == f"ssmix2/{data_type}"
     assert len(batch.account) == 5
-    left = set(batch.account.values()) - {"used", "not-yet-mapped", "not-a-segment"}
-    assert left <= {"field-missing"}
+    left = {one for one in batch.account.values() if not one.startswith("item ")}
+    assert left <= {"used", "not-yet-mapped", "not-a-segment", "field-missing"}
 
 
 def test_a_message_of_another_type_than_its_name_is_refused():

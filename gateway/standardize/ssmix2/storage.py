@@ -17,7 +17,20 @@ from gateway.standardize.format import Format, Upload
 from gateway.standardize.message import Mapper, MessageReading
 from gateway.standardize.names import safe_identifier
 from gateway.standardize.reading import stated_domain
-from gateway.standardize.ssmix2 import adt_00, oml_11, omp_01, ppr_01
+from gateway.standardize.ssmix2 import (
+    administrations,
+    adt_00,
+    adt_61,
+    examinations,
+    omd,
+    omg_13,
+    oml_11,
+    omp_01,
+    omp_02,
+    orders,
+    ppr_01,
+    visits,
+)
 from gateway.wire import hl7v2, hl7v2_check
 from gateway.wire.hl7v2 import Message
 
@@ -29,46 +42,62 @@ _DAY = re.compile(r"[0-9]{8}|-")
 NO_ORDER = "999999999999999"
 "Order number of data types that have no orders."
 
-MESSAGES: Mapping[str, frozenset[str]] = {
-    "ADT-00": frozenset({"ADT^A08", "ADT^A23"}),
-    "ADT-01": frozenset({"ADT^A54", "ADT^A55"}),
-    "ADT-12": frozenset({"ADT^A04", "ADT^A11"}),
-    "ADT-21": frozenset({"ADT^A14", "ADT^A27"}),
-    "ADT-22": frozenset({"ADT^A01", "ADT^A11"}),
-    "ADT-31": frozenset({"ADT^A21", "ADT^A52"}),
-    "ADT-32": frozenset({"ADT^A22", "ADT^A53"}),
-    "ADT-41": frozenset({"ADT^A15", "ADT^A26"}),
-    "ADT-42": frozenset({"ADT^A02", "ADT^A12"}),
-    "ADT-51": frozenset({"ADT^A16", "ADT^A25"}),
-    "ADT-52": frozenset({"ADT^A03", "ADT^A13"}),
-    "ADT-61": frozenset({"ADT^A60"}),
-    "PPR-01": frozenset({"PPR^ZD1"}),
-    "OMD": frozenset({"OMD^O03"}),
-    "OMP-01": frozenset({"RDE^O11"}),
-    "OMP-11": frozenset({"RAS^O17"}),
-    "OMP-02": frozenset({"RDE^O11"}),
-    "OMP-12": frozenset({"RAS^O17"}),
-    "OML-01": frozenset({"OML^O33"}),
-    "OML-11": frozenset({"OUL^R22"}),
-    "OMG-01": frozenset({"OMG^O19"}),
-    "OMG-11": frozenset({"OMI^Z23"}),
-    "OMG-02": frozenset({"OMG^O19"}),
-    "OMG-12": frozenset({"OMI^Z23"}),
-    "OMG-03": frozenset({"OMG^O19"}),
-    "OMG-13": frozenset({"ORU^R01"}),
+MESSAGES: Mapping[str, Mapping[str, str]] = {
+    "ADT-00": {"ADT^A08": "ADT_A01", "ADT^A23": "ADT_A21"},
+    "ADT-01": {"ADT^A54": "ADT_A54", "ADT^A55": "ADT_A52"},
+    "ADT-12": {"ADT^A04": "ADT_A01", "ADT^A11": "ADT_A09"},
+    "ADT-21": {"ADT^A14": "ADT_A05", "ADT^A27": "ADT_A21"},
+    "ADT-22": {"ADT^A01": "ADT_A01", "ADT^A11": "ADT_A09"},
+    "ADT-31": {"ADT^A21": "ADT_A21", "ADT^A52": "ADT_A52"},
+    "ADT-32": {"ADT^A22": "ADT_A21", "ADT^A53": "ADT_A52"},
+    "ADT-41": {"ADT^A15": "ADT_A15", "ADT^A26": "ADT_A21"},
+    "ADT-42": {"ADT^A02": "ADT_A02", "ADT^A12": "ADT_A09"},
+    "ADT-51": {"ADT^A16": "ADT_A16", "ADT^A25": "ADT_A21"},
+    "ADT-52": {"ADT^A03": "ADT_A03", "ADT^A13": "ADT_A01"},
+    "ADT-61": {"ADT^A60": "ADT_A60"},
+    "PPR-01": {"PPR^ZD1": "PPR_ZD1"},
+    "OMD": {"OMD^O03": "OMD_O03"},
+    "OMP-01": {"RDE^O11": "RDE_O11"},
+    "OMP-11": {"RAS^O17": "RAS_O17"},
+    "OMP-02": {"RDE^O11": "RDE_O11"},
+    "OMP-12": {"RAS^O17": "RAS_O17"},
+    "OML-01": {"OML^O33": "OML_O33"},
+    "OML-11": {"OUL^R22": "OUL_R22"},
+    "OMG-01": {"OMG^O19": "OMG_O19"},
+    "OMG-11": {"OMI^Z23": "OMI_Z23"},
+    "OMG-02": {"OMG^O19": "OMG_O19"},
+    "OMG-12": {"OMI^Z23": "OMI_Z23"},
+    "OMG-03": {"OMG^O19": "OMG_O19"},
+    "OMG-13": {"ORU^R01": "ORU_R01"},
 }
-"Data type to the messages it is stored as."
+"Data type to the messages it is stored as, and their structures."
 
-READERS: Mapping[str, tuple[Mapper, str]] = {
-    "ADT-00": (adt_00.read, "ADT_A01"),
-    "PPR-01": (ppr_01.read, "PPR_ZD1"),
-    "OMP-01": (omp_01.read, "RDE_O11"),
-    "OML-11": (oml_11.read, "OUL_R22"),
+READERS: Mapping[str, Mapper] = {
+    "ADT-00": adt_00.read,
+    **{name: visits.reader(name) for name in MESSAGES if name in visits.DATA_TYPES},
+    "ADT-61": adt_61.read,
+    "PPR-01": ppr_01.read,
+    "OMD": omd.read,
+    "OMP-01": omp_01.read,
+    "OMP-11": administrations.read_prescribed,
+    "OMP-02": omp_02.read,
+    "OMP-12": administrations.read_injected,
+    "OML-01": orders.reader("OML-01"),
+    "OML-11": oml_11.read,
+    "OMG-01": orders.reader("OMG-01"),
+    "OMG-11": examinations.reader("JP_ImagingStudy_Radiology"),
+    "OMG-02": orders.reader("OMG-02"),
+    "OMG-12": examinations.reader("JP_ImagingStudy_Endoscopy"),
+    "OMG-03": orders.reader("OMG-03"),
+    "OMG-13": omg_13.read,
 }
-"Data type to its mapper and its message structure; any other is kept, not mapped."
+"Data type to its mapper."
 
 STRUCTURES = hl7v2_check.read_structures(tables.rows("structures"))
-_STORED_TYPES = frozenset().union(*MESSAGES.values()) - {"OUL^R22", "ORU^R01"}
+_STORED_TYPES = frozenset(kind for kinds in MESSAGES.values() for kind in kinds) - {
+    "OUL^R22",
+    "ORU^R01",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,17 +193,14 @@ def read(upload: Upload) -> Batch:
         )
     reading = _begin(upload, message, name)
     label = f"ssmix2/{data_type}"
-    mapped = READERS.get(data_type)
     if name and name.flag == "2":
         reading.find("superseded", "path")
         reading.leave_all("superseded", message)
-    elif mapped is None:
-        reading.find("not-yet-mapped", "MSH-9")
-        reading.leave_all("not-yet-mapped", message)
     else:
-        mapper, structure = mapped
-        reading.check(STRUCTURES["ADT_A21" if message.type == "ADT^A23" else structure])
-        mapper(reading)
+        structure = STRUCTURES.get(MESSAGES[data_type][message.type])
+        if structure:
+            reading.check(structure)
+        READERS[data_type](reading)
         _compare_orders(reading, name)
     return reading.batch(label)
 
