@@ -55,7 +55,7 @@ def take_in(
     from gateway.app import new_id
     from gateway.intake import Intake, OnDisk
     from gateway.model.audit import EventKind
-    from gateway.record import staging
+    from gateway.record import receipts
 
     arrivals = [OnDisk(path, gateway.blobs)]
     work = Intake(
@@ -64,21 +64,24 @@ def take_in(
     receipt = work.receive(
         gateway.operator(), arrivals, facility=facility, source=source, patient=patient
     )
-    with gateway.door.work(EventKind.JOB, gateway.job("intake"), reading=True) as opened:
-        waiting = [
-            file
-            for file in staging.pending(opened, len(receipt["files"]) + 1000)
-            if file.receipt == receipt["receipt"]
-        ]
-    for file in progress(waiting, "intake"):
-        work.process(gateway.job("intake"), file)
+    while waiting := _waiting(gateway, receipt["receipt"]):
+        for file in progress(waiting, "intake"):
+            work.process(gateway.job("intake"), file)
     with gateway.door.work(EventKind.RECEIPT_READ, gateway.operator(), reading=True) as opened:
-        found = staging.receipt(opened, receipt["receipt"])
+        found = receipts.receipt(opened, receipt["receipt"])
     if opened.recorded is not None:
         opened.recorded.result()
     return found
 
 
+def _waiting(gateway: "Gateway", receipt: str) -> "tuple[FileRow, ...]":
+    """The next files of one upload, or parts that they were cut into."""
+    from gateway.record import staging
+
+    return gateway.door.snapshot(lambda db: staging.waiting_of(db, receipt), max_age=0.0)
+
+
 if TYPE_CHECKING:
     from gateway.app import Gateway
     from gateway.model.category import Source
+    from gateway.record.staging import FileRow

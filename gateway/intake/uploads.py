@@ -8,7 +8,7 @@ doors, the command line and the drop folder all come through here (STG-04).
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -16,11 +16,12 @@ from gateway import standardize
 from gateway.audit.door import Defect, Door
 from gateway.errors import Busy, Invalid, Refusal
 from gateway.identity import domains
+from gateway.intake import cutting
 from gateway.model.audit import EventKind
 from gateway.model.batch import Finding, Severity
 from gateway.model.caller import Caller
 from gateway.model.category import Source
-from gateway.record import reexamine, senders, staging
+from gateway.record import receipts, reexamine, senders, staging
 from gateway.record.staging import ReceivedFile
 from gateway.settings import LimitSettings
 from gateway.standardize import archive
@@ -33,7 +34,6 @@ from gateway.store.work import Work
 
 logger = logging.getLogger(__name__)
 _HEAD = 512
-_LARGE = 64 * 1024 * 1024
 _LOOK = 1024 * 1024
 
 _DEFECT = Finding(
@@ -159,7 +159,7 @@ class Intake:
             for piece in overlapping(stream):
                 standardize.refuse_harmful(piece)
             stream.seek(0)
-            content = stream.read(_LARGE)
+            content = stream.read(cutting.LARGE)
         standardize.recognise(Upload(path=arrival.path, content=content, in_tree=arrival.in_tree))
 
     def _keep(self, arrival: Arrival) -> Iterator[tuple[ReceivedFile, Finding | None]]:
@@ -203,7 +203,9 @@ class Intake:
     def process(self, caller: Caller, file: staging.FileRow) -> None:
         """One received file: standardize, stage, promote; what became of it is in the receipt."""
         try:
-            content = self.blobs.read(file.sha256)
+            upload = cutting.take(self.door, self.blobs, caller, file)
+            if upload is None:
+                return
         except Damaged:
             with self.door.work(EventKind.INTAKE, caller) as work:
                 staging.set_aside(work, file.id, (_LOST,))
@@ -212,27 +214,35 @@ class Intake:
             with self.door.work(EventKind.INTAKE, caller) as work:
                 staging.failed(work, file.id, _DEFECT)
             return
-        try:
-            with self.door.work(EventKind.INTAKE, caller) as work:
-                self._work_through(work, file, content)
         except Busy:
             raise
         except Refusal as refusal:
+            self._refuse(caller, file, refusal)
+            return
+        try:
             with self.door.work(EventKind.INTAKE, caller) as work:
-                staging.refuse_file(work, file.id, (refused(refusal),))
+                self._work_through(work, file, upload)
+        except Busy:
+            raise
+        except Refusal as refusal:
+            self._refuse(caller, file, refusal)
         except Defect:
             with self.door.work(EventKind.INTAKE, caller) as work:
                 staging.failed(work, file.id, _DEFECT)
 
-    def _work_through(self, work: Work, file: staging.FileRow, content: bytes) -> None:
+    def _refuse(self, caller: Caller, file: staging.FileRow, refusal: Refusal) -> None:
+        """A file, or a part of one, that is refused as a whole."""
+        with self.door.work(EventKind.INTAKE, caller) as work:
+            cutting.abandon(work, file)
+            staging.refuse_file(work, file.id, (refused(refusal),))
+
+    def _work_through(self, work: Work, file: staging.FileRow, upload: Upload) -> None:
         work.trail.objects.append(file.sha256)
-        batch = standardize.read(
-            Upload(
-                path=file.path, content=content, in_tree="/" in file.path,
-                domain=domains.chart_domain(work, file.facility), patient=file.stated,
-            )
-        )  # fmt: skip
-        staged = staging.stage(work, file.id, batch)
+        upload = replace(
+            upload, domain=domains.chart_domain(work, file.facility), patient=file.stated
+        )
+        chosen = standardize.format_named(file.format) if file.parent else None
+        staged = staging.stage(work, file.id, standardize.read(upload, format=chosen))
         work.trail.detail.update(state=staged.state, staged=staged.items)
         if staged.person is not None:
             promoted = staging.promote(work, staged.person)
@@ -241,7 +251,7 @@ class Intake:
     def receipt(self, caller: Caller, receipt: str) -> dict[str, Any]:
         """State of an upload; raises `NotFound` for anybody else's (G8)."""
         with self.door.work(EventKind.RECEIPT_READ, caller, reading=True) as work:
-            found = staging.receipt(work, receipt)
+            found = receipts.receipt(work, receipt)
         if work.recorded is not None:
             work.recorded.result()
         return found

@@ -14,6 +14,7 @@ from gateway.identity import crossref
 from gateway.members import facilities
 from gateway.members.facilities import Members
 from gateway.model.identifiers import PersonId
+from gateway.record import parts
 from gateway.store.record import documents as document_rows
 from gateway.store.record import items as rows
 from gateway.store.record import lock_blobs, uploads
@@ -103,11 +104,13 @@ def forget_uploads(work: Work, person: PersonId, keeping: Members | None, remove
     dropped = [row for row in held if goes(row.facility)]
     document_rows.delete_documents(work.db, [row.entry_uuid for row in dropped], held=True)
     gone = [file for file in files if goes(file.facility)]
+    blanked = parts.blank(work, gone)
     for file in gone:
         uploads.delete_file(work.db, file.id)
     removed.staged += len(leaving) + len(dropped)
     removed.files += len(gone)
-    let_go(work, {row.sha256 for row in dropped} | {file.sha256 for file in gone}, removed)
+    whole = {file.sha256 for file in gone if not file.parent}
+    let_go(work, {row.sha256 for row in dropped} | whole | blanked, removed)
 
 
 def let_go(work: Work, digests: Iterable[str], removed: Removed) -> None:

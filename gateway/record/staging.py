@@ -7,7 +7,6 @@ staged or promoted twice adds nothing (STG-04). The gateway never writes to a so
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -17,7 +16,6 @@ from gateway.identity import crossref, domains, matching
 from gateway.members import facilities
 from gateway.members.facilities import Members
 from gateway.model.batch import Batch, Finding, Item, Severity
-from gateway.model.caller import CallerKind
 from gateway.model.category import Source
 from gateway.model.identifiers import PatientId, PersonId
 from gateway.record import findings, senders
@@ -38,14 +36,13 @@ __all__ = [
     "ReceivedFile",
     "Staged",
     "failed",
-    "pending",
     "promote",
-    "receipt",
     "receive",
     "refuse_file",
     "set_aside",
     "stage",
     "waiting",
+    "waiting_of",
 ]  # fmt: skip
 
 _NEXT = 100
@@ -122,14 +119,14 @@ def receive(
     )
 
 
-def pending(work: Work, limit: int = 100) -> list[FileRow]:
-    """Files that wait to be standardized, in the order in which they came."""
-    return rows.select_received(work.db, limit)
-
-
 def waiting(db: Connection) -> tuple[FileRow, ...]:
     """The next files that wait, for the audit door's snapshot: looking for work is no event."""
     return tuple(rows.select_received(db, _NEXT))
+
+
+def waiting_of(db: Connection, receipt: str) -> tuple[FileRow, ...]:
+    """The next files of one upload that wait; for a command that works through its own."""
+    return tuple(rows.select_received(db, _NEXT, receipt))
 
 
 def backlog(work: Work) -> int:
@@ -146,7 +143,7 @@ def stage(work: Work, file_id: str, batch: Batch) -> Staged:
     file = _lock(work, file_id)
     if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
         return Staged(state=file.state)
-    if rows.select_twin(work.db, file) is not None:
+    if not file.parent and rows.select_twin(work.db, file) is not None:
         return _close(work, file, rows.DUPLICATE, batch)
     if patient is None:
         hurt = any(finding.severity is Severity.ERROR for finding in batch.findings)
@@ -201,37 +198,8 @@ def failed(work: Work, file_id: str, finding: Finding) -> bool:
     return True
 
 
-def receipt(work: Work, receipt_id: str) -> dict[str, Any]:
-    """State of an upload (`INTERFACES.md` section 7): for its sender and its facility alone."""
-    upload = rows.select_upload(work.db, receipt_id)
-    caller = work.caller
-    mine = upload is not None and (
-        caller.kind in (CallerKind.OPERATOR, CallerKind.JOB)
-        or caller.facility in (upload.sender, upload.facility)
-    )
-    if upload is None or not mine:
-        raise NotFound("no such receipt", "受付番号が見つかりません", rule="STG-02")
-    files = rows.select_files(work.db, receipt_id)
-    counts = rows.count_items(work.db, receipt_id)
-    waiting = sum(file.state == rows.RECEIVED for file in files)
-    state = "done" if not waiting else "received" if waiting == len(files) else "working"
-    told = []
-    for file in files:
-        staged, promoted = counts.get(file.id, (0, 0))
-        told.append(
-            {
-                "path": file.path, "sha256": file.sha256, "size": file.size, "state": file.state,
-                "format": file.format, "items": {"staged": staged, "promoted": promoted},
-                "findings": list(file.findings),
-            }
-        )  # fmt: skip
-    return {
-        "receipt": upload.receipt, "state": state, "facility": upload.facility,
-        "source": upload.source, "received": upload.received.isoformat(), "files": told,
-    }  # fmt: skip
-
-
 def _lock(work: Work, file_id: str) -> FileRow:
+    """One file, kept from others until this Work ends."""
     file = rows.select_file(work.db, file_id, locking=True)
     if file is None:
         raise NotFound("no such file", "ファイルが見つかりません")

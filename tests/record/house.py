@@ -22,7 +22,7 @@ from gateway.model.identifiers import HomeCommunityId, Oid, PatientId, PersonId
 from gateway.model.network import NetworkPolicy
 from gateway.model.person import Demographics, Gender, PersonName, Script
 from gateway.model.signature import Indication, SignatureReport
-from gateway.record import staging
+from gateway.record import receipts, staging
 from gateway.record.staging import ReceivedFile, Staged
 from gateway.store.work import Work
 
@@ -165,7 +165,7 @@ class House:
 
     def receipt(self, who: str, receipt: str) -> dict[str, Any]:
         with self.work(who, reading=True) as work:
-            return staging.receipt(work, receipt)
+            return receipts.receipt(work, receipt)
 
 
 def entry(name: str = "hospital-a", **changes: Any) -> DocumentEntry:

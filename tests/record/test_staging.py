@@ -235,14 +235,14 @@ def test_what_waits_is_found_in_order_and_staged_once(house: House) -> None:
         files = [ReceivedFile(path=p, sha256=blob.sha256, size=1) for p in ("b", "a")]
         staging.receive(work, facility="hospital-a", source=Source.EMR, files=files)
     with house.work() as work:
-        first, second = staging.pending(work)
+        first, second = staging.waiting(work.db)
         assert [first.path, second.path, staging.backlog(work)] == ["b", "a", 2]
     batch = Batch(path="b", format="t", patient=CHARTS["hospital-a"], items=(item(),))
     for expected in (1, 0):
         with house.work("hospital-a") as work:
             assert staging.stage(work, first.id, batch).items == expected
     with house.work() as work:
-        assert [file.path for file in staging.pending(work)] == ["a"]
+        assert [file.path for file in staging.waiting(work.db)] == ["a"]
 
 
 def test_a_file_that_always_fails_is_set_aside_after_five_tries(house: House) -> None:

@@ -48,6 +48,11 @@ FILE = Table(
     Column("findings", Json, nullable=False),
     Column("patient", Json),
     Column("stated", Text, nullable=False, server_default=""),
+    Column("parent", Text, nullable=False, server_default=""),
+    Column("part", Integer, nullable=False, server_default="0"),
+    Column("spans", Json),
+    Column("original", Text, nullable=False, server_default=""),
+    Index("ix_upload_file_parent", "parent", "part"),
     Index("ix_upload_file_state", "state", "id"),
     Index("ix_upload_file_chart", "domain", "value"),
 )

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, literal_column, select, update
 
 from gateway.store.record import FILE, ITEM, STAGED, UPLOAD
 
 RECEIVED, STANDARDIZED, REFUSED = "received", "standardized", "refused"
 SET_ASIDE, DUPLICATE = "set-aside", "duplicate"
 "States of a file, as a receipt tells them (`INTERFACES.md` section 7)."
+SPLIT, PENDING = "split", "pending"
+"A file whose parts are worked on in its place; a part whose file is not wholly cut yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,19 @@ class FileRow:
     "JP_Patient made from the file."
     stated: str = ""
     "Chart id that the sender states beside the file; empty where it states none."
+    parent: str = ""
+    "Of a part, the file it was cut from; a part has the path, the blob and the number of that."
+    part: int = 0
+    "Of a part, its place in the file, from 1."
+    spans: dict[str, Any] | None = None
+    "Of a part: `own` and `shared` lines as [row, start, end], and the `sha256` of their bytes."
+    original: str = ""
+    "Digest of the bytes as received, where lines of them were blanked since (erasure)."
+
+    @property
+    def received_sha256(self) -> str:
+        """Digest of the bytes as received."""
+        return self.original or self.sha256
 
 
 def insert_upload(db: Connection, row: UploadRow, files: Sequence[FileRow]) -> None:
@@ -57,6 +72,11 @@ def insert_upload(db: Connection, row: UploadRow, files: Sequence[FileRow]) -> N
             received=row.received,
         )
     )  # fmt: skip
+    insert_files(db, files)
+
+
+def insert_files(db: Connection, files: Sequence[FileRow]) -> None:
+    """Add files of an upload, or parts of a file."""
     db.execute(
         insert(FILE),
         [
@@ -66,7 +86,8 @@ def insert_upload(db: Connection, row: UploadRow, files: Sequence[FileRow]) -> N
                 "size": file.size, "state": file.state, "attempts": file.attempts,
                 "format": file.format, "domain": file.domain, "value": file.value,
                 "version": file.version, "findings": list(file.findings),
-                "patient": file.patient, "stated": file.stated,
+                "patient": file.patient, "stated": file.stated, "parent": file.parent,
+                "part": file.part, "spans": file.spans, "original": file.original,
             }
             for file in files
         ],
@@ -80,8 +101,10 @@ def select_upload(db: Connection, receipt: str) -> UploadRow | None:
 
 
 def select_files(db: Connection, receipt: str) -> list[FileRow]:
-    """The files of one upload, in the order in which they came."""
-    rows = db.execute(select(FILE).where(FILE.c.receipt == receipt).order_by(FILE.c.number))
+    """The files of one upload, in the order in which they came; without their parts."""
+    rows = db.execute(
+        select(FILE).where(FILE.c.receipt == receipt, FILE.c.parent == "").order_by(FILE.c.number)
+    )
     return [_file(row) for row in rows]
 
 
@@ -94,13 +117,17 @@ def select_file(db: Connection, file: str, *, locking: bool = False) -> FileRow 
     return None if row is None else _file(row)
 
 
-def select_received(db: Connection, limit: int) -> list[FileRow]:
-    """Files that wait, the oldest upload first, in the order in which they came (R-21)."""
+def select_received(db: Connection, limit: int, receipt: str = "") -> list[FileRow]:
+    """Files that wait, the oldest upload first, in the order in which they came (R-21).
+
+    Of one upload, or of all.
+    """
+    chosen = [FILE.c.receipt == receipt] if receipt else []
     rows = db.execute(
         select(FILE)
         .join(UPLOAD, UPLOAD.c.receipt == FILE.c.receipt)
-        .where(FILE.c.state == RECEIVED)
-        .order_by(UPLOAD.c.received, UPLOAD.c.receipt, FILE.c.number)
+        .where(FILE.c.state == RECEIVED, *chosen)
+        .order_by(UPLOAD.c.received, UPLOAD.c.receipt, FILE.c.number, FILE.c.part)
         .limit(limit)
     )
     return [_file(row) for row in rows]
@@ -134,7 +161,8 @@ def select_twin(db: Connection, file: FileRow) -> str | None:
             FILE.c.facility == file.facility,
             FILE.c.path == file.path,
             FILE.c.stated == file.stated,
-            FILE.c.state == STANDARDIZED,
+            FILE.c.state.in_((STANDARDIZED, SPLIT)),
+            FILE.c.parent == "",
             FILE.c.id != file.id,
         )
         .limit(1)
@@ -143,14 +171,16 @@ def select_twin(db: Connection, file: FileRow) -> str | None:
 
 
 def count_items(db: Connection, receipt: str) -> dict[str, tuple[int, int]]:
-    """File to how many of its items are staged and how many were promoted."""
+    """File to how many of its items are staged and how many were promoted, parts included."""
     found: dict[str, tuple[int, int]] = {}
+    whole = func.coalesce(func.nullif(FILE.c.parent, literal_column("''")), FILE.c.id)
     for place, table in enumerate((STAGED, ITEM)):
         rows = db.execute(
-            select(table.c.file, func.count())
+            select(whole, func.count())
+            .select_from(table)
             .join(FILE, FILE.c.id == table.c.file)
             .where(FILE.c.receipt == receipt)
-            .group_by(table.c.file)
+            .group_by(whole)
         )
         for file, count in rows:
             before = found.get(file, (0, 0))

@@ -1,0 +1,73 @@
+"""Receipts: what became of an upload (`INTERFACES.md` section 7), for its sender and its facility.
+
+A file about several people is told as one file: its parts' items and findings together.
+"""
+
+from typing import Any
+
+from gateway.errors import NotFound
+from gateway.model.caller import CallerKind
+from gateway.store.record import parts, uploads
+from gateway.store.record.uploads import FileRow
+from gateway.store.work import Work
+
+_MOST_FINDINGS = 1000
+"Findings of parts that a receipt tells; how many parts have which state is told of all."
+
+_ORDER = (uploads.SET_ASIDE, uploads.STANDARDIZED, uploads.DUPLICATE, uploads.REFUSED)
+"The state of a file is the first of these that one of its parts has."
+
+
+def receipt(work: Work, receipt_id: str) -> dict[str, Any]:
+    """State of an upload; raises `NotFound` for anybody else's (G8)."""
+    upload = uploads.select_upload(work.db, receipt_id)
+    caller = work.caller
+    mine = upload is not None and (
+        caller.kind in (CallerKind.OPERATOR, CallerKind.JOB)
+        or caller.facility in (upload.sender, upload.facility)
+    )
+    if upload is None or not mine:
+        raise NotFound("no such receipt", "受付番号が見つかりません", rule="STG-02")
+    files = uploads.select_files(work.db, receipt_id)
+    counts = uploads.count_items(work.db, receipt_id)
+    states = parts.select_states(work.db, receipt_id)
+    told = [_file(work, file, counts, states.get(file.id, {})) for file in files]
+    waiting = sum(one["state"] == uploads.RECEIVED for one in told)
+    started = any(one["state"] != uploads.RECEIVED or one.get("parts") for one in told)
+    return {
+        "receipt": upload.receipt,
+        "state": "done" if not waiting else "working" if started else "received",
+        "facility": upload.facility,
+        "source": upload.source,
+        "received": upload.received.isoformat(),
+        "files": told,
+    }
+
+
+def _file(
+    work: Work, file: FileRow, counts: dict[str, tuple[int, int]], states: dict[str, int]
+) -> dict[str, Any]:
+    """One file; `states` are how many of its parts have which state."""
+    staged, promoted = counts.get(file.id, (0, 0))
+    findings = list(file.findings)
+    state = file.state
+    if states:
+        waiting = states.get(uploads.RECEIVED, 0) + states.get(uploads.PENDING, 0)
+        state = next((one for one in _ORDER if one in states), uploads.RECEIVED)
+        state = uploads.RECEIVED if waiting else state
+        for found in parts.select_findings(work.db, file.id, _MOST_FINDINGS):
+            findings += found
+    elif state == uploads.SPLIT:
+        state = uploads.STANDARDIZED  # every part of it was erased since
+    made: dict[str, Any] = {
+        "path": file.path,
+        "sha256": file.received_sha256,
+        "size": file.size,
+        "state": state,
+        "format": file.format,
+        "items": {"staged": staged, "promoted": promoted},
+        "findings": findings[:_MOST_FINDINGS],
+    }
+    if states:
+        made["parts"] = dict(sorted(states.items()))
+    return made

@@ -1,0 +1,63 @@
+"""Statements on the parts of files that are about several people."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, func, literal_column, select, update
+
+from gateway.store.record import FILE
+from gateway.store.record.uploads import PENDING, RECEIVED, FileRow
+
+
+def count_parts(db: Connection, file: str) -> int:
+    """How many parts were cut from a file so far."""
+    statement = select(func.count()).select_from(FILE).where(FILE.c.parent == file)
+    return int(db.execute(statement).scalar_one())
+
+
+def select_states(db: Connection, receipt: str) -> dict[str, dict[str, int]]:
+    """File to state to number of its parts, of one upload."""
+    found: dict[str, dict[str, int]] = {}
+    rows = db.execute(
+        select(FILE.c.parent, FILE.c.state, func.count())
+        .where(FILE.c.receipt == receipt, FILE.c.parent != "")
+        .group_by(FILE.c.parent, FILE.c.state)
+    )
+    for file, state, number in rows:
+        found.setdefault(file, {})[state] = number
+    return found
+
+
+def select_findings(db: Connection, file: str, limit: int) -> list[list[dict[str, str]]]:
+    """The findings of a file's parts in order, of so many parts that have any."""
+    rows = db.execute(
+        select(FILE.c.findings)
+        .where(FILE.c.parent == file, FILE.c.findings != literal_column("'[]'"))
+        .order_by(FILE.c.part)
+        .limit(limit)
+    )
+    return [row[0] for row in rows]
+
+
+def release_parts(db: Connection, file: str) -> None:
+    """Let the parts of a file that is wholly cut be worked on."""
+    db.execute(
+        update(FILE).where(FILE.c.parent == file, FILE.c.state == PENDING).values(state=RECEIVED)
+    )
+
+
+def delete_pending(db: Connection, file: str) -> None:
+    """Forget the parts of a file that is refused before it is wholly cut."""
+    db.execute(delete(FILE).where(FILE.c.parent == file, FILE.c.state == PENDING))
+
+
+def update_blob(db: Connection, before: str, after: str, originals: Sequence[FileRow]) -> None:
+    """Let every row that refers to bytes refer to their blanked copy, and say what they were."""
+    for row in originals:
+        db.execute(update(FILE).where(FILE.c.id == row.id).values(original=row.received_sha256))
+    db.execute(update(FILE).where(FILE.c.sha256 == before).values(sha256=after))
+
+
+def select_sharing(db: Connection, sha256: str) -> list[FileRow]:
+    """Whole files that have these bytes, and were not blanked before."""
+    rows = db.execute(select(FILE).where(FILE.c.sha256 == sha256, FILE.c.parent == ""))
+    return [FileRow(**row._mapping) for row in rows]

@@ -1,0 +1,1 @@
+"""Intake without sockets: files that are about several people."""

@@ -1,0 +1,152 @@
+"""Files about several people: cut, worked through part by part, erased line by line."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import pytest
+
+from gateway.intake import cutting
+from gateway.intake.uploads import Intake
+from gateway.model.category import Source
+from gateway.record import parts, removal, staging
+from gateway.store.blobs import Blobs
+from tests.record.house import CHARTS, House
+from tests.record.test_erase import withdraw
+
+CHART = CHARTS["hospital-a"].value
+FILE = f"H,2026-11\r\nP,{CHART}\r\nI,1,胃炎\r\nI,2,高血圧\r\nP,9999\r\nI,1,喘息\r\n".encode()
+
+
+@dataclass
+class Sent:
+    """A file on its way in."""
+
+    content: bytes
+    blobs: Blobs
+    path: str = "people.csv"
+    in_tree: bool = False
+
+    def reader(self) -> BytesIO:
+        return BytesIO(self.content)
+
+    def commit(self) -> object:
+        return self.blobs.put_bytes(self.content)
+
+
+def send(house: House, intake: Intake, content: bytes = FILE) -> str:
+    found = intake.receive(
+        house.caller("hospital-a"), [Sent(content, intake.blobs)],
+        facility="hospital-a", source=Source.ACCOUNTING,
+    )  # fmt: skip
+    return str(found["receipt"])
+
+
+def work_through(house: House, intake: Intake) -> int:
+    rounds = 0
+    while intake.process_waiting(lambda: house.caller("secretariat"), lambda: False):
+        rounds += 1
+    return rounds
+
+
+def told(house: House, receipt: str) -> dict[str, object]:
+    (file,) = house.receipt("hospital-a", receipt)["files"]
+    return dict(file)
+
+
+def test_each_person_gets_their_own_items(house: House, intake: Intake) -> None:
+    house.custody("hospital-a")
+    receipt = send(house, intake)
+    assert work_through(house, intake) == 2
+    file = told(house, receipt)
+    assert file["state"] == "standardized"
+    assert file["parts"] == {"standardized": 2}
+    assert file["items"] == {"staged": 3, "promoted": 0}
+    assert house.receipt("hospital-a", receipt)["state"] == "done"
+    house.enrol("hospital-a")
+    assert told(house, receipt)["items"] == {"staged": 1, "promoted": 2}
+
+
+def test_positions_are_those_of_the_whole_file(house: House, intake: Intake) -> None:
+    house.custody("hospital-a")
+    send(house, intake)
+    (file,) = house.door.snapshot(staging.waiting, max_age=0.0)
+    assert cutting.take(house.door, intake.blobs, house.caller("secretariat"), file) is None
+    _, second = house.door.snapshot(staging.waiting, max_age=0.0)
+    upload = cutting.take(house.door, intake.blobs, house.caller("secretariat"), second)
+    assert upload is not None
+    assert [(run.row, run.start) for run in upload.runs] == [(1, 0), (5, FILE.index(b"P,9999"))]
+    assert upload.content == b"H,2026-11\r\n" + FILE[FILE.index(b"P,9999") :]
+
+
+def test_a_file_refused_near_its_end_leaves_nothing(house: House, intake: Intake) -> None:
+    house.custody("hospital-a")
+    receipt = send(house, intake, FILE + b"?,1\r\n")
+    work_through(house, intake)
+    file = told(house, receipt)
+    assert file["state"] == "refused"
+    assert file["items"] == {"staged": 0, "promoted": 0}
+    assert "parts" not in file
+    assert [one["at"] for one in file["findings"]] == ["row 7"]  # type: ignore[attr-defined]
+
+
+def test_a_person_who_is_refused_does_not_stop_the_others(house: House, intake: Intake) -> None:
+    house.custody("hospital-a")
+    receipt = send(house, intake, FILE.replace(b"P,9999", b"P,broken"))
+    work_through(house, intake)
+    file = told(house, receipt)
+    assert file["state"] == "standardized"
+    assert file["parts"] == {"refused": 1, "standardized": 1}
+    assert [one["at"] for one in file["findings"]] == ["row 5"]  # type: ignore[attr-defined]
+
+
+def test_the_same_file_again_adds_nothing(house: House, intake: Intake) -> None:
+    house.custody("hospital-a")
+    first = send(house, intake)
+    work_through(house, intake)
+    again = send(house, intake)
+    work_through(house, intake)
+    assert told(house, again)["state"] == "duplicate"
+    assert told(house, first)["items"] == {"staged": 3, "promoted": 0}
+
+
+def test_a_cutting_that_was_interrupted_goes_on(
+    house: House, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.custody("hospital-a")
+    monkeypatch.setattr(cutting, "_AT_ONCE", 1)
+    receipt = send(house, intake)
+    (file,) = house.door.snapshot(staging.waiting, max_age=0.0)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(parts, "finish", die)
+        with pytest.raises(KeyboardInterrupt):
+            intake.process(house.caller("secretariat"), file)
+    assert told(house, receipt)["parts"] == {"pending": 2}
+    assert house.receipt("hospital-a", receipt)["state"] == "working"
+    work_through(house, intake)
+    assert told(house, receipt)["parts"] == {"standardized": 2}
+    assert told(house, receipt)["items"] == {"staged": 3, "promoted": 0}
+
+
+def test_an_erasure_blanks_the_lines_of_one_person(
+    house: House, intake: Intake, blobs: Blobs
+) -> None:
+    house.enrol("hospital-a")
+    receipt = send(house, intake, FILE)
+    work_through(house, intake)
+    before = told(house, receipt)
+    assert before["parts"] == {"refused": 1, "standardized": 1}  # the other one did not consent
+    withdraw(house)
+    with house.work() as work:
+        removal.sweep(work)
+    after = told(house, receipt)
+    assert after["sha256"] == before["sha256"]  # as received, whatever became of the bytes
+    kept = [blobs.read(one) for one in blobs.each()]
+    assert not any("胃炎".encode() in content for content in kept)
+    (left,) = (content for content in kept if "喘息".encode() in content)
+    assert len(left) == len(FILE)
+    assert left.endswith(FILE[FILE.index(b"P,9999") :])
+    assert left.count(b"\r\n") == FILE.count(b"\r\n")
