@@ -13,6 +13,7 @@ import click
 
 from gateway import standardize as room
 from gateway.cli import account, common
+from gateway.cli.why import why
 from gateway.errors import Refusal
 from gateway.model.batch import Batch, Finding, Item, Severity
 from gateway.settings import LimitSettings
@@ -20,10 +21,27 @@ from gateway.standardize import archive, diagnose
 from gateway.standardize.findings import refused
 from gateway.wire import fhir
 
-_LATER = ("replay", "why")
+
+class _WordsOrPath(click.Group):
+    """`why` and `replay` are words of their own; anything else is a path (`./why` too)."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the command for paths before what is no word of ours."""
+        if args and args[0] not in (*self.commands, "--help", "-h"):
+            args = ["path", *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Both uses."""
+        formatter.write_usage(ctx.command_path, "[OPTIONS] PATH | why RESOURCE")
 
 
-@click.command()
+@click.group("standardize", cls=_WordsOrPath)
+def standardize() -> None:
+    """標準化。What a file would become (PATH), and where a resource comes from (why)."""
+
+
+@standardize.command("path")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--format", "format_name", help="Read as this format. この様式として読みます。")
 @click.option(
@@ -39,7 +57,7 @@ _LATER = ("replay", "why")
     help="What became of every segment or row. 各セグメント・行の扱いを一覧します。",
 )
 @common.configured
-def standardize(
+def standardize_path(
     path: Path,
     format_name: str | None,
     *,
@@ -53,10 +71,6 @@ def standardize(
     PATH を標準化した結果と指摘を表示します。設定は不要です。
     """
     del config  # every command takes it; this one needs none
-    if str(path) in _LATER:
-        raise click.UsageError(
-            f"'{path}' is not available in this version; for a file of that name write ./{path}"
-        )
     if not path.exists():
         raise click.UsageError(f"there is no {path}")
     try:
@@ -91,6 +105,9 @@ def standardize(
         click.echo(_summary(counts, items, found))
     if counts["refused"] or counts["errors"] or counts["unaccounted"]:
         sys.exit(common.REFUSED)
+
+
+standardize.add_command(why)
 
 
 def _batches(path: Path, chosen: room.Format | None) -> Iterator[tuple[Batch, bytes]]:

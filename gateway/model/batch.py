@@ -91,5 +91,7 @@ class Batch:
     """Prefix of item keys that this file states completely: an older item of this patient under it
     that this file no longer has is ended by it (a whole order, the whole list of diagnoses).
     Empty: the file adds only."""
+    mapping: str = ""
+    "Version of the mapping and the tables that made it."
     account: dict[str, str] = field(default_factory=dict)
     "What became of each segment or row: position to `item …`, `used`, or a finding's code."

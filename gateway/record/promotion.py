@@ -24,9 +24,9 @@ from gateway.store.record import documents as document_rows
 from gateway.store.record import items as rows
 from gateway.store.record import lock_blobs, uploads
 from gateway.store.record.documents import DocumentRow
-from gateway.store.record.items import ItemRow
+from gateway.store.record.items import ItemRow, Shared
 from gateway.store.work import Work
-from gateway.wire import fhir, fhir_document
+from gateway.wire import fhir, fhir_document, provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +135,17 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow]) -> No
         facility_type=facility.type if facility else FacilityType.OTHER,
         source_system=first.source,
     )
+    items = [rows.read_content(row) for row in group]
     bundle = fhir_document.document_bundle(
         patient=_patient(work, chart, first.file),
-        items=[rows.read_content(row) for row in group],
+        items=items,
         author="",
         facility=title,
         title=entry.title,
         created=work.now,
         identifier=f"urn:oid:{entry.unique_id}",
         category=entry.category,
+        provenance=_provenance(work, entry.unique_id, title, first, items),
     )
     blob = work.blobs.put_bytes(bundle)
     entry = entries.with_bytes(entry, sha256=blob.sha256, sha1=blob.sha1, size=blob.size)
@@ -151,6 +153,26 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow]) -> No
         work.db, entries.to_row(entry, file=first.file, posted=first.posted, registered=work.now)
     )
     document_rows.insert_document_items(work.db, entry.entry_uuid, [row.id for row in group])
+
+
+def _provenance(
+    work: Work, document: str, facility: str, first: ItemRow, items: Sequence[Shared]
+) -> Resource | None:
+    """Where the resources of a document come from, each with its place in the file (REC-01)."""
+    file = uploads.select_file(work.db, first.file)
+    if file is None:
+        return None
+    source = provenance.Source(
+        sha256=file.received_sha256, format=file.format, received=first.posted,
+        mapping=file.mapping, facility=facility,
+    )  # fmt: skip
+    targets = [
+        (one.resource["id"], f"{at['at']} bytes {at.get('start', 0)}-{at.get('end', 0)}")
+        for one in items
+        if (at := one.source)
+    ]
+    identity = fhir.resource_id("Provenance", document)
+    return provenance.provenance(source, targets, identity=identity, recorded=work.now)
 
 
 def _patient(work: Work, chart: PatientId, file: str) -> Resource:

@@ -269,6 +269,7 @@ def _new_rows(
                 file=file.id, facility=file.facility, source=source, domain=file.domain,
                 value=file.value, category=item.category.value, key=item.key, version=version,
                 cancelled=item.cancelled, posted=posted, content=content, custody=custody,
+                resource=item.resource["id"],
             )
         )  # fmt: skip
     endings = _endings(work, file, batch, source, custody=custody)
@@ -333,6 +334,7 @@ def _close(work: Work, file: FileRow, state: str, batch: Batch, *more: Finding) 
             format=batch.format,
             findings=[findings.told(finding) for finding in (*batch.findings, *more)],
             patient=batch.patient_resource if state == rows.STANDARDIZED else None,
+            mapping=batch.mapping,
         ),
     )
     work.trail.detail["state"] = state

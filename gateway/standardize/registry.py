@@ -2,12 +2,14 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gateway.errors import Invalid, Refusal, Unsupported
 from gateway.model.batch import Batch
 from gateway.standardize import hl7_lab, notebook, ssmix2
 from gateway.standardize.findings import refused
 from gateway.standardize.format import Format, Upload, part_of
+from gateway.standardize.version import mapping_version
 
 FORMATS: tuple[Format, ...] = (ssmix2.FORMAT, hl7_lab.FORMAT, notebook.FORMAT)
 "Every upload format."
@@ -52,7 +54,7 @@ def read(upload: Upload, *, format: Format | None = None) -> Batch:
     """Read an upload by its format; raises a Refusal where the file as a whole is refused."""
     refuse_harmful(upload.content)
     ssmix2.check_place(upload)
-    return (format or recognise(upload)).read(upload)
+    return replace((format or recognise(upload)).read(upload), mapping=mapping_version())
 
 
 def attempt(upload: Upload, *, format: Format | None = None) -> Batch:

@@ -65,11 +65,13 @@ def document_bundle(
     created: datetime,
     identifier: str,
     category: Category | None = None,
+    provenance: Resource | None = None,
 ) -> bytes:
     """A document Bundle about one patient; `identifier` is its URI, `created` carries a zone.
 
     Items of other chart ids of the same person are re-addressed to `patient`. A reference to
-    something that is not in the document is left out, without a trace (XCA-04).
+    something that is not in the document is left out, without a trace (XCA-04). `provenance` says
+    where its resources come from.
     """
     contents = list(items)
     issuer = fhir.organization(fhir.resource_id("facility", facility), facility)
@@ -88,6 +90,7 @@ def document_bundle(
     )
     composition["id"] = fhir.resource_id("Composition", identifier)
     composition["identifier"] = fhir.identifier("urn:ietf:rfc:3986", identifier)
+    sources = [provenance] if provenance else []
     return fhir.dumps(
         {
             "resourceType": "Bundle",
@@ -98,7 +101,7 @@ def document_bundle(
             "timestamp": _moment(created),
             "entry": [
                 {"fullUrl": _URN + one["id"], "resource": one}
-                for one in [composition, patient, *people, *bound]
+                for one in [composition, patient, *people, *bound, *sources]
             ],
         }
     )

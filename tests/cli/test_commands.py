@@ -18,7 +18,7 @@ COMMANDS = (
     *(f"domain {verb}" for verb in ["add", "list", "show"]),
     *(f"patient {verb}" for verb in ["enrol", "link", "unlink", "merge", "unmerge", "show", "why"]),
     *(f"consent {verb}" for verb in ["grant", "exclude", "withdraw", "show"]),
-    "intake", "standardize", "verify", "retention run", "erase facility",
+    "intake", "standardize", "standardize why", "verify", "retention run", "erase facility",
     *(f"audit {verb}" for verb in ["verify", "export", "consistency", "who-saw"]),
     "store verify", "backup", "restore",
 )  # fmt: skip

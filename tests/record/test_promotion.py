@@ -57,7 +57,14 @@ def test_each_file_and_category_is_one_document_of_its_facility(house: House) ->
     bundle = orjson.loads(content)
     assert made.size == len(content)
     kinds = [part["resource"]["resourceType"] for part in bundle["entry"]]
-    assert kinds == ["Composition", "Patient", "Organization", "Observation", "Observation"]
+    assert kinds == [
+        "Composition", "Patient", "Organization", "Observation", "Observation", "Provenance",
+    ]  # fmt: skip
+    provenance = bundle["entry"][-1]["resource"]
+    observations = [part["fullUrl"] for part in bundle["entry"][3:5]]
+    assert [one["reference"] for one in provenance["target"]] == observations
+    assert provenance["entity"][0]["what"]["display"] == "test"
+    assert provenance["agent"][1]["who"]["display"] == "hospital-a"
 
 
 def test_a_newer_version_replaces_the_document_of_the_older(house: House) -> None:

@@ -96,7 +96,6 @@ def test_a_clash_needs_somebody(tmp_path):
 
 
 def test_wrong_usage(tmp_path):
-    assert run("replay").exit_code == 2
     assert run("why").exit_code == 2
     assert run(tmp_path / "absent").exit_code == 2
     assert run(SAMPLES, "--format", "nothing").exit_code == 2

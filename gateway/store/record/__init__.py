@@ -52,6 +52,7 @@ FILE = Table(
     Column("part", Integer, nullable=False, server_default="0"),
     Column("spans", Json),
     Column("original", Text, nullable=False, server_default=""),
+    Column("mapping", Text, nullable=False, server_default=""),
     Index("ix_upload_file_parent", "parent", "part"),
     Index("ix_upload_file_state", "state", "id"),
     Index("ix_upload_file_chart", "domain", "value"),
@@ -73,6 +74,7 @@ def _item_columns() -> list[Column[object]]:
         Column("cancelled", Boolean, nullable=False),
         Column("posted", Moment, nullable=False),
         Column("content", Text, nullable=False),
+        Column("resource", Text, nullable=False, server_default="", index=True),
     ]
 
 

@@ -33,6 +33,8 @@ class ItemRow:
     posted: datetime
     content: str
     "JSON: `resource`, `companions`, and `source`, the bytes it came from."
+    resource: str = ""
+    "Id of the resource; empty for an ending, and for rows older than this column."
     custody: bool = False
     registered: datetime | None = None
     "When it became part of the shared record; None while it is staged."
@@ -144,6 +146,20 @@ def select_items_of_facility(db: Connection, facility: str) -> list[ItemRow]:
     return [_item(row) for row in rows]
 
 
+def select_versions_of_resource(db: Connection, resource: str) -> list[tuple[ItemRow, bool]]:
+    """Every version of the item that is this resource or has it beside it; whether it is shared.
+
+    Rows older than the column, and resources beside an item, are found by their content.
+    """
+    found: list[tuple[ItemRow, bool]] = []
+    for table, shared in ((STAGED, False), (ITEM, True)):
+        rows = db.execute(select(table).where(table.c.resource == resource)).all()
+        if not rows:
+            rows = db.execute(select(table).where(table.c.content.contains(resource))).all()
+        found += [(_item(row), shared) for row in rows]
+    return found
+
+
 def delete_staged(db: Connection, ids: Iterable[int]) -> None:
     """Take items out of staging."""
     _delete(db, STAGED, ids)
@@ -193,6 +209,7 @@ def _values(row: ItemRow) -> dict[str, Any]:
         "file": row.file, "facility": row.facility, "source": row.source, "domain": row.domain,
         "value": row.value, "category": row.category, "key": row.key, "version": row.version,
         "cancelled": row.cancelled, "posted": row.posted, "content": row.content,
+        "resource": row.resource,
     }  # fmt: skip
 
 

@@ -58,6 +58,9 @@ class FileRow:
     original: str = ""
     "Digest of the bytes as received, where lines of them were blanked since (erasure)."
 
+    mapping: str = ""
+    "Version of the mapping that made its items."
+
     @property
     def received_sha256(self) -> str:
         """Digest of the bytes as received."""
@@ -88,6 +91,7 @@ def insert_files(db: Connection, files: Sequence[FileRow]) -> None:
                 "version": file.version, "findings": list(file.findings),
                 "patient": file.patient, "stated": file.stated, "parent": file.parent,
                 "part": file.part, "spans": file.spans, "original": file.original,
+                "mapping": file.mapping,
             }
             for file in files
         ],
@@ -147,7 +151,7 @@ def update_file(db: Connection, row: FileRow) -> None:
         .values(
             state=row.state, attempts=row.attempts, format=row.format, domain=row.domain,
             value=row.value, version=row.version, findings=list(row.findings),
-            patient=row.patient,
+            patient=row.patient, mapping=row.mapping,
         )
     )  # fmt: skip
 
