@@ -96,6 +96,11 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "Required by JP Core and not given by the source; marked as absent.",
         "JP Core の必須項目が送信元にありません。欠損として記録しました。",
     ),
+    "split-value": (
+        _N,
+        "One text held two results; each has its own item, by the published table.",
+        "一つの結果文字列を公開対応表により二つの結果に分けました。",
+    ),
     "computed-quantity": (
         _N,
         "Quantity computed from dose and days or times.",

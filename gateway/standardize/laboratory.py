@@ -9,19 +9,14 @@ and shared, so nobody changes the inside of a resource in place.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import codes, persons, results
+from gateway.standardize import codes, lab_report, observation, persons, results
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
-_LOINC = "http://loinc.org"
-_DOCUMENTS = "http://jpfhir.jp/fhir/core/CodeSystem/JP_DocumentCodes_CS"
-_REPORT_CATEGORY = [fhir.concept(fhir.coding("LP29693-6", _LOINC))]
-_REPORT_CODE = fhir.coding("11502-2", _DOCUMENTS, "検体検査報告書")
 _REPORT_STATUS = {
     "F": "final",
     "P": "preliminary",
@@ -33,7 +28,6 @@ _REPORT_STATUS = {
     "C": "corrected",
     "X": "cancelled",
 }
-_GIVEN_UP = frozenset({"cancelled", "entered-in-error"})
 _SPM = frozenset({1, 2, 4, 17, 18})
 _OBR = frozenset({1, 2, 3, 4, 7, 8, 22, 25})
 _ORC = persons.ORC | {5}
@@ -140,10 +134,9 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
     for obx, notes in group.results:
         for note in notes:
             reading.take(note, _NTE)
-        made = results.read(reading, obx, notes, context)
-        if made is not None:
+        for made in results.read(reading, obx, notes, context):
             statuses.append(made["status"])
-            if made["status"] not in _GIVEN_UP:
+            if made["status"] not in lab_report.GIVEN_UP:
                 references.append(fhir.reference(made["id"]))
         last = notes[-1] if notes else obx
     report = _report(reading, group, order, context, statuses)
@@ -163,7 +156,7 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
         obr,
         end=last.end,
         companions=companions,
-        cancelled=report["status"] in _GIVEN_UP,
+        cancelled=report["status"] in lab_report.GIVEN_UP,
     )
 
 
@@ -201,15 +194,8 @@ def _specimen(reading: MessageReading, spm: Segment, order: str) -> Resource:
     """SPM as JP_Specimen_Common."""
     numbers = [*spm.subcomponents(spm.raw(2), 1), *spm.subcomponents(spm.raw(2), 2)]
     number = numbers[-1] or numbers[0]
-    identity = reading.identity("Specimen", f"{order}|{number or spm.at}")
-    made = fhir.resource("Specimen", "JP_Specimen_Common", identity)
-    if number:
-        system = codes.local_identifiers(reading.domain, "specimen")
-        made["identifier"] = [fhir.identifier(system, number)]
     kind = reading.concept(spm, 4)
-    if kind:
-        made["type"] = kind
-    made["subject"] = reading.subject
+    made = observation.specimen(reading, f"{order}|{number or spm.at}", kind, number)
     received = reading.time(spm, 18)
     if received:
         made["receivedTime"] = received
@@ -228,17 +214,17 @@ def _report(
 ) -> Resource:
     """OBR as JP_DiagnosticReport_LabResult."""
     obr = group.obr
-    made = fhir.resource("DiagnosticReport", "JP_DiagnosticReport_LabResult", "")
     numbers = [fhir.identifier(codes.local_identifiers(reading.domain, "order"), order)]
     if obr.value(3) and obr.value(3) != order:
         system = codes.local_identifiers(reading.domain, "laboratory-order")
         numbers.append(fhir.identifier(system, obr.value(3)))
-    made["identifier"] = numbers
-    made["basedOn"] = [context.request]
-    made["status"] = _status(reading, group, statuses)
-    made["category"] = _REPORT_CATEGORY
-    made["code"] = _report_code(reading, obr)
-    made["subject"] = reading.subject
+    made = lab_report.make(
+        reading,
+        numbers,
+        request=context.request,
+        status=_status(reading, group, statuses),
+        panel=reading.concept(obr, 4, wanted=False),
+    )
     if context.encounter:
         made["encounter"] = context.encounter
     start, end = reading.time(obr, 7), reading.time(obr, 8)
@@ -253,12 +239,6 @@ def _report(
     return made
 
 
-def _report_code(reading: MessageReading, obr: Segment) -> dict[str, Any]:
-    """The document's own code first, then the panel as the sender names it."""
-    panel = reading.concept(obr, 4, wanted=False)
-    return fhir.concept(_REPORT_CODE, *panel.get("coding", ()), text=panel.get("text", ""))
-
-
 def _status(reading: MessageReading, group: Group, statuses: list[str]) -> str:
     """OBR-25, or what the results and ORC-5 say where the sender leaves it empty."""
     if reading.cancelled:
@@ -268,12 +248,7 @@ def _status(reading: MessageReading, group: Group, statuses: list[str]) -> str:
         return stated
     if group.orc and group.orc.value(5) == "CM":
         return "final"
-    done = [status for status in statuses if status not in _GIVEN_UP]
-    if statuses and not done:
-        return "cancelled"
-    if done and all(status in ("final", "corrected") for status in done):
-        return "corrected" if "corrected" in done else "final"
-    return "partial" if any(status in ("final", "corrected") for status in done) else "unknown"
+    return lab_report.status_of(statuses)
 
 
 def _instant(shown: str) -> str:
