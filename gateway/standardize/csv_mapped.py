@@ -154,6 +154,7 @@ def _split(mapping: CsvMapping, stream: BinaryIO) -> Iterator[Part]:
             yield from window.parts()
         window.add(row)
     yield from window.parts()
+    yield from window.head_alone()
 
 
 class _Window:
@@ -211,6 +212,11 @@ class _Window:
             yield Part(own=tuple(runs), shared=shared)
         self._groups = {}
         self._begun = -1
+
+    def head_alone(self) -> Iterator[Part]:
+        """Of a file without rows, what stands before them."""
+        if self._open and self._head:
+            yield Part(own=(self._head,))
 
 
 def _unbound(stream: BinaryIO) -> Iterator[Part]:
