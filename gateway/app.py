@@ -20,6 +20,7 @@ from gateway.audit.events import time_ordered
 from gateway.errors import Malformed
 from gateway.intake import Filing, Intake, tidy
 from gateway.members import profiles
+from gateway.members.mappings import Shelf
 from gateway.members.neighbours import NeighbourError
 from gateway.model import chance, network
 from gateway.model.audit import EventKind
@@ -230,7 +231,10 @@ def _serve(
     )  # fmt: skip
     watch = profiles.Watch(settings.folder, gateway.policy)
     machines.know(read_neighbours(settings, gateway.policy))
-    intake = Intake(door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id)
+    intake = Intake(
+        door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id,
+        mappings=Shelf(settings.folder).of,
+    )  # fmt: skip
 
     sandbox = Sandbox(settings.hpki)
     filing = Filing(door=door, blobs=gateway.blobs, verify=sandbox.verify, clock=now)

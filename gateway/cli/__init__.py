@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "facility": "gateway.cli.members:facility",
         "init": "gateway.cli.init:init",
         "intake": "gateway.cli.intake:intake",
+        "mapping": "gateway.cli.mapping:mapping",
         "migrate": "gateway.cli.settings:migrate",
         "peer": "gateway.cli.peers:peer",
         "patient": "gateway.cli.patient:patient",

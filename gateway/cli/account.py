@@ -4,14 +4,16 @@ Nothing is dropped without a finding: each line of a file became items, was read
 under the code of a finding; the number of lines is counted in the bytes, apart from the reading.
 """
 
+import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.cli.common import table
 from gateway.model.batch import Batch
+from gateway.standardize.lab_fixed_layouts import LENGTH
 
 _ENDS = re.compile(rb"[\r\n\x0b\x1a\x1c]+")
 "Ends of segments and rows, and the frames of MLLP and of old text files."
@@ -37,21 +39,32 @@ class Total:
         return {"lines": self.lines, "became": self.became, "whole": self.whole}
 
 
-def total(batch: Batch, content: bytes) -> Total:
-    """Count a file's lines in its bytes, and what its account says of them.
+def total(batches: Sequence[Batch], content: bytes) -> Total:
+    """Count a file's lines in its bytes, and what the accounts of its parts say of them.
 
-    A file that is refused as a whole became its finding, line for line.
+    A file that is refused as a whole, or a part of it, became its finding, line for line. Records
+    of a fixed length have no lines and are counted by their length.
     """
-    number = sum(1 for line in _ENDS.split(content) if line)
-    if not batch.account:
-        codes = sorted({finding.code for finding in batch.findings})
-        became = {f"refused: {', '.join(codes)}": number} if codes and number else {}
-        return Total(lines=number, became=became)
-    return Total(lines=number, became=dict(sorted(Counter(batch.account.values()).items())))
+    account: dict[str, str] = {}
+    for batch in batches:
+        account.update(batch.account)
+    if any(at.startswith("record ") for at in account):
+        number = -(-len(content.rstrip(b"\x1a\r\n")) // LENGTH)
+    else:
+        if content.startswith(codecs.BOM_UTF16_LE):
+            content = content.decode("utf-16", "replace").encode()
+        number = sum(1 for line in _ENDS.split(content) if line)
+    became = Counter(account.values())
+    refused = [batch for batch in batches if not batch.account]
+    if refused and number > len(account):
+        codes = sorted({finding.code for batch in refused for finding in batch.findings})
+        if codes:
+            became[f"refused: {', '.join(codes)}"] += number - len(account)
+    return Total(lines=number, became=dict(sorted(became.items())))
 
 
-def lines(batch: Batch, found: Total) -> Iterator[str]:
-    """A file's table for people, and its sum."""
+def lines(batch: Batch) -> Iterator[str]:
+    """A file's, or part's, table for people."""
     reasons = {finding.code: f"{finding.text} {finding.japanese}" for finding in batch.findings}
     rows = []
     for at, became in batch.account.items():
@@ -63,6 +76,10 @@ def lines(batch: Batch, found: Total) -> Iterator[str]:
             rows.append((at, f"[{became}]", reasons.get(became, "")))
     for line in table(("at", "became", "reason"), rows):
         yield f"  {line}"
+
+
+def summary(found: Total) -> str:
+    """The sum of a whole file."""
     parts = ", ".join(f"{number} {name}" for name, number in found.became.items())
     mark = "=" if found.whole else "NOT EQUAL 不一致"
-    yield f"  {found.lines} lines 行 {mark} {sum(found.became.values())}: {parts}"
+    return f"  {found.lines} lines 行 {mark} {sum(found.became.values())}: {parts}"

@@ -54,13 +54,15 @@ def take_in(
     """Receive a path and work it through; the receipt as `GET /uploads/<receipt>` shows it."""
     from gateway.app import new_id
     from gateway.intake import Intake, OnDisk
+    from gateway.members.mappings import Shelf
     from gateway.model.audit import EventKind
     from gateway.record import receipts
 
     arrivals = [OnDisk(path, gateway.blobs)]
     work = Intake(
-        door=gateway.door, blobs=gateway.blobs, limits=gateway.settings.limits, new_id=new_id
-    )
+        door=gateway.door, blobs=gateway.blobs, limits=gateway.settings.limits, new_id=new_id,
+        mappings=Shelf(gateway.settings.folder).of,
+    )  # fmt: skip
     receipt = work.receive(
         gateway.operator(), arrivals, facility=facility, source=source, patient=patient
     )

@@ -5,6 +5,9 @@ from pathlib import Path
 import click
 
 from gateway.cli.common import configured, emit, speaking
+from gateway.members.mappings import load_mappings
+from gateway.model.csv_mapping import CsvMapping
+from gateway.model.mapping import MappingError
 
 
 @click.command("check-settings")
@@ -18,14 +21,26 @@ def check_settings(config: Path, *, as_json: bool) -> None:
         app.check_private(found)
         with app.open_gateway(found) as gateway:
             known = app.read_neighbours(found, gateway.policy)
+            layouts = _mappings(found.folder)
             value = {
                 "network": gateway.policy.network,
                 "database": gateway.database.kind,
                 "schema": gateway.database.schema_version(),
                 "neighbours": len(known),
+                "mappings": len(layouts),
                 "test_cards": found.hpki.insecure_test_cards,
             }
     emit(value, as_json=as_json, text=lambda: [f"{key}: {part}" for key, part in value.items()])
+
+
+def _mappings(folder: Path) -> tuple[CsvMapping, ...]:
+    """The facilities' CSV layouts beside the settings."""
+    from gateway.settings import SettingsError
+
+    try:
+        return load_mappings(folder)
+    except MappingError as error:
+        raise SettingsError(str(error)) from error
 
 
 @click.command("migrate")

@@ -6,6 +6,7 @@ Pure: it needs no settings, opens no database and stores nothing.
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from gateway import standardize as room
 from gateway.cli import account, common
 from gateway.cli.why import why
 from gateway.errors import Refusal
+from gateway.members.mappings import load_mapping
 from gateway.model.batch import Batch, Finding, Item, Severity
+from gateway.model.csv_mapping import CsvMapping
+from gateway.model.mapping import MappingError
 from gateway.settings import LimitSettings
 from gateway.standardize import archive, diagnose
 from gateway.standardize.findings import refused
@@ -56,6 +60,13 @@ def standardize() -> None:
     is_flag=True,
     help="What became of every segment or row. 各セグメント・行の扱いを一覧します。",
 )
+@click.option(
+    "--mapping",
+    "mapping_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read CSV by this mapping file. この対応表で CSV を読みます。",
+)
 @common.configured
 def standardize_path(
     path: Path,
@@ -63,6 +74,7 @@ def standardize_path(
     *,
     second: bool,
     accounting: bool,
+    mapping_files: tuple[Path, ...],
     config: Path,
     as_json: bool,
 ) -> None:
@@ -78,27 +90,34 @@ def standardize_path(
     except Refusal as refusal:
         known = ", ".join(one.name for one in room.FORMATS)
         raise click.UsageError(f"{refusal.english}: {format_name}. Known: {known}") from refusal
+    try:
+        known_mappings = tuple(load_mapping(file) for file in mapping_files)
+    except MappingError as error:
+        raise click.UsageError(f"--mapping: {error}") from error
     files: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     items: Counter[str] = Counter()
     found: Counter[str] = Counter()
-    for batch, content in _progress(_batches(path, chosen)):
-        opinion = diagnose.opinion(batch, content) if second else None
+    for batches, content in _progress(_batches(path, chosen, known_mappings)):
+        total = account.total(batches, content)
         counts["files"] += 1
-        counts["refused"] += not batch.format
-        items.update(item.resource["resourceType"] for item in batch.items)
-        found.update(finding.code for finding in batch.findings)
-        counts["errors"] += any(one.severity is Severity.ERROR for one in batch.findings)
-        total = account.total(batch, content)
         counts["unaccounted"] += not total.whole
-        if as_json:
-            files.append({**_file_json(batch, opinion), "account_total": total.told()})
-            continue
-        for line in _file_text(batch, opinion):
-            click.echo(line)
-        if accounting:
-            for line in account.lines(batch, total):
+        counts["refused"] += not any(batch.format for batch in batches)
+        for batch in batches:
+            opinion = diagnose.opinion(batch, content) if second else None
+            items.update(item.resource["resourceType"] for item in batch.items)
+            found.update(finding.code for finding in batch.findings)
+            counts["errors"] += any(one.severity is Severity.ERROR for one in batch.findings)
+            if as_json:
+                files.append({**_file_json(batch, opinion), "account_total": total.told()})
+                continue
+            for line in _file_text(batch, opinion):
                 click.echo(line)
+            if accounting:
+                for line in account.lines(batch):
+                    click.echo(line)
+        if accounting and not as_json:
+            click.echo(account.summary(total))
     if as_json:
         _print(files, counts, items, found)
     else:
@@ -109,17 +128,22 @@ def standardize_path(
 
 standardize.add_command(why)
 
+_Batches = tuple[tuple[Batch, ...], bytes]
 
-def _batches(path: Path, chosen: room.Format | None) -> Iterator[tuple[Batch, bytes]]:
-    """Each file as its batch; a refused entry or archive is a batch with its finding."""
+
+def _batches(
+    path: Path, chosen: room.Format | None, mappings: tuple[CsvMapping, ...]
+) -> Iterator[_Batches]:
+    """Each file as its batches, one a person; a refused entry is one with its finding."""
     try:
         for one in archive.at_path(path, LimitSettings()):
             if isinstance(one, archive.RefusedEntry):
-                yield _refused_batch(one.path, one.finding), b""
+                yield (_refused_batch(one.path, one.finding),), b""
             else:
-                yield room.attempt(one, format=chosen), one.content
+                upload = replace(one, mappings=mappings)
+                yield tuple(room.batches(upload, format=chosen)), one.content
     except Refusal as refusal:
-        yield _refused_batch(path.name, refused(refusal)), b""
+        yield (_refused_batch(path.name, refused(refusal)),), b""
     except OSError as error:
         click.echo(f"cannot read {path}: {error.strerror}; check its permissions", err=True)
         click.echo(f"{path} を読めません。アクセス権を確認してください。", err=True)
@@ -130,7 +154,7 @@ def _refused_batch(path: str, finding: Finding) -> Batch:
     return Batch(path=path, format="", patient=None, findings=(finding,))
 
 
-def _progress(batches: Iterable[tuple[Batch, bytes]]) -> Iterator[tuple[Batch, bytes]]:
+def _progress(batches: Iterable[_Batches]) -> Iterator[_Batches]:
     """A count of files on stderr while it takes longer than a second; nothing into a pipe."""
     if not sys.stderr.isatty():
         yield from batches

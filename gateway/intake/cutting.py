@@ -17,6 +17,7 @@ from gateway.audit.door import Door
 from gateway.errors import Refusal
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller
+from gateway.model.csv_mapping import CsvMapping
 from gateway.record import parts
 from gateway.record.staging import FileRow
 from gateway.standardize.format import Format, Part, Run, Upload
@@ -29,13 +30,20 @@ _HEAD = 1024 * 1024
 _AT_ONCE = 500
 
 
-def take(door: Door, blobs: Blobs, caller: Caller, file: FileRow) -> Upload | None:
+def take(
+    door: Door,
+    blobs: Blobs,
+    caller: Caller,
+    file: FileRow,
+    mappings: tuple[CsvMapping, ...] = (),
+) -> Upload | None:
     """A file or a part to be worked through; None where the file was cut into parts instead.
 
     Raises a Refusal where the file is refused as a whole, `Damaged` where its bytes are not as
     they were received.
     """
-    whole = Upload(path=file.path, content=b"", in_tree="/" in file.path)
+    in_tree = "/" in file.path
+    whole = Upload(path=file.path, content=b"", in_tree=in_tree, mappings=mappings)
     if file.parent:
         with blobs.open(file.sha256) as stream:
             runs = tuple(Run(*one) for one in parts.read(stream, file))

@@ -21,6 +21,7 @@ from gateway.model.audit import EventKind
 from gateway.model.batch import Finding, Severity
 from gateway.model.caller import Caller
 from gateway.model.category import Source
+from gateway.model.csv_mapping import CsvMapping
 from gateway.record import receipts, reexamine, senders, staging
 from gateway.record.staging import ReceivedFile
 from gateway.settings import LimitSettings
@@ -97,6 +98,8 @@ class Intake:
     blobs: Blobs
     limits: LimitSettings
     new_id: Callable[[], str]
+    mappings: Callable[[str], tuple[CsvMapping, ...]] = lambda facility: ()
+    "The CSV mappings of a facility, by its name."
 
     def receive(
         self,
@@ -121,7 +124,7 @@ class Intake:
             if patient:
                 patient = senders.read_stated(work, facility, patient)
             for arrival in arrivals:
-                self._judge(arrival)
+                self._judge(arrival, self.mappings(facility))
         kept: list[ReceivedFile] = []
         unread: dict[int, Finding] = {}
         for arrival in arrivals:
@@ -148,7 +151,7 @@ class Intake:
             ],
         }
 
-    def _judge(self, arrival: Arrival) -> None:
+    def _judge(self, arrival: Arrival, mappings: tuple[CsvMapping, ...]) -> None:
         """Refuse a name, a harmful or unknown file, or an unsound archive, before it is kept."""
         if self._is_several(arrival):
             if not sum(1 for _ in self._entries(arrival)):
@@ -160,7 +163,11 @@ class Intake:
                 standardize.refuse_harmful(piece)
             stream.seek(0)
             content = stream.read(cutting.LARGE)
-        standardize.recognise(Upload(path=arrival.path, content=content, in_tree=arrival.in_tree))
+        standardize.recognise(
+            Upload(
+                path=arrival.path, content=content, in_tree=arrival.in_tree, mappings=mappings
+            )
+        )  # fmt: skip
 
     def _keep(self, arrival: Arrival) -> Iterator[tuple[ReceivedFile, Finding | None]]:
         """Every file of an arrival in the blob store, with the finding of one that is not read."""
@@ -203,7 +210,8 @@ class Intake:
     def process(self, caller: Caller, file: staging.FileRow) -> None:
         """One received file: standardize, stage, promote; what became of it is in the receipt."""
         try:
-            upload = cutting.take(self.door, self.blobs, caller, file)
+            mappings = self.mappings(file.facility)
+            upload = cutting.take(self.door, self.blobs, caller, file, mappings)
             if upload is None:
                 return
         except Damaged:

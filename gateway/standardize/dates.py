@@ -107,3 +107,41 @@ def western(text: str) -> tuple[date | None, bool]:
     if day_found < first:
         return None, False
     return day_found, day_found >= end
+
+
+_WRITTEN = re.compile(
+    r"([0-9]{4})([-/.]?)([0-9]{1,2})\2([0-9]{1,2})"
+    r"(?:[T ]([0-9]{1,2}):?([0-9]{2})(?::?([0-9]{2}))?)?"
+)
+_SHORT = re.compile(r"[0-9]{5,7}")
+_CLOCK = re.compile(r"([0-9]{1,2}):?([0-9]{2})(?::?([0-9]{2}))?")
+
+
+@lru_cache(maxsize=4096)
+def by_mapping(text: str, *, era: bool) -> tuple[date | None, bool, str]:
+    """A date cell as a mapping declares it: day, whether its era had ended, clock time beside it.
+
+    An era date is read only where the mapping says so, and a Western one too there. A number of
+    days that a spreadsheet made of a date is none.
+    """
+    plain = unicodedata.normalize("NFKC", text).strip()
+    found = _WRITTEN.fullmatch(plain)
+    if found and (found[2] or len(found[3]) == len(found[4]) == 2):
+        return (
+            birth(f"{found[1]}{found[3]:0>2}{found[4]:0>2}"),
+            False,
+            clock(":".join(part for part in found.groups()[4:] if part)),
+        )
+    if not era or (_SHORT.fullmatch(plain) and len(plain) < 7):
+        return None, False, ""
+    day, overrun = western(plain)
+    return day, overrun, ""
+
+
+@lru_cache(maxsize=4096)
+def clock(text: str) -> str:
+    """A time of day as HH:MM:SS; empty where it is none."""
+    found = _CLOCK.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    if not found or int(found[1]) > 23 or int(found[2]) > 59 or int(found[3] or 0) > 59:
+        return ""
+    return f"{found[1]:0>2}:{found[2]}:{found[3] or '00'}"

@@ -101,6 +101,11 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "Required by JP Core and not given by the source; marked as absent.",
         "JP Core の必須項目が送信元にありません。欠損として記録しました。",
     ),
+    "split-value": (
+        _N,
+        "One text held two results; each has its own item, by the published table.",
+        "一つの結果文字列を公開対応表により二つの結果に分けました。",
+    ),
     "computed-quantity": (
         _N,
         "Quantity computed from dose and days or times.",
@@ -160,6 +165,54 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         _N,
         "A yen sign stands for the escape character.",
         "エスケープ文字が円記号になっています。",
+    ),
+    # rows of CSV and fixed records
+    "csv-quoting": (
+        _E,
+        "Broken quoting: a quote inside a cell must be doubled and the cell quoted.",
+        "引用符が正しくありません。セル内の引用符は二重にして全体を引用符で囲んでください。",
+    ),
+    "bad-characters": (
+        _E,
+        "Characters that are not of the mapping's encoding, or control characters.",
+        "対応表の文字コードにない文字か、制御文字があります。",
+    ),
+    "row-too-long": (_E, "Row or cell longer than the limit.", "行またはセルが長すぎます。"),
+    "row-shape": (
+        _E,
+        "Another number of cells than the header has; correct the row.",
+        "列数が見出しと異なります。行を直してください。",
+    ),
+    "exponent-number": (
+        _E,
+        "A number in exponent form: a spreadsheet lost its digits. Export the column as text.",
+        "指数表記の番号です。表計算ソフトで桁が失われています。文字列として出力してください。",
+    ),
+    "id-not-plain": (
+        _E,
+        "A patient number with full-width, invisible or unsafe characters; correct it.",
+        "患者番号に全角文字や使用できない文字があります。直してください。",
+    ),
+    "person-clash": (
+        _E,
+        "Another birth date or sex under the same patient number; the row is held.",
+        "同じ患者番号で生年月日または性別が異なります。行を保留しました。",
+    ),
+    "empty-row": (_N, "A row without content.", "内容のない行です。"),
+    "value-in-comment": (
+        _N,
+        "The value was read from the comment fields: it was wider than its own.",
+        "値が桁あふれのためコメント欄から読み取りました。",
+    ),
+    "id-may-be-cut": (
+        _W,
+        "The chart id fills its ten positions and may be cut off; link it with care.",
+        "患者番号が10桁を満たしており、切れている可能性があります。確認してください。",
+    ),
+    "cut-character": (
+        _N,
+        "A two-byte character was cut at the end of its field; the half was left out.",
+        "項目の末尾で文字が途切れていたため、その半分を除きました。",
     ),
     # archives and folders
     "unsafe-name": (

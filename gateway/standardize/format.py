@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from gateway.model.batch import Batch
+from gateway.model.csv_mapping import CsvMapping
 from gateway.model.identifiers import Oid
 
 UNSTATED = Oid("2.999.0")
@@ -57,6 +58,8 @@ class Upload:
     "Chart id domain of the facility it is delivered for; None only on the pure command line."
     patient: str = ""
     "Chart id the sender states beside a file whose format carries none (medication notebook)."
+    mappings: tuple[CsvMapping, ...] = ()
+    "CSV layouts of the facility it is delivered for."
 
     @property
     def lines(self) -> tuple[Run, ...]:
@@ -76,8 +79,11 @@ class Format:
     that as a whole is refused."""
     split: Callable[[BinaryIO], Iterator[Part]] | None = None
     """Of a format whose files are about several people: cuts a file into parts about one each,
-    reading it once from front to back in bounded memory. Every line of the file is in one part's
+    reading it from front to back in bounded memory. Every line of the file is in one part's
     `own` or in `shared`. Raises a Refusal where the file is refused as a whole."""
+    bind: Callable[[Upload], "Format"] | None = None
+    """Of a format that needs what came with an upload (its mappings): the format that reads this
+    upload and cuts it into parts."""
 
 
 def part_of(upload: Upload, part: Part) -> Upload:

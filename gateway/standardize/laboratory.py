@@ -11,16 +11,12 @@ and shared, so nobody changes the inside of a resource in place.
 from dataclasses import dataclass, field
 
 from gateway.model.batch import Resource
-from gateway.standardize import codes, persons, results
+from gateway.standardize import codes, lab_report, observation, persons, results
 from gateway.standardize.message import HEADER, MessageReading
-from gateway.standardize.results import SPECIMEN, Kind
+from gateway.standardize.observation import SPECIMEN, Examination
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
-_LOINC = "http://loinc.org"
-_DOCUMENTS = "http://jpfhir.jp/fhir/core/CodeSystem/JP_DocumentCodes_CS"
-_REPORT_CATEGORY = [fhir.concept(fhir.coding("LP29693-6", _LOINC))]
-_REPORT_CODE = fhir.coding("11502-2", _DOCUMENTS, "検体検査報告書")
 _REPORT_STATUS = {
     "F": "final",
     "P": "preliminary",
@@ -32,7 +28,6 @@ _REPORT_STATUS = {
     "C": "corrected",
     "X": "cancelled",
 }
-_GIVEN_UP = frozenset({"cancelled", "entered-in-error"})
 _SPM = frozenset({1, 2, 4, 17, 18})
 _OBR = frozenset({1, 2, 3, 4, 7, 8, 22, 25})
 _ORC = persons.ORC | {5}
@@ -56,11 +51,11 @@ class _Shared:
     """What the groups of one message have in common."""
 
     encounter: Resource | None
-    kind: Kind
+    examination: Examination
     specimens: dict[str, Resource] = field(default_factory=dict)
 
 
-def read(reading: MessageReading, *, complete: bool, kind: Kind = SPECIMEN) -> None:
+def read(reading: MessageReading, *, complete: bool, examination: Examination = SPECIMEN) -> None:
     """Read every group; `complete` says that the message has the whole of each of its orders."""
     message = reading.message
     reading.take(message.header, HEADER)
@@ -69,13 +64,13 @@ def read(reading: MessageReading, *, complete: bool, kind: Kind = SPECIMEN) -> N
         persons.describe(reading, pid)
     found = groups(reading)
     encounter = persons.encounter(reading, message.first("PV1"))
-    shared = _Shared(encounter, kind)
+    shared = _Shared(encounter, examination)
     orders = []
     for group in found:
         orders.append(_order_key(reading, group))
         _read_group(reading, group, orders[-1], shared)
     if complete and len(set(orders)) == 1:
-        reading.scope = f"{kind.prefix}|{orders[0]}|"
+        reading.scope = f"{examination.prefix}|{orders[0]}|"
 
 
 def groups(reading: MessageReading) -> list[Group]:
@@ -125,9 +120,9 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
     encounter = shared.encounter
     companions = tuple(one for one in (request, sample, encounter, *parties) if one)
     collected = reading.time(group.specimen, 17) if group.specimen else ""
-    kind = shared.kind
+    examination = shared.examination
     context = results.Context(
-        kind=kind,
+        examination=examination,
         order=order,
         specimen=sample,
         mark=group.specimen.value(2) if group.specimen else "",
@@ -142,10 +137,9 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
     for obx, notes in group.results:
         for note in notes:
             reading.take(note, _NTE)
-        made = results.read(reading, obx, notes, context)
-        if made is not None:
+        for made in results.read(reading, obx, notes, context):
             statuses.append(made["status"])
-            if made["status"] not in _GIVEN_UP:
+            if made["status"] not in lab_report.GIVEN_UP:
                 references.append(fhir.reference(made["id"]))
         last = notes[-1] if notes else obx
     report = _report(reading, group, order, context, statuses)
@@ -156,17 +150,17 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
         for note in group.notes:
             reading.take(note, _NTE)
     panel = obr.value(4) or obr.value(4, 2)
-    key = reading.key(f"{kind.prefix}|{order}|report|{panel}|{context.mark}")
+    key = reading.key(f"{examination.prefix}|{order}|report|{panel}|{context.mark}")
     report["id"] = reading.identity("DiagnosticReport", key)
     reading.take(obr, _OBR, "item DiagnosticReport")
     reading.add(
-        kind.category,
+        examination.category,
         report,
         key,
         obr,
         end=last.end,
         companions=companions,
-        cancelled=report["status"] in _GIVEN_UP,
+        cancelled=report["status"] in lab_report.GIVEN_UP,
     )
 
 
@@ -209,15 +203,8 @@ def specimen(reading: MessageReading, spm: Segment, order: str) -> Resource:
     """SPM as JP_Specimen_Common."""
     numbers = [*spm.subcomponents(spm.raw(2), 1), *spm.subcomponents(spm.raw(2), 2)]
     number = numbers[-1] or numbers[0]
-    identity = reading.identity("Specimen", f"{order}|{number or spm.at}")
-    made = fhir.resource("Specimen", "JP_Specimen_Common", identity)
-    if number:
-        system = codes.local_identifiers(reading.domain, "specimen")
-        made["identifier"] = [fhir.identifier(system, number)]
     kind = reading.concept(spm, 4)
-    if kind:
-        made["type"] = kind
-    made["subject"] = reading.subject
+    made = observation.specimen(reading, f"{order}|{number or spm.at}", kind, number)
     received = reading.time(spm, 18)
     if received:
         made["receivedTime"] = received
@@ -236,22 +223,18 @@ def _report(
 ) -> Resource:
     """OBR as DiagnosticReport; a laboratory's has the document's own code before the panel's."""
     obr = group.obr
-    made = fhir.resource("DiagnosticReport", context.kind.report, "")
     numbers = [fhir.identifier(codes.local_identifiers(reading.domain, "order"), order)]
     if obr.value(3) and obr.value(3) != order:
         system = codes.local_identifiers(reading.domain, "laboratory-order")
         numbers.append(fhir.identifier(system, obr.value(3)))
-    made["identifier"] = numbers
-    made["basedOn"] = [context.request]
-    made["status"] = _status(reading, group, statuses)
-    panel = reading.concept(obr, 4, wanted=False)
-    if context.kind is SPECIMEN:
-        made["category"] = _REPORT_CATEGORY
-        text = panel.get("text", "")
-        made["code"] = fhir.concept(_REPORT_CODE, *panel.get("coding", ()), text=text)
-    else:
-        made["code"] = panel or fhir.absent()
-    made["subject"] = reading.subject
+    made = lab_report.make(
+        reading,
+        numbers,
+        examination=context.examination,
+        request=context.request,
+        status=_status(reading, group, statuses),
+        panel=reading.concept(obr, 4, wanted=False),
+    )
     if context.encounter:
         made["encounter"] = context.encounter
     start, end = reading.time(obr, 7), reading.time(obr, 8)
@@ -275,12 +258,7 @@ def _status(reading: MessageReading, group: Group, statuses: list[str]) -> str:
         return stated
     if group.orc and group.orc.value(5) == "CM":
         return "final"
-    done = [status for status in statuses if status not in _GIVEN_UP]
-    if statuses and not done:
-        return "cancelled"
-    if done and all(status in ("final", "corrected") for status in done):
-        return "corrected" if "corrected" in done else "final"
-    return "partial" if any(status in ("final", "corrected") for status in done) else "unknown"
+    return lab_report.status_of(statuses)
 
 
 def _instant(shown: str) -> str:

@@ -66,6 +66,8 @@ _ELEMENTS: Mapping[str, tuple[str, ...]] = {
         "effectiveDateTime",
         "specimen",
     ),
+    "JP_Observation_VitalSigns": ("status", "category", "code", "subject"),
+    "JP_Observation_SocialHistory": ("status", "category", "code", "subject"),
     "JP_Observation_BodyMeasurement": ("status", "category", "code", "subject"),
     "JP_DiagnosticReport_Common": ("status", "code"),
     "JP_DiagnosticReport_LabResult": ("status", "category", "code"),

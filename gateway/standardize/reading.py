@@ -79,6 +79,10 @@ class Reading:
             self._found.add((code, at))
             self._findings.append(finding(code, at))
 
+    def account(self, place: Place, became: str) -> None:
+        """Say what became of a segment or row that was read."""
+        self._account[place.at] = became
+
     def leave(self, place: Place, code: str) -> None:
         """Say that a segment or row was not taken over, with its finding."""
         self._account[place.at] = code

@@ -6,12 +6,18 @@ from dataclasses import replace
 
 from gateway.errors import Invalid, Refusal, Unsupported
 from gateway.model.batch import Batch
-from gateway.standardize import hl7_lab, notebook, ssmix2
+from gateway.standardize import csv_mapped, hl7_lab, lab_fixed, notebook, ssmix2
 from gateway.standardize.findings import refused
 from gateway.standardize.format import Format, Upload, part_of
 from gateway.standardize.version import mapping_version
 
-FORMATS: tuple[Format, ...] = (ssmix2.FORMAT, hl7_lab.FORMAT, notebook.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    ssmix2.FORMAT,
+    hl7_lab.FORMAT,
+    notebook.FORMAT,
+    lab_fixed.FORMAT,
+    csv_mapped.FORMAT,
+)
 "Every upload format."
 
 _HARMFUL = (b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-", b"STANDARD-ANTIVIRUS-TEST-FILE!$H+H*")
@@ -42,7 +48,7 @@ def recognise(upload: Upload) -> Format:
     """The one format that an upload is; none or several is a refusal, not a race."""
     found = [one for one in FORMATS if one.recognise(upload)]
     if len(found) == 1:
-        return found[0]
+        return bound(found[0], upload)
     if found:
         raise Invalid(
             "more than one format recognises this file", "複数の様式に該当します", at="content"
@@ -50,11 +56,17 @@ def recognise(upload: Upload) -> Format:
     raise Unsupported("unknown kind of file", "未知の種類のファイルです", at="content")
 
 
+def bound(format: Format, upload: Upload) -> Format:
+    """A format as it reads one upload: with the mapping that came with it, where it needs one."""
+    return format.bind(upload) if format.bind else format
+
+
 def read(upload: Upload, *, format: Format | None = None) -> Batch:
     """Read an upload by its format; raises a Refusal where the file as a whole is refused."""
     refuse_harmful(upload.content)
     ssmix2.check_place(upload)
-    return replace((format or recognise(upload)).read(upload), mapping=mapping_version())
+    chosen = bound(format, upload) if format else recognise(upload)
+    return replace(chosen.read(upload), mapping=mapping_version())
 
 
 def attempt(upload: Upload, *, format: Format | None = None) -> Batch:
@@ -72,7 +84,7 @@ def batches(upload: Upload, *, format: Format | None = None) -> Iterator[Batch]:
     """
     try:
         refuse_harmful(upload.content)
-        found = format or recognise(upload)
+        found = bound(format, upload) if format else recognise(upload)
         if found.split is None:
             yield read(upload, format=found)
             return

@@ -16,15 +16,24 @@ from gateway.wire import fhir
 # At most 18 digits, the precision that FHIR R4 asks of a decimal (datatypes, section 2.24.0.1).
 _NUMBER = r"([+-]?(?=(?:[0-9]\.?|\.[0-9]){1,18}(?![0-9.]))(?:[0-9]+\.?[0-9]*|\.[0-9]+))"
 _DECIMAL = re.compile(_NUMBER)
-_BEFORE = re.compile(rf"(<=|=<|≦|≤|>=|=>|≧|≥|<|>|〈|〉) ?{_NUMBER}")
-_AFTER = re.compile(rf"{_NUMBER} ?(以上|以下|未満|超過?|<=|=<|≦|>=|=>|≧|<|>)")
+_BEFORE = re.compile(rf"(<=|=<|≦|≤|< =|>=|=>|≧|≥|<|>|〈|〉) ?{_NUMBER}")
+_AFTER = re.compile(rf"{_NUMBER} ?(以上|以下|イカ|未満|ミマン|超過?|<=|=<|≦|>=|=>|≧|<|>)")
 _RANGE = re.compile(rf"{_NUMBER} ?(?:-|~|〜|–|−|ー) ?{_NUMBER}")
 _SIGNS = {"<=": "<=", "=<": "<=", "≦": "<=", "≤": "<=", ">=": ">=", "=>": ">=", "≧": ">="}
 _SIGNS |= {"≥": ">=", "<": "<", ">": ">", "〈": "<", "〉": ">"}
+_SIGNS |= {"< =": "<="}
 _WORDS = {"以上": ">=", "以下": "<=", "未満": "<", "超": ">", "超過": ">"}
+_WORDS |= {"イカ": "<=", "ミマン": "<"}
 _TURNED = {"<=": ">=", ">=": "<=", "<": ">", ">": "<"}
-_NEGATIVE = re.compile(r"-|[(\[]-[)\]]|陰性(\(-\))?|\(-\)陰性|neg(ative)?", re.IGNORECASE)
-_POSITIVE = re.compile(r"\+|[(\[]\+[)\]]|陽性(\(\+\))?|\(\+\)陽性|pos(itive)?", re.IGNORECASE)
+_NEGATIVE = re.compile(
+    r"-|[(\[]-[)\]]|(陰性|インセイ)(\(-\))?|\(-\)(陰性|インセイ)|neg(ative)?|検出(せず|セズ)"
+    r"|ケンシ[ユュ]ツセズ|(フ|ミ)ケンシ[ユュ]ツ",
+    re.IGNORECASE,
+)
+_POSITIVE = re.compile(
+    r"\+|[(\[]\+[)\]]|(陽性|ヨウセイ)(\(\+\))?|\(\+\)(陽性|ヨウセイ)|pos(itive)?|検出",
+    re.IGNORECASE,
+)
 _DOUBTFUL = re.compile(r"\(?(±|\+/?-|-/?\+)\)?|疑陽性|判定保留")
 _GRADE = re.compile(r"\(?[1-5]\+\)?|\(?\+{2,5}\)?")
 _PENDING = re.compile(r"検査中|測定中|未着|後日報告|報告書参照")
@@ -32,6 +41,9 @@ _FAILED = re.compile(
     r"材料不良|測定不能|測定不可|検体不良|検体不足|量不足|溶血|凝固|中止|依頼漏れ|\*+"
 )
 _READINGS = {"NEG": "陰性", "POS": "陽性", "IND": "判定保留"}
+
+Unit = tuple[tuple[str, str], ...]
+"Unit, system and code of a Quantity, as the items of a dict."
 
 _FLAGS = {
     "L": "L", "H": "H", "LL": "LL", "HH": "HH", "N": "N", "A": "A", "AA": "AA", "<": "<", ">": ">",
@@ -68,7 +80,7 @@ def comparison(text: str) -> tuple[str, Decimal] | None:
 
 
 @lru_cache(maxsize=1024)
-def _qualitative(text: str) -> str | None:
+def qualitative(text: str) -> str | None:
     """`NEG`, `POS`, `IND`, empty for a grade such as 2+; None for what is no qualitative value."""
     plain = _plain(text).replace(" ", "")
     if _NEGATIVE.fullmatch(plain):
@@ -80,12 +92,17 @@ def _qualitative(text: str) -> str | None:
     return "" if _GRADE.fullmatch(plain) else None
 
 
+def is_qualitative(text: str) -> bool:
+    """Whether a text is a coded sign: negative, positive, doubtful, or a grade."""
+    return qualitative(text) is not None
+
+
 def text_value(text: str, unit: dict[str, str]) -> dict[str, Any]:
     """The value[x] of a text: comparator, qualitative, reason for absence, or text."""
     compared = comparison(text)
     if compared is not None:
         return {"valueQuantity": fhir.quantity(compared[1], comparator=compared[0], **unit)}
-    reading = _qualitative(text)
+    reading = qualitative(text)
     if reading is not None:
         found = (
             [fhir.coding(reading, codes.V3_INTERPRETATION, _READINGS[reading])] if reading else []
@@ -119,7 +136,7 @@ def structured_numeric(parts: list[str]) -> tuple[str, Decimal] | None:
 
 
 @lru_cache(maxsize=4096)
-def unit(code: str, text: str) -> tuple[tuple[str, str], ...]:
+def unit(code: str, text: str) -> Unit:
     """Unit, system and code of a Quantity as items of a dict; the sender's own text is kept."""
     shown = text or code
     found = codes.ucum(code) or codes.ucum(text)
@@ -154,6 +171,7 @@ def reference_range(text: str, unit: dict[str, str]) -> dict[str, Any]:
     return made
 
 
+@lru_cache(maxsize=1024)
 def interpretation(flag: str) -> tuple[dict[str, Any], bool]:
     """An abnormal flag as interpretation, and whether it is a known one."""
     code = _FLAGS.get(_plain(flag).upper())

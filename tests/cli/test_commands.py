@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.served import Installation
 from tests.shared import needs_shared, shared
 
+ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     "init", "serve", "demo", "check-settings", "migrate", "policy show", "policy check",
     *(f"facility {verb}" for verb in ["add", "list", "show", "change", "suspend", "resume", "end"]),
@@ -18,11 +20,12 @@ COMMANDS = (
     *(f"domain {verb}" for verb in ["add", "list", "show"]),
     *(f"patient {verb}" for verb in ["enrol", "link", "unlink", "merge", "unmerge", "show", "why"]),
     *(f"consent {verb}" for verb in ["grant", "exclude", "withdraw", "show"]),
-    "intake", "standardize", "standardize why", "verify", "retention run", "erase facility",
+    "intake", "standardize", "standardize why", "mapping draft", "verify", "retention run",
+    "erase facility",
     *(f"audit {verb}" for verb in ["verify", "export", "consistency", "who-saw"]),
     "store verify", "backup", "restore",
 )  # fmt: skip
-OWED = {"mapping", "codes", "watch"}
+OWED = {"codes", "watch"}
 "Words of the page that come with the complete standardization stage."
 
 
@@ -59,4 +62,15 @@ def test_an_unknown_command_is_wrong_usage() -> None:
 def test_settings_are_checked_with_the_neighbours(installation: Installation) -> None:
     assert installation.command("check-settings")["neighbours"] == 1
     (installation.folder / "peers" / "broken.yaml").write_text("name: broken\n", "utf-8")
+    installation.command("check-settings", exit_code=2)
+
+
+def test_settings_are_checked_with_the_mappings(installation: Installation) -> None:
+    assert installation.command("check-settings")["mappings"] == 0
+    folder = installation.folder / "mappings"
+    folder.mkdir(exist_ok=True)
+    sample = ROOT / "samples" / "mappings" / "clinic-b-lab.yaml"
+    (folder / "lab.yaml").write_text(sample.read_text("utf-8"), "utf-8")
+    assert installation.command("check-settings")["mappings"] == 1
+    (folder / "broken.yaml").write_text("facility: x\n", "utf-8")
     installation.command("check-settings", exit_code=2)

@@ -8,11 +8,21 @@ from typing import Any
 
 import pytest
 
+from gateway.members.mappings import load_mapping
 from gateway.model.batch import Batch
+from gateway.model.identifiers import Oid
+from gateway.standardize import Upload, batches
 from gateway.wire import fhir
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SAMPLES = REPOSITORY / "samples" / "standardize"
+MAPPINGS = tuple(load_mapping(path) for path in sorted((SAMPLES.parent / "mappings").iterdir()))
+"Every sample of a CSV mapping; each fits one of the sample files."
+FILES = {
+    path.relative_to(SAMPLES).as_posix(): path
+    for path in sorted(SAMPLES.rglob("*"))
+    if path.is_file()
+}
 GOLDEN = REPOSITORY / "tests" / "golden" / "standardize"
 
 
@@ -43,6 +53,22 @@ def readable(batch: Batch) -> str:
     }
     written = json.loads(fhir.dumps(document), parse_float=str, parse_int=str)
     return json.dumps(written, ensure_ascii=False, indent=1) + "\n"
+
+
+def sample(name: str, domain: str = "2.999.30.1") -> Upload:
+    """A sample as it would be uploaded."""
+    return Upload(
+        path=name,
+        content=FILES[name].read_bytes(),
+        in_tree=name.startswith("ssmix2/"),
+        domain=Oid(domain),
+        mappings=MAPPINGS,
+    )
+
+
+def sample_batches(name: str) -> list[Batch]:
+    """What a sample becomes, one batch a person."""
+    return list(batches(sample(name)))
 
 
 @pytest.fixture

@@ -9,7 +9,11 @@ from click.testing import CliRunner
 from gateway.cli import account
 from gateway.cli.standardize import standardize
 from gateway.model.batch import Batch
-from tests.standardize.conftest import SAMPLES
+from tests.standardize.conftest import FILES, SAMPLES
+
+MAPPED = [
+    part for path in sorted((SAMPLES.parent / "mappings").iterdir()) for part in ("--mapping", path)
+]
 
 HARMFUL = "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
@@ -19,10 +23,11 @@ def run(*arguments):
 
 
 def test_json_of_the_sample_tree():
-    result = run(SAMPLES, "--json")
-    assert result.exit_code == 0
+    result = run(SAMPLES, *MAPPED, "--json")
+    assert result.exit_code == 1  # one CSV has rows that are refused
     document = json.loads(result.stdout)
-    assert document["counts"]["files"] == len(document["files"]) == 10
+    assert document["counts"]["files"] == len({one["path"] for one in document["files"]})
+    assert document["counts"]["files"] == len(FILES)
     assert document["counts"]["refused"] == 0
     assert document["counts"]["items"]["Observation"] >= 16
     one = next(one for one in document["files"] if one["format"] == "ssmix2/OML-11")
@@ -50,12 +55,12 @@ def test_an_archive_is_the_same_as_the_folder(tmp_path):
             if one.is_file():
                 made.write(one, one.relative_to(SAMPLES).as_posix())
         made.writestr("../slip", b"x")
-    result = run(path, "--json")
+    result = run(path, *MAPPED, "--json")
     assert result.exit_code == 1
     document = json.loads(result.stdout)
     refused = [one for one in document["files"] if one["format"] is None]
     assert [one["findings"][0]["code"] for one in refused] == ["unsafe-name"]
-    folder = json.loads(run(SAMPLES, "--json").stdout)
+    folder = json.loads(run(SAMPLES, *MAPPED, "--json").stdout)
     assert document["counts"]["items"] == folder["counts"]["items"]
 
 
@@ -124,10 +129,9 @@ def test_control_characters_in_names_are_shown_not_obeyed(tmp_path):
 
 
 def test_the_account_names_every_segment_and_sums_up():
-    result = run(SAMPLES, "--account")
-    assert result.exit_code == 0
+    result = run(SAMPLES, *MAPPED, "--account")
     sums = [one for one in result.stdout.splitlines() if " lines 行 " in one]
-    assert len(sums) == 10
+    assert len(sums) == len(FILES)
     for line in sums:
         head, parts = line.split(": ")
         number = int(head.split()[0])
@@ -147,6 +151,23 @@ def test_the_account_of_a_refused_file_is_its_finding(tmp_path):
 
 def test_lines_that_are_not_accounted_for_are_said():
     batch = Batch(path="x", format="y", patient=None, account={"row 1": "used"})
-    total = account.total(batch, b"1\n2\n")
+    total = account.total([batch], b"1\n2\n")
     assert not total.whole
-    assert "2 lines 行 NOT EQUAL 不一致 1: 1 used" in list(account.lines(batch, total))[-1]
+    assert "2 lines 行 NOT EQUAL 不一致 1: 1 used" in account.summary(total)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("facility: x", "missing"), ("facilty: x", "unknown key"), ("- x", "mapping of keys")],
+)
+def test_a_mapping_that_is_wrong_is_wrong_usage(tmp_path, text, says):
+    path = tmp_path / "m.yaml"
+    path.write_text(text, "utf-8")
+    result = run(SAMPLES / "csv" / "clinic-b-lab.csv", "--mapping", path)
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+def test_a_csv_without_its_mapping_is_an_unknown_file():
+    result = run(SAMPLES / "csv" / "clinic-b-lab.csv", "--json")
+    assert json.loads(result.stdout)["files"][0]["findings"][0]["code"] == "unsupported"

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Refusal
-from gateway.standardize import FORMATS, Upload, read
+from gateway.standardize import FORMATS, Upload, batches, read
 from gateway.wire import fhir
-from tests.standardize.conftest import SAMPLES
+from tests.standardize.conftest import MAPPINGS, SAMPLES
 
 EXAMPLES = int(os.environ.get("FUZZ", "150"))
 FILES = [path for path in sorted(SAMPLES.rglob("*")) if path.is_file()]
@@ -22,7 +22,22 @@ BYTES = st.one_of(
         [b"|", b"^", b"~", b"&", b"\\", b"\r", b"\n", b",", b"\x1b$B", b"\x1b(B", b"\x1b", b'""']
     ),
     st.sampled_from(
-        [b"MSH|", b"OBX|", b"SPM|", b"PID|", b"201,", b"301,", b"5,", b"\xff", b"\x00"]
+        [
+            b'"',
+            b"\t",
+            b"A1",
+            b"O1",
+            b" " * 256,
+            b"MSH|",
+            b"OBX|",
+            b"SPM|",
+            b"PID|",
+            b"201,",
+            b"301,",
+            b"5,",
+            b"\xff",
+            b"\x00",
+        ]
     ),
     st.integers(0, 10**20).map(lambda number: str(number).encode()),
 )
@@ -30,10 +45,15 @@ CALM = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[Hea
 
 
 def judge(upload, chosen=None):
+    for batch in batches(upload, format=chosen):
+        judge_batch(upload, batch)
     try:
-        batch = read(upload, format=chosen)
+        judge_batch(upload, read(upload, format=chosen))
     except Refusal:
         return
+
+
+def judge_batch(upload, batch):
     for item in batch.items:
         fhir.loads(fhir.dumps(item.resource))
         assert 0 <= item.source.start < item.source.end <= len(upload.content)
@@ -50,12 +70,13 @@ def test_damaged_files(path, changes):
     for where, cut, put in changes:
         place = int(where * len(content))
         content = content[:place] + put + content[place + cut :]
-    judge(Upload(path=path.name, content=content))
+    judge(Upload(path=path.name, content=content, mappings=MAPPINGS))
 
 
 @pytest.mark.parametrize("chosen", FORMATS, ids=lambda one: one.name)
 @CALM
 @given(st.lists(BYTES, max_size=40).map(b"".join), st.text(max_size=20))
 def test_any_bytes(chosen, content, path):
-    judge(Upload(path=path, content=content), chosen)
+    judge(Upload(path=path, content=content, mappings=MAPPINGS), chosen)
+    judge(Upload(path=path, content=b"A1000123" + content), chosen)
     judge(Upload(path=path, content=b"JAHISTC08,1\r\n1,x,1,S330303\r\n" + content), chosen)

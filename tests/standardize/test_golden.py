@@ -1,34 +1,16 @@
-"""Every sample of `samples/standardize/` against its golden batch."""
+"""Every sample of `samples/standardize/` against its golden batches."""
 
 import pytest
 
-from gateway.model.identifiers import Oid
-from gateway.standardize import Upload, read
-from tests.standardize.conftest import SAMPLES, readable
-
-CASES = {
-    path.relative_to(SAMPLES).as_posix(): path
-    for path in sorted(SAMPLES.rglob("*"))
-    if path.is_file()
-}
+from gateway.standardize import FORMATS, recognise
+from tests.standardize.conftest import FILES, readable, sample, sample_batches
 
 
-@pytest.mark.parametrize("name", CASES, ids=lambda name: name.rpartition("/")[2])
+@pytest.mark.parametrize("name", FILES, ids=lambda name: name.rpartition("/")[2])
 def test_golden(name, golden):
-    upload = Upload(
-        path=name,
-        content=CASES[name].read_bytes(),
-        in_tree=name.startswith("ssmix2/"),
-        domain=Oid("2.999.30.1"),
-    )
     short = name.rpartition("/")[2] if name.startswith("ssmix2/") else name.replace("/", "-")
-    golden(f"{short}.json", readable(read(upload)))
+    golden(f"{short}.json", "".join(readable(batch) for batch in sample_batches(name)))
 
 
 def test_there_are_samples_of_every_format():
-    from gateway.standardize import FORMATS, recognise
-
-    found = {
-        recognise(Upload(path=name, content=path.read_bytes())).name for name, path in CASES.items()
-    }
-    assert found == {one.name for one in FORMATS}
+    assert {recognise(sample(name)).name for name in FILES} == {one.name for one in FORMATS}

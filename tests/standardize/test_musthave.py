@@ -4,27 +4,22 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.standardize import Upload, musthave, read
+from gateway.standardize import musthave
 from gateway.wire import fhir
 from tests.shared import needs_shared, shared
 from tests.standardize import jp_core
-from tests.standardize.conftest import SAMPLES
+from tests.standardize.conftest import FILES, sample_batches
 
 
 def resources():
-    for path in sorted(SAMPLES.rglob("*")):
-        if not path.is_file():
-            continue
-        name = path.relative_to(SAMPLES).as_posix()
-        batch = read(
-            Upload(path=name, content=path.read_bytes(), in_tree=name.startswith("ssmix2/"))
-        )
-        if batch.patient_resource:
-            yield name, batch.patient_resource
-        for item in batch.items:
-            yield name, item.resource
-            for companion in item.companions:
-                yield name, companion
+    for name in FILES:
+        for batch in sample_batches(name):
+            if batch.patient_resource:
+                yield name, batch.patient_resource
+            for item in batch.items:
+                yield name, item.resource
+                for companion in item.companions:
+                    yield name, companion
 
 
 @needs_shared
