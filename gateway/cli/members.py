@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.common import configured, emit, speaking, table
+from gateway.cli.quality import quality
 
 if TYPE_CHECKING:
     from gateway.members.facilities import Facility
@@ -178,6 +179,7 @@ def moving(what: str, verb: str, japanese: str) -> click.Command:
 MOVES = (("suspend", "停止します。"), ("resume", "再開します。"), ("end", "終了します。"))
 for _verb, _japanese in (*MOVES, ("restrict", "閲覧のみに制限します。")):
     facility.add_command(moving("facility", _verb, _japanese))
+facility.add_command(quality)
 
 
 @click.group("contract")

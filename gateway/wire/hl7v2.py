@@ -32,6 +32,7 @@ _TIME = re.compile(
     r"([0-9]{4})(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:\.[0-9]{1,4})?)?)?)?)?)?"
     r"(?:[+-](?:0[0-9]|1[0-4])[0-5][0-9])?"
 )
+_LEAST = (0, 1, 1, 0, 0, 0)
 _FORMATTING = re.compile(r"\.[a-z]{2}[+-]?[0-9]*|[HN]|[XCMZ][0-9A-Za-z]*")
 _ESCAPED = {"F": 0, "S": 1, "R": 2, "E": 3, "T": 4}
 
@@ -310,11 +311,11 @@ def is_time(text: str) -> bool:
     found = _TIME.fullmatch(text)
     if not found:
         return False
-    year, month, day, hour, minute, second = (
-        int(part) if part else None for part in found.groups()
-    )
+    # A month or day of 00 is not one that was left out: it does not exist.
+    stated = (int(part) if part else None for part in found.groups())
+    parts = (least if part is None else part for part, least in zip(stated, _LEAST, strict=True))
     try:
-        datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)  # noqa: DTZ001
+        datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001
     except ValueError:
         return False
     return True

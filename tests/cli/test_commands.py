@@ -15,6 +15,7 @@ COMMANDS = (
     "init", "serve", "demo", "check-settings", "migrate", "policy show", "policy check",
     *(f"facility {verb}" for verb in ["add", "list", "show", "change", "suspend", "resume", "end"]),
     *(f"user {verb}" for verb in ["add", "list", "show", "change", "suspend", "resume", "end"]),
+    "facility quality",
     *(f"contract {verb}" for verb in ["add", "list", "show", "end"]),
     *(f"peer {verb}" for verb in ["add", "list", "show", "change", "suspend", "resume", "end"]),
     *(f"domain {verb}" for verb in ["add", "list", "show"]),

@@ -226,6 +226,9 @@ def test_any_bytes_are_a_message_or_a_refusal(tail):
         ("2026-04-01", False),
         ("２０２６", False),
         ("", False),
+        ("20000000", False),
+        ("20000100", False),
+        ("200000", False),
     ],
 )
 def test_is_time(text, is_one):

@@ -1,0 +1,172 @@
+"""A facility's quality sheet: what it delivered, what became of it, and what it can mend.
+
+No value of a patient stands in it: causes, places in files, codes and counts.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from gateway.errors import NotPermitted
+from gateway.members import facilities
+from gateway.model.caller import CallerKind
+from gateway.model.periods import ZONES
+from gateway.store.record import quality as rows
+from gateway.store.record import uploads
+from gateway.store.work import Work
+from gateway.wire import fhir
+
+_LOCAL = "urn:x-regional-gateway:code:"
+_NOT_OF_A_FACILITY = ("jahis:", "jlac10-material")
+_DAYS = 31
+_MOST_CODES = 200
+_LATE = 3
+"Days between the time of a message and its delivery from which on it is late."
+_IDENTITY = frozenset(
+    {"pid-clash", "person-mismatch", "patient-without-number", "patient-id-form", "foreign-domain"}
+)
+
+
+class Cause(NamedTuple):
+    """One kind of finding."""
+
+    code: str
+    severity: str
+    times: int
+    example: str
+    "Where it stood first: a place in a file, never a value."
+    text: str
+    japanese: str
+
+
+class Unmapped(NamedTuple):
+    """A code that only the facility understands, and how often it came."""
+
+    system: str
+    code: str
+    text: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What one facility delivered and what became of it."""
+
+    facility: str
+    title: str
+    day: date
+    files: dict[str, int]
+    "State to number of files; a file about several people counts once for each."
+    formats: dict[str, int]
+    items: dict[str, tuple[int, int]]
+    "Category to staged and shared."
+    causes: tuple[Cause, ...]
+    "The worst and most frequent first."
+    identity: int
+    "Of the findings, those about whose data they are."
+    unmapped: tuple[Unmapped, ...]
+    deliveries: dict[str, int]
+    "The last 31 days, each with its number of files."
+    missing: tuple[str, ...]
+    "Of these days since the first delivery, the ones without any."
+    late: int
+    "Files delivered three days or more after their own time."
+
+
+def sheet(work: Work, name: str) -> Sheet:
+    """The sheet of a facility; for the operator, who hands it out."""
+    if work.caller.kind is not CallerKind.OPERATOR:
+        raise NotPermitted("for the operator", "運営者のみ実行できます", rule="ACC-02")
+    facility = facilities.find(work, name)
+    zone = ZONES[work.policy.timezone]
+    today = work.now.astimezone(zone).date()
+    files: Counter[str] = Counter()
+    formats: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], dict[str, str]] = {}
+    days: Counter[date] = Counter()
+    late = 0
+    for parent, state, format_name, version, findings, received in rows.select_deliveries(
+        work.db, name
+    ):
+        if state == uploads.SPLIT:
+            continue
+        files[state] += 1
+        formats[format_name or "-"] += 1
+        for one in findings:
+            key = (one["code"], one["severity"])
+            counts[key] += 1
+            first.setdefault(key, one)
+        delivered = received.astimezone(zone).date()
+        days[delivered] += not parent
+        stated = _day(version)
+        late += stated is not None and (delivered - stated).days >= _LATE
+    recent = [today - timedelta(days=back) for back in range(_DAYS - 1, -1, -1)]
+    begun = min(days, default=today)
+    work.trail.detail["facility"] = name
+    return Sheet(
+        facility=name,
+        title=facility.title or name,
+        day=today,
+        files=dict(sorted(files.items())),
+        formats=dict(formats.most_common()),
+        items=dict(sorted(rows.count_categories(work.db, name).items())),
+        causes=tuple(_causes(counts, first)),
+        identity=sum(number for (code, _), number in counts.items() if code in _IDENTITY),
+        unmapped=tuple(_unmapped(work, name)),
+        deliveries={day.isoformat(): days[day] for day in recent},
+        missing=tuple(day.isoformat() for day in recent if begun < day < today and not days[day]),
+        late=late,
+    )
+
+
+def _day(version: str) -> date | None:
+    """The day that the first eight digits of a version are, if they are one."""
+    try:
+        return date.fromisoformat(version[:8]) if version[:8].isdigit() else None
+    except ValueError:
+        return None
+
+
+def _causes(
+    counts: Counter[tuple[str, str]], first: dict[tuple[str, str], dict[str, str]]
+) -> Iterator[Cause]:
+    order = {"error": 0, "warning": 1, "note": 2}
+    ranked = sorted(counts.items(), key=lambda one: (order.get(one[0][1], 3), -one[1], one[0]))
+    for (code, severity), number in ranked:
+        example = first[code, severity]
+        yield Cause(
+            code, severity, number, example.get("at", ""), example.get("text", ""),
+            example.get("japanese", ""),
+        )  # fmt: skip
+
+
+def _unmapped(work: Work, name: str) -> Iterator[Unmapped]:
+    """Local codes by how often they came; each is reported once."""
+    found: Counter[tuple[str, str]] = Counter()
+    texts: dict[tuple[str, str], str] = {}
+    for content in rows.select_contents(work.db, name, _LOCAL):
+        for coding in _codings(fhir.loads(content)["resource"]):
+            system = str(coding.get("system", ""))
+            own = system.removeprefix(_LOCAL)
+            if own == system or own.startswith(_NOT_OF_A_FACILITY):
+                continue
+            key = (own.rpartition(":")[2], str(coding.get("code", "")))
+            found[key] += 1
+            texts.setdefault(key, str(coding.get("display", "")))
+    for (system, code), number in found.most_common(_MOST_CODES):
+        yield Unmapped(system, code, texts[system, code], number)
+
+
+def _codings(value: Any) -> Iterator[dict[str, Any]]:
+    """Every Coding inside a resource."""
+    if isinstance(value, dict):
+        if "system" in value and "code" in value and "value" not in value:
+            yield value
+        for part in value.values():
+            yield from _codings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _codings(part)
