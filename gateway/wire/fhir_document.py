@@ -26,6 +26,9 @@ SECTIONS: Mapping[Category, tuple[str, dict[str, Any] | None]] = {
     Category.LAB_RESULT: ("検体検査結果", fhir.coding("30954-2", _LOINC)),
     Category.NURSING: ("看護", None),
     Category.VISIT_HISTORY: ("受診歴", None),
+    Category.BIOMETRIC: ("バイタル・身体計測", fhir.coding("8716-3", _LOINC)),
+    Category.DAILY_LIVING: ("日常生活", None),
+    Category.WATCH_OVER: ("見守り", None),
 }
 "Section title and code by category; any other category is titled by its own word."
 

@@ -8,10 +8,9 @@ from fhir.resources.R4B.bundle import Bundle
 from gateway.model.category import Category
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.person import Demographics, PersonName
-from gateway.standardize import Upload, read
 from gateway.wire import fhir
 from gateway.wire.fhir_document import SECTIONS, document_bundle
-from tests.standardize.conftest import SAMPLES
+from tests.standardize.conftest import FILES, sample_batches
 
 PATIENT = fhir.patient_resource(
     Demographics(names=(PersonName("架空", "花子"),)), [PatientId(Oid("2.999.20.1"), "1" * 16)]
@@ -22,9 +21,9 @@ CREATED = datetime(2026, 11, 21, 9, tzinfo=UTC)
 def items():
     return [
         item
-        for path in sorted(SAMPLES.rglob("*"))
-        if path.is_file()
-        for item in read(Upload(path=path.name, content=path.read_bytes())).items
+        for name in FILES
+        for batch in sample_batches(name)
+        for item in batch.items
         if not item.cancelled
     ]
 
