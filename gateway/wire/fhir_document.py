@@ -32,6 +32,7 @@ SECTIONS: Mapping[Category, tuple[str, dict[str, Any] | None]] = {
     Category.VISIT_HISTORY: ("受診歴", None),
     Category.CHECKUP: ("健診", None),
     Category.DAILY_LIVING: ("生活", None),
+    Category.WATCH_OVER: ("見守り", None),
     Category.BIOMETRIC: ("バイタルサイン", None),
 }
 "Section title and code by category; any other category is titled by its own word."
