@@ -1,6 +1,7 @@
 """One HL7 message while it is read: its fields as times, concepts and what became of segments."""
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from gateway.model.batch import Batch, Resource
 from gateway.model.identifiers import PatientId
@@ -12,11 +13,13 @@ from gateway.wire import hl7v2, hl7v2_check
 from gateway.wire.hl7v2 import Message, Segment
 from gateway.wire.hl7v2_check import Structure
 
+_Made = TypeVar("_Made")
+
 
 class MessageReading(Reading):
     """What is known and found while one message becomes a batch."""
 
-    __slots__ = ("_seen", "clash", "message")
+    __slots__ = ("_made", "_seen", "clash", "message")
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class MessageReading(Reading):
         self.message = message
         self.clash = clash
         "PID names somebody else than the path: what it says about the person is not taken over."
+        self._made: dict[tuple[str, ...], Any] = {}
         self._seen: set[tuple[str, int]] = set()
         for note in sorted(message.notes):
             self.find(note)
@@ -45,6 +49,16 @@ class MessageReading(Reading):
         """Compare the message with its structure; each problem is a finding, none refuses."""
         for problem in hl7v2_check.check(self.message, structure):
             self.find(PROBLEMS[problem.code], problem.at)
+
+    def once(self, fields: tuple[str, ...], make: Callable[[], _Made]) -> _Made:
+        """What `make` gives for these fields as sent, made once and then shared by all segments.
+
+        Every order of a message repeats who gave it and where: nobody changes what is shared.
+        """
+        if fields not in self._made:
+            self._made[fields] = make()
+        made: _Made = self._made[fields]
+        return made
 
     def take(self, segment: Segment, fields: frozenset[int], became: str = "used") -> None:
         """Say that a segment was read, which of its fields, and what became of it."""

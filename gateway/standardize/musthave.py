@@ -97,8 +97,9 @@ def complete(resource: Resource) -> tuple[str, ...]:
     name = resource["meta"]["profile"][0].rpartition("/")[2]
     missing: list[str] = []
     for element in _ELEMENTS[name]:
-        names = (element, f"_{element}", *_CHOICES.get(element, ()))
-        if not any(one in resource for one in names):
+        if element in resource:
+            continue
+        if not any(one in resource for one in (f"_{element}", *_CHOICES.get(element, ()))):
             _mark(resource, element)
             missing.append(element)
     inside = _INSIDE.get(name)

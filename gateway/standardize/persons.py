@@ -213,6 +213,10 @@ def _contact(reading: MessageReading, segment: Segment) -> dict[str, Any]:
 
 def staff(reading: MessageReading, segment: Segment, field: int) -> Resource | None:
     """XCN as a Practitioner, known by the staff number that the facility gave out."""
+    return reading.once(("staff", segment.raw(field)), lambda: _staff(reading, segment, field))
+
+
+def _staff(reading: MessageReading, segment: Segment, field: int) -> Resource | None:
     repetitions = segment.repetitions(field)
     names = [_name(reading, segment, field, one, offset=1) for one in repetitions]
     found = tuple(name for name in names if name)
@@ -228,6 +232,11 @@ def staff(reading: MessageReading, segment: Segment, field: int) -> Resource | N
 
 def institution(reading: MessageReading, orc: Segment) -> Resource | None:
     """ORC-21 to ORC-23 as an Organization."""
+    fields = ("institution", orc.raw(21), orc.raw(22), orc.raw(23))
+    return reading.once(fields, lambda: _institution(reading, orc))
+
+
+def _institution(reading: MessageReading, orc: Segment) -> Resource | None:
     name = orc.value(21)
     if not name:
         return None
@@ -243,6 +252,13 @@ def orderer(
     reading: MessageReading, orc: Segment
 ) -> tuple[dict[str, Any] | None, tuple[Resource, ...]]:
     """Who ordered, where: a reference and what it leads to (ORC-12, 17, 21 to 23)."""
+    fields = ("orderer", *(orc.raw(number) for number in (12, 17, 21, 22, 23)))
+    return reading.once(fields, lambda: _orderer(reading, orc))
+
+
+def _orderer(
+    reading: MessageReading, orc: Segment
+) -> tuple[dict[str, Any] | None, tuple[Resource, ...]]:
     doctor = staff(reading, orc, 12)
     place = institution(reading, orc)
     department = reading.concept(orc, 17, wanted=False)

