@@ -106,6 +106,13 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "One text held two results; each has its own item, by the published table.",
         "一つの結果文字列を公開対応表により二つの結果に分けました。",
     ),
+    "payer-number": (
+        _W,
+        "The number of an insurer or payer has not eight digits or a wrong check digit; kept as it "
+        "is. Compare it with the card.",
+        "保険者番号・公費負担者番号の桁数か検証番号が正しくありません。そのまま保持しました。"
+        "保険証等と照合してください。",
+    ),
     "computed-quantity": (
         _N,
         "Quantity computed from dose and days or times.",

@@ -19,6 +19,7 @@ RP_NUMBER, ORDER_IN_RP = _RP, _ORDER
 
 _ELEMENTS: Mapping[str, tuple[str, ...]] = {
     "JP_Patient": ("identifier",),
+    "JP_Coverage": ("status", "beneficiary", "payor"),
     "JP_Condition_Diagnosis": ("subject",),
     "JP_Condition": ("subject",),
     "JP_AllergyIntolerance": ("patient",),
@@ -112,7 +113,7 @@ def _mark(resource: Resource, element: str) -> None:
     """Put the absent mark in place of one element."""
     if element in _PRIMITIVE:
         resource[f"_{element}"] = fhir.absent()
-    elif element in ("category", "identifier"):
+    elif element in ("category", "identifier", "payor"):
         resource[element] = [fhir.absent()]
     elif element == "quantity":
         # An absent quantity still has the parts that JP_MedicationSimpleQuantity demands.
