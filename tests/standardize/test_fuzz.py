@@ -45,12 +45,20 @@ CALM = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[Hea
 
 
 def judge(upload, chosen=None):
-    for batch in batches(upload, format=chosen):
-        judge_batch(upload, batch)
+    judge_all(upload, chosen)
     try:
         judge_batch(upload, read(upload, format=chosen))
     except Refusal:
         return
+
+
+def judge_all(upload, chosen):
+    """Judge every batch of an upload; whether something was read or all of it was refused."""
+    outcome = "refused"
+    for batch in batches(upload, format=chosen):
+        judge_batch(upload, batch)
+        outcome = "read" if batch.format else outcome
+    return outcome
 
 
 def judge_batch(upload, batch):
