@@ -23,7 +23,7 @@ import orjson
 from sqlalchemy import Table, insert
 from sqlalchemy.dialects import sqlite
 
-from bench.population import population
+from bench.population import Patient, population
 from bench.server import REPOSITORY
 from gateway.cli.demo_people import CHARTS, SHARED
 from gateway.identity import matching, statements
@@ -192,24 +192,24 @@ def _identifiers(domain: str, persons: list[str]) -> Iterator[dict[str, Any]]:
                "survivor": "", "since": _SINCE}  # fmt: skip
 
 
+def described(patient: Patient) -> Demographics:
+    """A patient as a source states the person."""
+    person = patient.person
+    birth = date.fromisoformat(f"{person.birth[:4]}-{person.birth[4:6]}-{person.birth[6:]}")
+    return Demographics(
+        names=(
+            PersonName(person.family, person.given),
+            PersonName(person.family_kana, person.given_kana, Script.KANA),
+        ),
+        birth=birth,
+        gender=Gender(person.gender),
+        addresses=(Address(text=person.address),),
+        telecoms=(Telecom(person.phone),),
+    )
+
+
 def _descriptions(count: int) -> list[Demographics]:
-    found = []
-    for patient in population(SEED, min(count, _DESCRIBED)):
-        person = patient.person
-        birth = date.fromisoformat(f"{person.birth[:4]}-{person.birth[4:6]}-{person.birth[6:]}")
-        found.append(
-            Demographics(
-                names=(
-                    PersonName(person.family, person.given),
-                    PersonName(person.family_kana, person.given_kana, Script.KANA),
-                ),
-                birth=birth,
-                gender=Gender(person.gender),
-                addresses=(Address(text=person.address),),
-                telecoms=(Telecom(person.phone),),
-            )
-        )
-    return found
+    return [described(patient) for patient in population(SEED, min(count, _DESCRIBED))]
 
 
 def _demographics(domain: str, count: int) -> Iterator[dict[str, Any]]:

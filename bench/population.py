@@ -115,16 +115,41 @@ def laboratory_message(patient: Patient, results: int = 30, *, day: str = "20261
     return ("\r".join(lines) + "\r").encode("iso2022_jp")
 
 
+def prescription_message(patient: Patient, *, day: str = "20261120") -> bytes:
+    """An RDE^O11 with one drug, as SS-MIX2 stores it under OMP-01."""
+    person = patient.person
+    family = person.family.translate(_WITHIN_JIS)
+    order = f"{patient.number:015d}"
+    lines = [
+        f"MSH|^~\\&|EMR|HOSP|GW|GW|{day}101500||RDE^O11^RDE_O11|{patient.number:012d}|P|2.5"
+        "||||||~ISO IR87||ISO 2022-1994|SS-MIX2_1.20^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO",
+        f"PID|0001||{patient.charts[0][1]}^^^^PI||{family}^{person.given}^^^^^L^I~"
+        f"{person.family_kana}^{person.given_kana}^^^^^L^P||{person.birth}|{person.gender}",
+        "PV1|0001|O|01^^^^^C",
+        f"ORC|NW|{order}_01_001||{order}|||||{day}101500|||D100^見本^医師^^^^^^^L^^^^^I",
+        "RXE||103835401^アムロジピン錠５ｍｇ^HOT|1||TAB^錠^MR9P|TAB^錠^MR9P|01^１回目から服用^JHSP0007"
+        "|||14|TAB^錠^MR9P||||||||1^TAB&錠&MR9P||OHP^外来処方^MR9P~OHO^院外処方^MR9P||||||"
+        "21^内服^JHSP0003",
+        f"TQ1|||1011000400000000&内服・経口・１日１回朝食後&JAMISDP01|||14^D&日数&ISO+|{day}|",
+        "RXR|PO^口^HL70162",
+    ]
+    return ("\r".join(lines) + "\r").encode("iso2022_jp")
+
+
+def stored_path(chart: str, kind: str, order: str, day: str) -> str:
+    """Where SS-MIX2 standardized storage keeps one message of a patient."""
+    name = f"{chart}_{day}_{kind}_{order}_{day}101500000_01_1"
+    return f"{chart[:3]}/{chart[3:6]}/{chart}/{day}/{kind}/{name}"
+
+
 def tree(patients: Iterator[Patient], folder: Path, *, day: str = "20261120") -> int:
     """Write an SS-MIX2 standardized storage with one OML-11 per patient; says how many files."""
     count = 0
     for patient in patients:
         chart = patient.charts[0][1]
-        place = folder / chart[:3] / chart[3:6] / chart / day / "OML-11"
-        place.mkdir(parents=True, exist_ok=True)
-        order = f"{patient.number:015d}"
-        name = f"{chart}_{day}_OML-11_{order}_{day}101500000_01_1"
-        (place / name).write_bytes(laboratory_message(patient, 5, day=day))
+        place = folder / stored_path(chart, "OML-11", f"{patient.number:015d}", day)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(laboratory_message(patient, 5, day=day))
         count += 1
     return count
 
