@@ -93,5 +93,7 @@ class Batch:
     Empty: the file adds only."""
     mapping: str = ""
     "Version of the mapping and the tables that made it."
+    tables: tuple[str, ...] = ()
+    "Loaded code masters and maps that said something about its codes: name, version, digest."
     account: dict[str, str] = field(default_factory=dict)
     "What became of each segment or row: position to `item …`, `used`, or a finding's code."

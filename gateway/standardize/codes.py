@@ -19,9 +19,18 @@ _SYSTEMS = {row["name"]: row["system"] for row in tables.rows("systems")}
 _UNITS = {row["unit"]: row["ucum"] for row in tables.rows("units")}
 _DOSE_UNITS = {row["code"]: row["name"] for row in tables.rows("dose_units")}
 _DEPARTMENTS = {row["code"]: row["name"] for row in tables.rows("departments")}
+_ALLERGENS = {row["code"]: row["name"] for row in tables.rows("allergens")}
+_ALLERGEN_SYSTEMS = {
+    "J9F": "http://jpfhir.jp/fhir/core/CodeSystem/JP_JfagyFoodAllergen_CS",
+    "J9N": "http://jpfhir.jp/fhir/core/CodeSystem/JP_JfagyNonFoodNonMedicationAllergen_CS",
+    "D9F": "http://jpfhir.jp/fhir/core/CodeSystem/JP_JfagySpecialCode_CS",
+    "D9N": "http://jpfhir.jp/fhir/core/CodeSystem/JP_JfagySpecialCode_CS",
+    "D9M": "http://jpfhir.jp/fhir/core/CodeSystem/JP_JfagySpecialCode_CS",
+}
 _MATERIALS = {row["code"]: row["name"] for row in tables.rows("lab_materials")}
 _HL7_TABLE = re.compile(r"HL7([0-9]{4})")
 _JAHIS_TABLE = re.compile(r"J(?:HS[DI]|SHR)[0-9]{0,4}")
+_ALLERGEN = re.compile(r"(?<![0-9A-Z])[JD]9[FNM][0-9A-Z]{9}(?![0-9A-Z])")
 _JLAC10 = re.compile(r"[0-9][0-9A-Z]{16}")
 _HOT_LENGTHS = {7: "HOT7", 9: "HOT9", 13: "HOT13"}
 
@@ -69,6 +78,7 @@ def coded(components: tuple[str, ...], domain: str) -> tuple[Coded, ...]:
             if name == "JC10":
                 code = code.replace("-", "").upper()
             system = standard_system(name, code)
+            text = text or allergen(code)
             found.append(
                 Coded(code, system or local_system(domain, name or "unnamed"), text, bool(system))
             )
@@ -87,6 +97,8 @@ def standard_system(name: str, code: str) -> str:
     found = _HL7_TABLE.fullmatch(name)
     if found:
         return f"http://terminology.hl7.org/CodeSystem/v2-{found[1]}"
+    if code in _ALLERGENS:
+        return _ALLERGEN_SYSTEMS[code[:3]]  # whatever a sender calls the table: the code is its own
     return f"urn:x-regional-gateway:code:jahis:{name}" if _JAHIS_TABLE.fullmatch(name) else ""
 
 
@@ -114,6 +126,20 @@ def ucum(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).replace("μ", "u").replace("×", "x")
     folded = folded.replace("^", "*").replace("**", "*").replace(" ", "").casefold()
     return _UNITS.get(folded) or _UNITS.get(folded.replace("x10*", "10*"), "")
+
+
+def allergen(code: str) -> str:
+    """The name of a J-FAGY allergen, or empty."""
+    return _ALLERGENS.get(code, "")
+
+
+def allergens_in(text: str) -> tuple[dict[str, Any], ...]:
+    """The J-FAGY code that a text carries, where it carries one; names alone are not read."""
+    found = {code for code in _ALLERGEN.findall(text) if code in _ALLERGENS}
+    if len(found) != 1:
+        return ()
+    code = found.pop()
+    return (fhir.coding(code, _ALLERGEN_SYSTEMS[code[:3]], _ALLERGENS[code]),)
 
 
 def dose_unit(code: str) -> str:

@@ -34,7 +34,7 @@ def diagnoses(reading: CsvReading, rows: list[CsvRow]) -> None:
             reading.refuse(row, "field-missing", reading.names.get("name", "").strip())
             continue
         if not standard:
-            reading.find("unmapped-code", reading.at(row, "code"))
+            reading.unmapped(code, reading.at(row, "code"))
         number, onset = reading.cell(row, "number"), reading.day(row, "date")
         item = code.get("coding", [{}])[0].get("code", "")
         key = reading.digest_key("diagnosis|csv", number or "|".join((item, name, onset)))
@@ -92,7 +92,7 @@ def allergies_of(reading: CsvReading, rows: list[CsvRow]) -> None:
             reading.refuse(row, "field-missing", reading.names.get("name", "").strip())
             continue
         if not standard:
-            reading.find("unmapped-code", reading.at(row, "code"))
+            reading.unmapped(code, reading.at(row, "code"))
         item = code.get("coding", [{}])[0].get("code", "")
         key = reading.digest_key("allergy|csv", item, name)
         made = allergies.allergy(reading.identity("AllergyIntolerance", key), cancelled=False)

@@ -27,7 +27,7 @@ def read(reading: CsvReading, rows: list[CsvRow]) -> None:
             reading.refuse(row, "field-missing", reading.names.get("code", "").strip())
             continue
         if not standard:
-            reading.find("unmapped-code", reading.at(row, "code"))
+            reading.unmapped(drug, reading.at(row, "code"))
         order, rp = reading.cell(row, "order"), reading.cell(row, "rp").lstrip("0")
         place = ""
         if rp:

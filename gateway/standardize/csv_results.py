@@ -180,7 +180,7 @@ def _measure(reading: CsvReading, row: CsvRow, column: Column, text: str, effect
     if category is Category.BIOMETRIC and code.get("text", "") in _BODY:
         profile, simple = "JP_Observation_BodyMeasurement", "body-measurement"
     if not standard:
-        reading.find("unmapped-code", reading.at(row, "code"))
+        reading.unmapped(code, reading.at(row, "code"))
     key = reading.key(f"{category.value}|csv|{effective}|{item}")
     made = fhir.resource("Observation", profile, reading.identity("Observation", key))
     status = _status(reading, row)

@@ -70,6 +70,16 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "分割されたデータの一部です。結合して送ってください。",
     ),
     # codes and values
+    "code-by-fewer-digits": (
+        _W,
+        "The master knows the code by its first digits only; name or related code are of those.",
+        "マスターには先頭の桁だけが一致するコードがあり、名称等はそれによります。",
+    ),
+    "code-ended": (
+        _N,
+        "The master ended this code before the date of the item; the code is kept.",
+        "項目の日付より前に廃止されたコードです。コードはそのまま保持しました。",
+    ),
     "unmapped-code": (
         _W,
         "No standard code; kept as the facility's own code. Map it in the facility's table.",

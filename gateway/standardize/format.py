@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from gateway.model.batch import Batch
+from gateway.model.codebook import NO_CODES, CodeBook
 from gateway.model.csv_mapping import CsvMapping
 from gateway.model.identifiers import Oid
 
@@ -60,6 +61,8 @@ class Upload:
     "Chart id the sender states beside a file whose format carries none (medication notebook)."
     mappings: tuple[CsvMapping, ...] = ()
     "CSV layouts of the facility it is delivered for."
+    codes: CodeBook = NO_CODES
+    "Code masters that the operator loaded, and the map of the facility's own codes."
 
     @property
     def lines(self) -> tuple[Run, ...]:

@@ -83,7 +83,7 @@ class MessageReading(Reading):
         components = segment.components(field)
         made, standard = codes.concept(components, self.domain)
         if wanted and not standard and made:
-            self.find("unmapped-code", f"{segment.at}.{field}")
+            self.unmapped(made, f"{segment.at}.{field}")
         return made
 
     def batch(self, name: str, occurred: str = "") -> Batch:

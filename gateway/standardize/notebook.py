@@ -13,7 +13,7 @@ from gateway.model.batch import Batch
 from gateway.model.category import Category
 from gateway.model.identifiers import PatientId
 from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
-from gateway.standardize import allergies, notebook_blocks, notebook_rows
+from gateway.standardize import allergies, codes, notebook_blocks, notebook_rows
 from gateway.standardize.dates import western
 from gateway.standardize.format import Format, Upload
 from gateway.standardize.notebook_reading import FORMAT_NAME, NotebookReading
@@ -118,9 +118,11 @@ def _read_allergy(reading: NotebookReading, row: Row) -> None:
     key = reading.digest_key("notebook|allergy", kind, row.get("text"))
     made = allergies.allergy(reading.identity("AllergyIntolerance", key), cancelled=False)
     made["type"] = kind
-    made["code"] = fhir.concept(text=row.get("text"))
+    found = codes.allergens_in(row.get("text"))
+    made["code"] = fhir.concept(*found, text=row.get("text"))
     made["patient"] = reading.subject
-    reading.find("unmapped-code", f"{row.at} text")
+    if not found:
+        reading.find("unmapped-code", f"{row.at} text")
     reading.take(row, "kind", "text", became="item AllergyIntolerance")
     reading.add(Category.ALLERGY, made, key, row)
 

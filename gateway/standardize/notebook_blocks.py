@@ -285,7 +285,7 @@ def _drug(reading: NotebookReading, row: Row) -> dict[str, Any]:
         if code:
             codings.append(fhir.coding(code, system or reading.local_system("drug"), text))
             if not system:
-                reading.find("unmapped-code", f"{row.at} code")
+                reading.unmapped(fhir.concept(codings[-1]), f"{row.at} code")
     if not codings:
         reading.find("unmapped-code", f"{row.at} code")
     return fhir.concept(*codings, text=row.get("drug"))

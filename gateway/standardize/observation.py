@@ -100,7 +100,7 @@ class LabItem:
 def add(reading: Reading, item: LabItem) -> list[Resource]:
     """Add the Observation of one item, or two where its text holds two results."""
     if "(" in item.text or "（" in item.text:
-        code = jlac10_of(item.code)
+        code = jlac10_of(reading.with_related(item.code))
         parts = split_values.split(code, item.text) if code else ()
         if parts:
             reading.find("split-value", _at(item, "value"))
@@ -132,7 +132,7 @@ def _part(item: LabItem, code: str, text: str, *, alone: bool) -> LabItem:
 
 def _add(reading: Reading, item: LabItem) -> Resource:
     if not item.standard:
-        reading.find("unmapped-code", _at(item, "code"))
+        reading.unmapped(item.code, _at(item, "code"))
     examination = item.examination
     key = reading.key("|".join((examination.prefix, *item.key)))
     made = fhir.resource("Observation", examination.profile, reading.identity("Observation", key))

@@ -13,7 +13,7 @@ from gateway.model.batch import Batch, Finding, Item, Resource, SourcePosition
 from gateway.model.category import Category
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.person import Demographics
-from gateway.standardize import codes, musthave
+from gateway.standardize import codes, enrich, musthave
 from gateway.standardize.findings import finding
 from gateway.standardize.format import UNSTATED, Upload
 from gateway.wire import fhir
@@ -51,6 +51,7 @@ class Reading:
         "patient_resource",
         "scope",
         "subject",
+        "tables",
         "upload",
         "version",
     )
@@ -68,6 +69,7 @@ class Reading:
         self.demographics: Demographics | None = None
         self.patient_resource: Resource | None = None
         self.scope = ""
+        self.tables: set[str] = set()
         self._account: dict[str, str] = {}
         self._findings: list[Finding] = []
         self._found: set[tuple[str, str]] = set()
@@ -78,6 +80,16 @@ class Reading:
         if (code, at) not in self._found:
             self._found.add((code, at))
             self._findings.append(finding(code, at))
+
+    def unmapped(self, concept: Resource, at: str) -> None:
+        """Note that a concept has no standard code, unless the facility's map has one for it."""
+        if not (self.upload.codes and enrich.is_mapped(concept, self.upload.codes)):
+            self.find("unmapped-code", at)
+
+    def with_related(self, concept: Resource) -> Resource:
+        """A concept with the codes that masters and the facility's map add."""
+        book = self.upload.codes
+        return enrich.concept(concept, book, "", enrich.Added(self.tables)) if book else concept
 
     def account(self, place: Place, became: str) -> None:
         """Say what became of a segment or row that was read."""
@@ -109,6 +121,8 @@ class Reading:
         cancelled: bool = False,
     ) -> None:
         """Add an item that came from a place, or from it up to the byte `end`."""
+        if self.upload.codes:
+            companions = self._enrich(resource, companions, place)
         for path in musthave.complete(resource):
             self.find("value-absent", f"{place.at} {resource['resourceType']}.{path}")
         self.items.append(
@@ -127,6 +141,22 @@ class Reading:
                 companions=companions,
             )
         )
+
+    def _enrich(
+        self, resource: Resource, companions: tuple[Resource, ...], place: Place
+    ) -> tuple[Resource, ...]:
+        """Add what masters and the map say; companions are shared, so they are copied."""
+        day = enrich.day_of(resource)
+        added = enrich.Added(self.tables)
+        enrich.enrich(resource, self.upload.codes, day, added)
+        copies = tuple(dict(one) for one in companions)
+        for one in copies:
+            enrich.enrich(one, self.upload.codes, day, added)
+        if added.fewer:
+            self.find("code-by-fewer-digits", place.at)
+        if added.ended:
+            self.find("code-ended", place.at)
+        return copies
 
     def key(self, text: str) -> str:
         """A key that no other item of the file has: one that comes again is counted."""
@@ -163,6 +193,7 @@ class Reading:
             version=self.version,
             scope=self.scope,
             account=self._account,
+            tables=tuple(sorted(self.tables)),
         )
 
 

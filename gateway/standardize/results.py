@@ -122,7 +122,7 @@ def _value(reading: MessageReading, obx: Segment, kind: str) -> _Value:
     if kind in _CODED:
         made, standard = codes.concept(parts, reading.domain)
         if not standard:
-            reading.find("unmapped-code", f"{obx.at}.5")
+            reading.unmapped(made, f"{obx.at}.5")
         return "text", "", {"valueCodeableConcept": made}
     if kind == "SN":
         structured = values.structured_numeric(parts)

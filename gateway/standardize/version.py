@@ -8,9 +8,13 @@ from gateway.standardize import tables
 
 
 @cache
-def mapping_version() -> str:
-    """`0.1.0+tables.3f2a…`: the same text, the same result for the same bytes."""
+def mapping_version(codes: str = "") -> str:
+    """`0.1.0+tables.3f2a…`: the same text, the same result for the same bytes.
+
+    `codes` is the version of the code book, where masters or a map were loaded.
+    """
     digest = hashlib.sha256()
     for name, one in sorted(tables.digests().items()):
         digest.update(f"{name}={one}\n".encode())
-    return f"{metadata.version('regional-gateway')}+tables.{digest.hexdigest()[:12]}"
+    shipped = f"{metadata.version('regional-gateway')}+tables.{digest.hexdigest()[:12]}"
+    return f"{shipped}.codes.{codes}" if codes else shipped

@@ -34,11 +34,12 @@ def _drug(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
     """RXE-2 with the second code of RXE-31."""
     first, standard = codes.concept(rxe.components(2), reading.domain)
     second, also = codes.concept(rxe.components(31), reading.domain)
-    if first and not (standard or also):
-        reading.find("unmapped-code", f"{rxe.at}.2")
     codings = [*first.get("coding", ()), *second.get("coding", ())]
     text = first.get("text", "") or second.get("text", "")
-    return fhir.concept(*codings, text=text) or fhir.absent()
+    made = fhir.concept(*codings, text=text)
+    if first and not (standard or also):
+        reading.unmapped(made, f"{rxe.at}.2")
+    return made or fhir.absent()
 
 
 def _doses(reading: MessageReading, rxe: Segment) -> dict[str, Any]:

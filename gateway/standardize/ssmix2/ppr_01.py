@@ -148,9 +148,9 @@ def _code(reading: MessageReading, prb: Segment, zpr: Segment | None) -> dict[st
         standard = True
     for one in codes.coded(tuple(prb.components(10)[:3]), reading.domain):
         codings.append(fhir.coding(one.code, one.system, one.display))
-    if codings and not standard:
-        reading.find("unmapped-code", f"{prb.at}.3")
     text = prb.value(17) or codes.text_of(prb.components(3))
+    if codings and not standard:
+        reading.unmapped(fhir.concept(*codings), f"{prb.at}.3")
     made = fhir.concept(*codings, text=text)
     modifiers = []
     if zpr:

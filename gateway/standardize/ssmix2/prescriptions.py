@@ -292,7 +292,7 @@ def timing(reading: MessageReading, tq1: Segment) -> dict[str, Any]:
             concept, _ = codes.concept(parts, reading.domain)
             made.setdefault("text", text or code)
             made.setdefault("timing", {"code": concept})
-            reading.find("unmapped-code", f"{tq1.at}.3")
+            reading.unmapped(concept, f"{tq1.at}.3")
     if tq1.value(11):
         extra.append(fhir.concept(text=tq1.value(11)))
         made.setdefault("text", tq1.value(11))
