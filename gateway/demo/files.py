@@ -40,6 +40,7 @@ def storage(newcomer: Newcomer, day: str, sender: str = "HOSPITAL-A") -> bytes:
     """A ZIP of an SS-MIX2 tree: basic data, diagnoses, a prescription, laboratory results."""
     chart, person = newcomer.hospital, newcomer.person
     visit = "PV1|0001|O|01^^^^^C"
+    prescribed, examined = f"{day}0000003", f"{day}0000004"
     basic = [
         _header("ADT^A08^ADT_A01", f"{day}000001", day, sender),
         f"EVN||{day}101500|||D100^見本医師",
@@ -58,7 +59,7 @@ def storage(newcomer: Newcomer, day: str, sender: str = "HOSPITAL-A") -> bytes:
         _header("RDE^O11^RDE_O11", f"{day}000003", day, sender),
         _patient(chart, person),
         visit,
-        f"ORC|NW|{day}00000003_01_001||{day}00000003|||||{day}101500|||D100^見本^医師^^^^^^^L^^^^^I",
+        f"ORC|NW|{prescribed}||{prescribed}_01_001|||||{day}101500|||D100^見本^医師^^^^^^^L^^^^^I",
         "RXE||103835401^アムロジピン錠５ｍｇ^HOT|1||TAB^錠^MR9P|TAB^錠^MR9P|01^１回目から服用^JHSP0007"
         "|||14|TAB^錠^MR9P||||||||1^TAB&錠&MR9P||OHP^外来処方^MR9P~OHO^院外処方^MR9P||||||21^内服^JHSP0003",
         f"TQ1|||1011000400000000&内服・経口・１日１回朝食後&JAMISDP01|||14^D&日数&ISO+|{day}|",
@@ -69,16 +70,16 @@ def storage(newcomer: Newcomer, day: str, sender: str = "HOSPITAL-A") -> bytes:
         _patient(chart, person),
         visit,
         f"SPM|1|{day}0001||023^血清^JC10|||||||||||||{day}090000|{day}093000",
-        f"OBR|1|{day}00000004|{day}0001|E001^検体検査^99LAB|||{day}090000",
-        f"ORC|SC|{day}00000004||||||||||D100^見本^医師^^^^^^^L^^^^^I",
+        f"OBR|1|{examined}|{day}0001|E001^検体検査^99LAB|||{day}090000",
+        f"ORC|SC|{examined}||||||||||D100^見本^医師^^^^^^^L^^^^^I",
         f"OBX|1|NM|3B035000002327201^ＡＳＴ^JC10||28|U/L^U/L^99UNIT|13-30|N|||F|||{day}",
         f"OBX|2|NM|3C015000002327101^尿酸^JC10||7.10|mg/dL^mg/dL^99UNIT|3.7-7.8|N|||F|||{day}",
     ]
     entries = (
         ("-", "ADT-00", "999999999999999", basic),
-        ("-", "PPR-01", f"{day}0000002", diagnoses),
-        (day, "OMP-01", f"{day}0000003", prescription),
-        (day, "OML-11", f"{day}0000004", results),
+        ("-", "PPR-01", "999999999999999", diagnoses),
+        (day, "OMP-01", prescribed, prescription),
+        (day, "OML-11", examined, results),
     )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
