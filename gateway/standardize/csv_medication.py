@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import codes, medication, values
+from gateway.standardize import codes, medication, usage, values
 from gateway.standardize.csv_reading import CsvReading
 from gateway.standardize.csv_rows import CsvRow
 from gateway.wire import fhir
@@ -117,11 +117,10 @@ def _dosage(reading: CsvReading, row: CsvRow, days: dict[str, Any]) -> dict[str,
         made["extension"] = [fhir.extension(medication.USAGE_DURATION, "Duration", days)]
     text, code = reading.cell(row, "usage"), reading.cell(row, "usage.code")
     if text or code:
-        made["text"] = text or code
-        made["timing"] = medication.usage(code, text)
-    method = codes.usage_method(code)
-    if method:
-        made["method"] = fhir.concept(*method)
+        parts, problems = usage.dosage(code, text)
+        made |= {"text": code} | parts
+        for problem in problems:
+            reading.find(problem, reading.at(row, "usage.code"))
     dose = _amount(reading, row, "dose")
     if dose:
         # Of one time or of a day, the file does not say which: a dose, not a rate.

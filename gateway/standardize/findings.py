@@ -85,6 +85,16 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "No standard code; kept as the facility's own code. Map it in the facility's table.",
         "標準コードがありません。施設コードのまま保持しました。対応表に追加してください。",
     ),
+    "usage-not-read": (
+        _N,
+        "A usage code whose meaning is not published; kept as code and text.",
+        "意味が公開されていない用法コードです。コードと文字のまま保持しました。",
+    ),
+    "usage-clash": (
+        _W,
+        "Usage code and text say different times; both kept, no times derived. Check the source.",
+        "用法コードと用法名称の内容が異なります。両方を保持し、回数等は導出していません。",
+    ),
     "unmapped-unit": (
         _N,
         "Unit kept as text: no standard code is known for it.",

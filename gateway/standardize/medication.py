@@ -15,7 +15,6 @@ STRENGTH_TYPE = (
 )
 _STRENGTH_TYPE = fhir.EXTENSIONS + "JP_Medication_IngredientStrength_StrengthType"
 _DRUG_NUMBER = fhir.EXTENSIONS + "JP_Medication_Ingredient_DrugNo"
-USAGE_ADDITIONAL = "http://jami.jp/CodeSystem/MedicationUsageAdditional"
 _SUPPLEMENT_LENGTH = 8
 
 

@@ -13,6 +13,7 @@ from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.model.person import Address, PersonName, Script, Telecom
 from gateway.standardize import codes, medication, values
+from gateway.standardize import usage as usages
 from gateway.standardize.notebook_reading import NotebookReading
 from gateway.standardize.rows import Row
 from gateway.wire import fhir
@@ -302,15 +303,12 @@ def _dosage(
         ]
     text = usage.get("text")
     code = usage.get("code") if usage.get("code_kind") == "2" else ""
-    if text:
-        made["text"] = text
-    if code or text:
-        made["timing"] = medication.usage(code, text)
+    parts, problems = usages.dosage(code, text)
+    made |= parts
+    for problem in problems:
+        reading.find(problem, f"{usage.at} code")
     if usage.get("form") == _AS_NEEDED:
         made["asNeededBoolean"] = True
-    method = codes.usage_method(code)
-    if method:
-        made["method"] = fhir.concept(*method)
     if dose is not None and usage.get("form") in _DAILY:
         ratio = medication.per_day(_in_unit(reading, row, dose))
         made["doseAndRate"] = [{"rateRatio": ratio}]

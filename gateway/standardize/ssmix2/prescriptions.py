@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import allergies, codes, medication, persons, values
+from gateway.standardize import allergies, codes, medication, persons, usage, values
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
@@ -275,30 +275,28 @@ def timing(reading: MessageReading, tq1: Segment) -> dict[str, Any]:
         extensions.append(fhir.extension(medication.USAGE_DURATION, "Duration", days))
     if extensions:
         made["extension"] = extensions
-    extra: list[dict[str, Any]] = []
+    main = usage.Supplement("", "")
+    supplements = []
     for repetition in tq1.repetitions(3):
         parts = [*tq1.subcomponents(repetition, 1), "", "", ""]
         code, text, system = parts[:3]
         if medication.is_supplement(code):
-            coding = fhir.coding(code, medication.USAGE_ADDITIONAL, text)
-            extra.append(fhir.concept(coding, text=text))
+            supplements.append(usage.Supplement(code, text))
         elif system == "JAMISDP01":
-            made["text"] = text
-            made["timing"] = medication.usage(code, text)
-            method = codes.usage_method(code)
-            if method:
-                made["method"] = fhir.concept(*method)
+            main = usage.Supplement(code, text)
         else:
             concept, _ = codes.concept(parts, reading.domain)
             made.setdefault("text", text or code)
             made.setdefault("timing", {"code": concept})
             reading.unmapped(concept, f"{tq1.at}.3")
     if tq1.value(11):
-        extra.append(fhir.concept(text=tq1.value(11)))
+        supplements.append(usage.Supplement("", tq1.value(11)))
+    told, problems = usage.dosage(main.code, main.text, supplements=supplements)
+    for problem in problems:
+        reading.find(problem, f"{tq1.at}.3")
+    if tq1.value(11) and not main.text:
         made.setdefault("text", tq1.value(11))
-    if extra:
-        made["additionalInstruction"] = extra
-    return made
+    return made | told
 
 
 def duration(reading: MessageReading, tq1: Segment) -> dict[str, Any] | None:
