@@ -59,7 +59,8 @@ bench: $(VENV)/.test
 	$(BIN)/python -m bench $(if $(PEER),--peer)
 
 interop: $(VENV)/.test
-	$(BIN)/python conformance/peers/ipf/run.py
+	$(BIN)/python -m conformance.peers.ipf.run
+	$(BIN)/python -m conformance.peers.hapi.run
 
 campaign: $(VENV)/.test
 	CAMPAIGN=1 $(BIN)/python -m pytest -m campaign $(PYTEST_ARGS)

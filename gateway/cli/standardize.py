@@ -17,9 +17,10 @@ from gateway.cli import account, common
 from gateway.cli.why import why
 from gateway.errors import Refusal
 from gateway.members.mappings import load_mapping
-from gateway.model.batch import Batch, Finding, Item, Severity
+from gateway.model.batch import Batch, Finding, Item, Resource, Severity
 from gateway.model.csv_mapping import CsvMapping
 from gateway.model.mapping import MappingError
+from gateway.model.person import Demographics
 from gateway.settings import LimitSettings
 from gateway.standardize import archive, diagnose
 from gateway.standardize.findings import refused
@@ -176,6 +177,7 @@ def _file_json(batch: Batch, opinion: list[str] | None) -> dict[str, Any]:
     made["patient"] = (
         {"domain": batch.patient.domain, "value": batch.patient.value} if batch.patient else None
     )
+    made["patient_resource"] = _patient(batch)
     made["items"] = [_item_json(item) for item in batch.items]
     made["findings"] = [
         {
@@ -191,6 +193,13 @@ def _file_json(batch: Batch, opinion: list[str] | None) -> dict[str, Any]:
     if opinion is not None:
         made["diagnosis"] = opinion
     return made
+
+
+def _patient(batch: Batch) -> Resource | None:
+    """The person as the file describes them; where it gives no more than the number, that."""
+    if batch.patient_resource is not None or batch.patient is None:
+        return batch.patient_resource
+    return fhir.patient_resource(batch.demographics or Demographics(), [batch.patient])
 
 
 def _item_json(item: Item) -> dict[str, Any]:

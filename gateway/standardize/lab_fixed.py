@@ -163,6 +163,8 @@ def _requests(
                 reading.account(one, "used")
         if detail:
             system = reading.local_system("lab-order")
+            # Details stand beside a code only (R4 prr-1); an O1 orders laboratory tests.
+            request["code"] = fhir.concept(text="検体検査")
             request["orderDetail"] = [fhir.concept(fhir.coding(text, system)) for text in detail]
         request["subject"] = reading.subject
         if order["comment"]:

@@ -26,42 +26,6 @@ def ended(child: "subprocess.Popen[str]") -> None:
     child.stdout.close()
 
 
-def test_without_java_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(run.Unavailable, match=r"(?s)Java 17 or newer.*必要"):
-        run.java_command((), ())
-
-
-@pytest.mark.parametrize(
-    ("version", "enough"),
-    [("1.8.0_402", False), ("11.0.2", False), ("17.0.15", True), ("21", True)],
-)
-def test_only_a_new_enough_java_will_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, enough: bool
-) -> None:
-    java = tmp_path / "java"
-    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
-    java.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(run, "class_path", lambda: "classes")
-    if enough:
-        assert run.java_command(("-Xmx1m",), ("run",))[0] == str(java)
-    else:
-        with pytest.raises(run.Unavailable):
-            run.java_command((), ())
-
-
-def test_without_maven_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(run, "BUILT", tmp_path / "target")
-    with pytest.raises(run.Unavailable, match=r"(?s)Maven.*必要"):
-        run.class_path()
-
-
 @pytest.mark.parametrize(
     ("code", "said"),
     [

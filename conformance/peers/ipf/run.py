@@ -1,17 +1,16 @@
 """Run IPF, a foreign IHE client in Java, against a running gateway and print what held.
 
-Standard library only. Builds the peer with Maven when its sources changed, starts a demo gateway
-unless `--target` names one, and exits 0 only if every case held. See README.md beside this file.
+`python -m conformance.peers.ipf.run`. Builds the peer with Maven when its sources changed, starts a
+demo gateway unless `--target` names one, and exits 0 only if every case held. See README.md beside
+this file.
 """
 
 # ruff: noqa: S603 - every command is built here, none from input
 
 import argparse
-import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,98 +23,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from conformance.peers import java
+from conformance.peers.java import Unavailable
+
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
-BUILT = HERE / "target"
 START_SECONDS, RUN_SECONDS, STOP_SECONDS = 60.0, 600.0, 45.0
 # The client lives for seconds: the quick compiler alone halves its processor time.
 CLIENT_FLAGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m")
-LOGGING = (
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-    "-Djava.awt.headless=true",
-    "-Dfile.encoding=UTF-8",
-)
-
-
-class Unavailable(Exception):
-    """Something this program needs is not there; the text says what to do, in both languages."""
-
-
-# --- building -----------------------------------------------------------------------------------
-
-
-def _require_java() -> str:
-    java = shutil.which("java")
-    if java:
-        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-        found = re.search(r'version "(\d+)', said.stderr + said.stdout)
-        if found and int(found[1]) >= 17:
-            return java
-    raise Unavailable(
-        "Java 17 or newer is needed for the IPF peer: install a JDK (e.g. openjdk-17-jdk).\n"
-        "IPF ピアには Java 17 以上の JDK が必要です。インストールしてください。"
-    )
-
-
-def _stamp() -> str:
-    """Digest of everything the build depends on."""
-    digest = hashlib.sha256()
-    for file in (HERE / "pom.xml", *sorted((HERE / "src").rglob("*.java"))):
-        digest.update(file.relative_to(HERE).as_posix().encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def class_path() -> str:
-    """Build the peer if need be and return its class path."""
-    stamp, listed = BUILT / "built.stamp", BUILT / "classpath.txt"
-    if not (stamp.is_file() and stamp.read_text() == _stamp() and _complete(listed)):
-        _build(listed)
-        stamp.write_text(_stamp())
-    return f"{BUILT / 'classes'}{os.pathsep}{listed.read_text().strip()}"
-
-
-def _complete(listed: Path) -> bool:
-    return listed.is_file() and all(
-        Path(jar).is_file() for jar in listed.read_text().strip().split(os.pathsep)
-    )
-
-
-def _build(listed: Path) -> None:
-    """Run Maven: off line if everything is there already, else by coordinates."""
-    maven = shutil.which("mvn")
-    if not maven or not shutil.which("javac"):
-        raise Unavailable(
-            "Maven and a JDK with javac are needed to build the IPF peer: install maven "
-            "and e.g. openjdk-17-jdk-headless.\n"
-            "IPF ピアのビルドには Maven と JDK(javac)が必要です。インストールしてください。"
-        )
-    BUILT.mkdir(exist_ok=True)
-    shutil.rmtree(BUILT / "classes", ignore_errors=True)
-    goals = ("compile", "dependency:build-classpath", f"-Dmdep.outputFile={listed}")
-    log = BUILT / "maven.log"
-    for mode in (("-o",), ()):
-        _say("building the IPF peer" + (" (off line)" if mode else " (resolving with Maven)"))
-        with log.open("w", encoding="utf-8") as out:
-            done = subprocess.run(
-                [maven, "-q", "-B", "-ntp", *mode, *goals],
-                cwd=HERE,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        if done.returncode == 0:
-            return
-    raise Unavailable(
-        f"Maven could not build the IPF peer; the reason is in {log}:\n{_tail(log)}\n"
-        "IPF ピアをビルドできませんでした。上のログを確認してください。"
-    )
-
-
-def java_command(flags: Sequence[str], arguments: Sequence[str]) -> list[str]:
-    """The command line that starts the peer's program."""
-    java = _require_java()
-    return [java, *flags, *LOGGING, "-cp", class_path(), "peer.Main", *arguments]
+PEER = java.Peer(name="IPF", folder=HERE, built=HERE / "target")
 
 
 # --- the gateway --------------------------------------------------------------------------------
@@ -196,7 +112,7 @@ def await_ready(process: "subprocess.Popen[str]", log: Path) -> str:
         why = (
             f"within {START_SECONDS:.0f} s" if ended is None else f"before it ended (exit {ended})"
         )
-        raise Unavailable(f"the server said no `ready` {why}:\n{_tail(log)}")
+        raise Unavailable(f"the server said no `ready` {why}:\n{java.tail(log)}")
     return found[0]
 
 
@@ -207,7 +123,7 @@ def stop(process: "subprocess.Popen[str]") -> None:
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        _say("the server did not stop on SIGTERM; killed")
+        java.say("the server did not stop on SIGTERM; killed")
         process.kill()
         process.wait()
 
@@ -221,7 +137,7 @@ def play(
     """Run every case against `target`: one object per case, and the exit code of the peer."""
     arguments = ["run", "--target", target, "--demo", str(demo), "--fault-status", fault_status]
     done = subprocess.run(
-        java_command(CLIENT_FLAGS, [*arguments, *extra]),
+        PEER.command(CLIENT_FLAGS, [*arguments, *extra]),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -264,14 +180,6 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _tail(file: Path, lines: int = 25) -> str:
-    return "\n".join(file.read_text("utf-8", "replace").splitlines()[-lines:])
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", metavar="URL", help="use this running gateway")
@@ -303,13 +211,13 @@ def main() -> int:
     demo = options.demo.resolve() if options.demo else None
     try:
         if options.build_only:
-            java_command((), ())
+            PEER.command((), ())
             return 0
         if options.respond is not None:
             where = ["respond", "--port", str(options.respond), "--demo", str(demo)]
-            command = java_command((), [*where, "--validate", options.validate])
+            command = PEER.command((), [*where, "--validate", options.validate])
             os.execv(command[0], command)  # noqa: S606 - the process becomes the responder
-        java_command((), ())  # before the gateway starts: a failure here should say so first
+        PEER.command((), ())  # before the gateway starts: a failure here should say so first
         started = time.monotonic()
         status = options.fault_status or ("any" if options.target else "500")
         if options.target and demo:
@@ -319,10 +227,10 @@ def main() -> int:
                 folder = Path(scratch) / "demo"
                 with demo_gateway(folder, status) as target:
                     rows, code = play(target, folder, status)
-                if code != 0 and (log := _tail(folder / "serve.log")):
-                    _say(f"what the gateway logged last:\n{log}")
+                if code != 0 and (log := java.tail(folder / "serve.log")):
+                    java.say(f"what the gateway logged last:\n{log}")
     except Unavailable as missing:
-        _say(str(missing))
+        java.say(str(missing))
         return 3
     held = sum(1 for row in rows if row["held"])
     if options.json:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.peers.ipf import run
+from conformance.peers.java import Unavailable
 
 HOME, REPOSITORY_ID, SHARED = "2.999.10.1", "2.999.40.1", "2.999.20.1"
 
@@ -25,7 +26,7 @@ HOME, REPOSITORY_ID, SHARED = "2.999.10.1", "2.999.40.1", "2.999.20.1"
 def _openssl(*arguments: str | Path) -> None:
     openssl = shutil.which("openssl")
     if not openssl:
-        raise run.Unavailable("openssl is needed for the self-test. openssl が必要です。")
+        raise Unavailable("openssl is needed for the self-test. openssl が必要です。")
     command = [openssl, *(str(argument) for argument in arguments)]
     subprocess.run(command, check=True, capture_output=True)
 
@@ -103,7 +104,7 @@ def _round(folder: Path, answers: str, status: str) -> list[dict[str, Any]]:
     log = folder / "responder.log"
     with log.open("w", encoding="utf-8") as errors:
         responder = subprocess.Popen(
-            run.java_command((), [*where, "--fault-status", status]),
+            run.PEER.command((), [*where, "--fault-status", status]),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -124,7 +125,7 @@ def main() -> int:
             _demo(folder)
             good = [_round(folder, "demo", status) for status in ("500", "400")]
             yes_man = _round(folder, "canned", "500")
-        except run.Unavailable as missing:
+        except Unavailable as missing:
             print(missing, file=sys.stderr)
             return 3
     for rows in good:
