@@ -32,6 +32,9 @@ _HL7_TABLE = re.compile(r"HL7([0-9]{4})")
 _JAHIS_TABLE = re.compile(r"J(?:HS[DI]|SHR)[0-9]{0,4}")
 _ALLERGEN = re.compile(r"(?<![0-9A-Z])[JD]9[FNM][0-9A-Z]{9}(?![0-9A-Z])")
 _JLAC10 = re.compile(r"[0-9][0-9A-Z]{16}")
+_CHART_ARC = re.compile(r"1\.2\.392\.100495\.20\.3\.51\.1([0-9]{10})")
+_DENTAL = "3"
+"Fee table (点数表) of dental institutions: third digit of an institution's number."
 _HOT_LENGTHS = {7: "HOT7", 9: "HOT9", 13: "HOT13"}
 
 JLAC10 = _SYSTEMS["JC10"]
@@ -65,6 +68,20 @@ def local_system(domain: str, name: str) -> str:
 def local_identifiers(domain: str, kind: str) -> str:
     """The system of a number that one facility gives out (`order`, `staff`, `specimen`)."""
     return f"urn:x-regional-gateway:id:{domain}:{kind}"
+
+
+def doctor_identifiers(domain: str) -> str:
+    """The national system of the numbers that an institution gives its doctors, or empty.
+
+    `...20.3.41.1` and the institution's own number of ten digits, `.42.1` of a dental one (JP Core
+    1.2.0, `japan/codes-and-uris.md` section 2); that number is known where it ends the arc of the
+    chart ids, else this is empty.
+    """
+    found = _CHART_ARC.fullmatch(domain)
+    if not found:
+        return ""
+    kind = "42" if found[1][2] == _DENTAL else "41"
+    return f"urn:oid:1.2.392.100495.20.3.{kind}.1{found[1]}"
 
 
 @lru_cache(maxsize=16384)

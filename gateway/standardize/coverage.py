@@ -29,6 +29,7 @@ INSURED_CATEGORY = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/InsuredPersonCate
 
 _RELATIONSHIP = "http://terminology.hl7.org/CodeSystem/subscriber-relationship"
 _ORGANIZATION_TYPE = "http://terminology.hl7.org/CodeSystem/organization-type"
+_CLASS = "http://terminology.hl7.org/CodeSystem/coverage-class"
 _COPAY_TYPE = "http://terminology.hl7.org/CodeSystem/coverage-copay-type"
 _MAJOR = {"1": "医保", "2": "国保", "3": "労災", "4": "自賠責", "5": "公害", "6": "自費"}
 _MAJOR |= {"7": "後期高齢者", "8": "公費"}
@@ -71,6 +72,8 @@ class Insurance:
     kinds: tuple[dict[str, Any], ...] = ()
     "Codings of the kind in the source's own tables."
     kind_text: str = ""
+    plan: str = ""
+    "Code of a plan within the kind (table JHSD0002: on duty, continued, prefecture)."
     share: Decimal | None = None
     "What the patient pays, in percent."
     start: str = ""
@@ -233,6 +236,9 @@ def _insurance(
             found.append(fhir.coding("self", _RELATIONSHIP, "Self"))
         made["relationship"] = fhir.concept(*found)
     _put_period(made, stated.start, stated.end)
+    if stated.plan:
+        kind = fhir.concept(fhir.coding("plan", _CLASS, "Plan"))
+        made["class"] = [{"type": kind, "value": stated.plan}]
     if payer is None and major == _OWN_EXPENSE:
         made["payor"] = [reading.subject]
 

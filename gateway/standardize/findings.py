@@ -48,6 +48,11 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "Not part of a known layout; kept with its bytes.",
         "既知の様式にありません。原本のまま保管しました。",
     ),
+    "no-element": (
+        _N,
+        "JP Core has no element for this; kept with its bytes.",
+        "JP Core に対応する要素がありません。原本のまま保管しました。",
+    ),
     "not-a-segment": (
         _W,
         "A line that is no segment; kept with its bytes.",

@@ -8,10 +8,11 @@ This is the hot path of intake: parts that are the same for all results of a mes
 and shared, so nobody changes the inside of a resource in place.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.model.batch import Resource
-from gateway.standardize import codes, lab_report, observation, persons, results
+from gateway.standardize import codes, encounters, lab_report, observation, persons, results
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.standardize.observation import SPECIMEN, Examination
 from gateway.wire import fhir
@@ -29,7 +30,7 @@ _REPORT_STATUS = {
     "X": "cancelled",
 }
 _SPM = frozenset({1, 2, 4, 17, 18})
-_OBR = frozenset({1, 2, 3, 4, 7, 8, 22, 25})
+_OBR = frozenset({1, 2, 3, 4, 7, 8, 16, 22, 25})
 _ORC = persons.ORC | {5}
 _NTE = frozenset({1, 2, 3})
 
@@ -50,7 +51,7 @@ class Group:
 class _Shared:
     """What the groups of one message have in common."""
 
-    encounter: Resource | None
+    visit: Sequence[Resource]
     examination: Examination
     specimens: dict[str, Resource] = field(default_factory=dict)
 
@@ -63,8 +64,7 @@ def read(reading: MessageReading, *, complete: bool, examination: Examination = 
     if pid:
         persons.describe(reading, pid)
     found = groups(reading)
-    encounter = persons.encounter(reading, message.first("PV1"))
-    shared = _Shared(encounter, examination)
+    shared = _Shared(encounters.beside(reading, message.first("PV1")), examination)
     orders = []
     for group in found:
         orders.append(_order_key(reading, group))
@@ -117,8 +117,8 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
         if sample is None:
             sample = specimen(reading, group.specimen, order)
             shared.specimens[group.specimen.at] = sample
-    encounter = shared.encounter
-    companions = tuple(one for one in (request, sample, encounter, *parties) if one)
+    visit = shared.visit
+    companions = tuple(one for one in (request, sample, *visit, *parties) if one)
     collected = reading.time(group.specimen, 17) if group.specimen else ""
     examination = shared.examination
     context = results.Context(
@@ -129,7 +129,7 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
         effective=collected or reading.time(obr, 7),
         issued=_instant(reading.time(obr, 22)),
         request=fhir.reference(request["id"]),
-        encounter=fhir.reference(encounter["id"]) if encounter else None,
+        encounter=fhir.reference(visit[0]["id"]) if visit else None,
         companions=companions,
     )
     references, statuses = [], []
@@ -190,7 +190,7 @@ def _service_request(
         ordered = reading.time(orc, 9)
         if ordered:
             made["authoredOn"] = ordered
-        requester, parties = persons.orderer(reading, orc)
+        requester, parties = persons.orderer(reading, orc, obr)
         if requester:
             made["requester"] = requester
         clerk = persons.staff(reading, orc, 10)

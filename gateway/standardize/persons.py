@@ -20,9 +20,8 @@ from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
 PID = frozenset({1, 3, 5, 7, 8, 11, 13, 14, 33})
-NK1 = frozenset({1, 2, 3, 4, 5, 6, 13})
+NK1 = frozenset({1, 2, 3, 4, 5, 6, 8, 9, 13, 15})
 ORC = frozenset({1, 2, 3, 4, 9, 10, 12, 17, 21, 22, 23, 29})
-PV1 = frozenset({1, 2, 7})
 "Fields that the mappings take."
 
 _SCRIPTS = {"I": Script.KANJI, "P": Script.KANA, "A": Script.ROMAN}
@@ -40,11 +39,9 @@ _INVISIBLE = re.compile(
     "|[\U000e0000-\U000e007f]"
 )
 _MARKS = re.compile("[\u0300-\u036f\u3099\u309a]{9}")
+_INSTITUTION = re.compile(r"[0-4][0-9][1-7][0-9]{7}")
 _TELECOM_USES = {"PRN": "H", "ORN": "H", "WPN": "WP", "PRS": "MC"}
-_CLASSES = {"I": ("IMP", "inpatient encounter"), "O": ("AMB", "ambulatory")}
-_CLASSES |= {"E": ("EMER", "emergency")}
 _PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
-V3_ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
 
 def patient_of(upload: Upload, pid: Segment | None) -> PatientId | None:
@@ -191,7 +188,9 @@ def telecoms_of(segment: Segment, field: int, use: str = "") -> tuple[Telecom, .
 
 
 def _contact(reading: MessageReading, segment: Segment) -> dict[str, Any]:
-    """NK1 as Patient.contact."""
+    """NK1 as Patient.contact: one name and one address of it, some way to reach it (pat-1)."""
+    if not any(segment.fields[1:]):
+        return {}
     reading.take(segment, NK1)
     made: dict[str, Any] = {}
     relation = reading.concept(segment, 3, wanted=False)
@@ -208,30 +207,57 @@ def _contact(reading: MessageReading, segment: Segment) -> dict[str, Any]:
         made["address"] = fhir.address(places[0])
     if segment.value(13):
         made["organization"] = {"display": segment.value(13)}
+    gender = _GENDERS.get(segment.value(15))
+    if gender:
+        made["gender"] = gender.fhir
+    during = {
+        name: day
+        for name, field in (("start", 8), ("end", 9))
+        if segment.raw(field) and (day := reading.time(segment, field))
+    }
+    if during:
+        made["period"] = during
+    for field, found in ((2, names), (4, places)):
+        if len(found) > 1:
+            reading.find("unmapped-field", f"{segment.at}.{field}")
+    if not made.keys() & {"name", "telecom", "address", "organization"}:
+        reading.leave(segment, "field-missing")
+        return {}
     return made
 
 
-def staff(reading: MessageReading, segment: Segment, field: int) -> Resource | None:
-    """XCN as a Practitioner, known by the staff number that the facility gave out."""
-    return reading.once(("staff", segment.raw(field)), lambda: _staff(reading, segment, field))
+def staff(
+    reading: MessageReading, segment: Segment, field: int, *, doctor: bool = False
+) -> Resource | None:
+    """XCN as a Practitioner, known by the staff number that the facility gave out.
+
+    `doctor` says that only doctors stand in this field.
+    """
+    fields = ("doctor" if doctor else "staff", segment.raw(field))
+    return reading.once(fields, lambda: _staff(reading, segment, field, doctor=doctor))
 
 
-def _staff(reading: MessageReading, segment: Segment, field: int) -> Resource | None:
+def _staff(
+    reading: MessageReading, segment: Segment, field: int, *, doctor: bool
+) -> Resource | None:
     repetitions = segment.repetitions(field)
     names = [_name(reading, segment, field, one, offset=1) for one in repetitions]
     found = tuple(name for name in names if name)
     number = next((parts[0] for one in repetitions if (parts := segment.split(one))[0]), "")
     if not found and not number:
         return None
-    identity = fhir.resource_id(
-        "Practitioner", reading.domain, number, "" if number else found[0].full
-    )
     system = codes.local_identifiers(reading.domain, "staff")
+    scope: str = reading.domain
+    if doctor:
+        # The national numbers of doctors are not the facility's numbers of its staff.
+        national = codes.doctor_identifiers(reading.domain)
+        scope, system = (national, national) if national else (scope, system)
+    identity = fhir.resource_id("Practitioner", scope, number, "" if number else found[0].full)
     return fhir.practitioner(identity, found, system=system, number=number)
 
 
 def institution(reading: MessageReading, orc: Segment) -> Resource | None:
-    """ORC-21 to ORC-23 as an Organization."""
+    """ORC-21 to ORC-23 as an Organization; XON-10 or 3 may be its number of ten digits."""
     fields = ("institution", orc.raw(21), orc.raw(22), orc.raw(23))
     return reading.once(fields, lambda: _institution(reading, orc))
 
@@ -240,26 +266,36 @@ def _institution(reading: MessageReading, orc: Segment) -> Resource | None:
     name = orc.value(21)
     if not name:
         return None
+    number = next(
+        (one for place in (10, 3) if _INSTITUTION.fullmatch(one := orc.value(21, place))), ""
+    )
     return fhir.organization(
-        fhir.resource_id("Organization", reading.domain, name),
+        fhir.resource_id("Organization", reading.domain, number or name),
         name,
+        prefecture=number[:2],
+        fee_table=number[2:3],
+        number=number[3:],
         addresses=addresses_of(orc, 22),
         telecoms=telecoms_of(orc, 23),
     )
 
 
 def orderer(
-    reading: MessageReading, orc: Segment
+    reading: MessageReading, orc: Segment, obr: Segment | None = None
 ) -> tuple[dict[str, Any] | None, tuple[Resource, ...]]:
-    """Who ordered, where: a reference and what it leads to (ORC-12, 17, 21 to 23)."""
-    fields = ("orderer", *(orc.raw(number) for number in (12, 17, 21, 22, 23)))
-    return reading.once(fields, lambda: _orderer(reading, orc))
+    """Who ordered, where: a reference and what it leads to (ORC-12, 17, 21 to 23).
+
+    OBR-16 says the same as ORC-12, and is read where that is empty.
+    """
+    doctor = (orc, 12) if orc.raw(12) or obr is None else (obr, 16)
+    fields = ("orderer", doctor[0].raw(doctor[1]), *(orc.raw(one) for one in (17, 21, 22, 23)))
+    return reading.once(fields, lambda: _orderer(reading, orc, *doctor))
 
 
 def _orderer(
-    reading: MessageReading, orc: Segment
+    reading: MessageReading, orc: Segment, segment: Segment, field: int
 ) -> tuple[dict[str, Any] | None, tuple[Resource, ...]]:
-    doctor = staff(reading, orc, 12)
+    doctor = staff(reading, segment, field, doctor=True)
     place = institution(reading, orc)
     department = reading.concept(orc, 17, wanted=False)
     if doctor and not place and not department:
@@ -298,28 +334,4 @@ def location(reading: MessageReading, segment: Segment, field: int) -> Resource 
     kind = ("bd", "Bed") if len(levels) == 3 else kind
     if parts[5] != "C":
         made["physicalType"] = fhir.concept(fhir.coding(kind[0], _PHYSICAL_TYPE, kind[1]))
-    return made
-
-
-def encounter_class(pv1: Segment) -> tuple[str, str] | None:
-    """PV1-2 as code and name of v3-ActCode; None where it is none of inpatient, out, emergency."""
-    return _CLASSES.get(pv1.value(2))
-
-
-def encounter(reading: MessageReading, pv1: Segment | None) -> Resource | None:
-    """PV1 beside an order or result: in or out, and the doctor in charge; its state is unknown."""
-    if pv1 is None:
-        return None
-    known = encounter_class(pv1)
-    if known is None:
-        return None
-    reading.take(pv1, PV1)
-    identity = reading.identity("Encounter", f"{pv1.value(2)}|{reading.version}")
-    made = fhir.resource("Encounter", "JP_Encounter", identity)
-    made["status"] = "unknown"
-    made["class"] = fhir.coding(known[0], V3_ACT, known[1])
-    made["subject"] = reading.subject
-    doctor = staff(reading, pv1, 7)
-    if doctor and "name" in doctor:
-        made["participant"] = [{"individual": {"display": doctor["name"][0]["text"]}}]
     return made

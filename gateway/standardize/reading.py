@@ -120,7 +120,12 @@ class Reading:
         companions: tuple[Resource, ...] = (),
         cancelled: bool = False,
     ) -> None:
-        """Add an item that came from a place, or from it up to the byte `end`."""
+        """Add an item that came from a place, or from it up to the byte `end`.
+
+        Of `companions` with one id (a doctor who attends and orders) one is kept.
+        """
+        if len(companions) > 1:
+            companions = tuple({one["id"]: one for one in companions}.values())
         if self.upload.codes:
             companions = self._enrich(resource, companions, place)
         for path in musthave.complete(resource):

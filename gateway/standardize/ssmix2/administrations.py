@@ -5,13 +5,13 @@ one injection: a JP_Medication of several parts and one JP_MedicationAdministrat
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import allergies, codes, medication, persons, values
+from gateway.standardize import allergies, codes, encounters, medication, persons, values
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.standardize.ssmix2 import prescriptions
 from gateway.wire import fhir
@@ -60,7 +60,7 @@ def _read(reading: MessageReading, *, mixed: bool) -> None:
     prefix = "injected" if mixed else "administered"
     for al1 in message.all("AL1"):
         allergies.read_al1(reading, al1, f"{prefix}-al1|")
-    encounter = persons.encounter(reading, message.first("PV1"))
+    visit = encounters.beside(reading, message.first("PV1"))
     numbers: set[str] = set()
     counts: dict[tuple[str, str], int] = {}
     for given in _groups(reading, mixed=mixed):
@@ -68,7 +68,7 @@ def _read(reading: MessageReading, *, mixed: bool) -> None:
         count = counts[number, rp] = counts.get((number, rp), 0) + 1
         numbers.add(number)
         _read_given(
-            reading, given, encounter, prefix=prefix, number=number, rp=rp,
+            reading, given, visit, prefix=prefix, number=number, rp=rp,
             place=place or str(count),
         )  # fmt: skip
     if len(numbers) == 1:
@@ -116,7 +116,7 @@ def _order(reading: MessageReading, given: _Given) -> tuple[str, str, str]:
 def _read_given(
     reading: MessageReading,
     given: _Given,
-    encounter: Resource | None,
+    visit: Sequence[Resource],
     *,
     prefix: str,
     number: str,
@@ -132,7 +132,7 @@ def _read_given(
         "JP_MedicationAdministration_Injection" if injected else "JP_MedicationAdministration",
         reading.identity("MedicationAdministration", key),
     )
-    companions: list[Resource] = [encounter] if encounter else []
+    companions: list[Resource] = list(visit)
     extensions = _asked(reading, given, companions)
     place_given = persons.location(reading, first, 11)
     if place_given:
@@ -155,8 +155,7 @@ def _read_given(
         made["category"] = kind
     _what(reading, given, made, companions, injected=injected, key=f"{number}|{rp}|{place}")
     made["subject"] = reading.subject
-    if encounter:
-        made["context"] = fhir.reference(encounter["id"])
+    encounters.refer(made, visit, "context")
     _when(reading, first, made)
     nurse = persons.staff(reading, first, 10)
     if nurse:
@@ -195,7 +194,7 @@ def _asked(
     if department:
         url = _EXTENSION + "RequestDepartment"
         found.append(fhir.extension(url, "CodeableConcept", department))
-    doctor = persons.staff(reading, given.orc, 12)
+    doctor = persons.staff(reading, given.orc, 12, doctor=True)
     if doctor:
         companions.append(doctor)
         reference = fhir.reference(doctor["id"])

@@ -1,7 +1,15 @@
 """ADT-00 patient base data (患者基本情報): ADT^A08, the newest state of one patient."""
 
 from gateway.model.category import Category
-from gateway.standardize import allergies, codes, persons, results, values
+from gateway.standardize import (
+    allergies,
+    codes,
+    encounters,
+    insurances,
+    persons,
+    results,
+    values,
+)
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
@@ -16,7 +24,7 @@ _MEASURES = {"9N001": ("height", "身長"), "9N006": ("weight", "体重")}
 
 
 def read(reading: MessageReading) -> None:
-    """Read the patient, the body measures and blood group, and the short list of allergies."""
+    """Read the patient, the stay, body measures and blood group, allergies and insurances."""
     message = reading.message
     reading.take(message.header, HEADER)
     for evn in message.all("EVN"):
@@ -26,11 +34,40 @@ def read(reading: MessageReading) -> None:
         persons.describe(reading, pid, message.all("NK1"))
         if reading.cancelled and reading.patient_resource:
             reading.patient_resource["active"] = False
+    for pv1 in message.all("PV1")[:1]:
+        _read_pv1(reading, pv1)
+    for db1 in message.all("DB1"):
+        # Disability: R4 has an extension of its own for it, JP Core 1.2.0's patient has none.
+        if any(db1.fields[1:]):
+            reading.leave(db1, "no-element")
     for obx in message.all("OBX"):
         _read_obx(reading, obx)
     for al1 in message.all("AL1"):
         allergies.read_al1(reading, al1, _PREFIX)
+    for in1 in message.all("IN1"):
+        if any(in1.fields[1:]):
+            insurances.read(reading, in1, _PREFIX)
     reading.scope = _PREFIX
+
+
+def _read_pv1(reading: MessageReading, pv1: Segment) -> None:
+    """Where the patient is now, and with whom; a PV1 that says only in or out says no visit."""
+    if not any(pv1.fields[1:]):
+        return
+    if not encounters.has_class(pv1):
+        reading.leave(pv1, "field-table")
+        return
+    if not encounters.says_more(pv1):
+        reading.leave(pv1, "unmapped-field")
+        return
+    key = reading.key(f"{_PREFIX}encounter")
+    status = "finished" if pv1.value(45) else "unknown"
+    if reading.cancelled:
+        status = "entered-in-error"
+    identity = reading.identity("Encounter", key)
+    made, companions = encounters.stay(reading, pv1, identity, status)
+    reading.take(pv1, encounters.PV1, "item Encounter")
+    reading.add(Category.VISIT_HISTORY, made, key, pv1, companions=companions)
 
 
 def _read_obx(reading: MessageReading, obx: Segment) -> None:

@@ -5,13 +5,14 @@ An image study is known by its study instance UID (IPC-3): one JP_ImagingStudy e
 what.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import codes, laboratory, persons
+from gateway.standardize import codes, encounters, laboratory, persons
 from gateway.standardize.message import HEADER, Mapper, MessageReading
 from gateway.standardize.ssmix2 import prescriptions
 from gateway.wire import fhir
@@ -64,7 +65,7 @@ def _read(reading: MessageReading, *, profile: str) -> None:
     pid = message.first("PID")
     if pid:
         persons.describe(reading, pid)
-    encounter = persons.encounter(reading, message.first("PV1"))
+    visit = encounters.beside(reading, message.first("PV1"))
     studies: dict[str, tuple[Segment, _Order]] = {}
     roots = set()
     for order in _orders(reading):
@@ -77,9 +78,9 @@ def _read(reading: MessageReading, *, profile: str) -> None:
         # The parent and the order before it only repeat what the children did.
         if order.obr and (order.acts or order.orc.value(1) == "CH"):
             for act in order.acts or [_Act(order.obr, end=order.obr.end)]:
-                _read_act(reading, order, act, encounter)
+                _read_act(reading, order, act, visit)
     for uid, (ipc, order) in studies.items():
-        _read_study(reading, uid, ipc, order, encounter, profile)
+        _read_study(reading, uid, ipc, order, visit, profile)
     if len(roots) == 1:
         reading.scope = f"examination|{roots.pop()}|"
 
@@ -121,9 +122,7 @@ def _orders(reading: MessageReading) -> list[_Order]:
     return found
 
 
-def _read_act(
-    reading: MessageReading, order: _Order, act: _Act, encounter: Resource | None
-) -> None:
+def _read_act(reading: MessageReading, order: _Order, act: _Act, visit: Sequence[Resource]) -> None:
     """One thing done."""
     obr = order.obr
     assert obr is not None  # noqa: S101
@@ -145,9 +144,8 @@ def _read_act(
     made["code"] = reading.concept(coded, field_of_code, wanted=False)
     made["subject"] = reading.subject
     companions: list[Resource] = []
-    if encounter:
-        made["encounter"] = fhir.reference(encounter["id"])
-        companions.append(encounter)
+    encounters.refer(made, visit)
+    companions.extend(visit)
     notes = _facts(reading, act, made, companions)
     if "performedPeriod" not in made:
         when = reading.time(obr, 7)
@@ -210,7 +208,7 @@ def _read_study(
     uid: str,
     ipc: Segment,
     order: _Order,
-    encounter: Resource | None,
+    visit: Sequence[Resource],
     profile: str,
 ) -> None:
     """One image study: where its images are is known by its UID and accession number."""
@@ -229,10 +227,7 @@ def _read_study(
     if ipc.value(5):
         made["modality"] = [fhir.coding(ipc.value(5), _DICOM)]
     made["subject"] = reading.subject
-    companions: tuple[Resource, ...] = ()
-    if encounter:
-        made["encounter"] = fhir.reference(encounter["id"])
-        companions = (encounter,)
+    encounters.refer(made, visit)
     if order.obr:
         started = reading.time(order.obr, 7)
         if started:
@@ -243,4 +238,4 @@ def _read_study(
         if text:
             made["description"] = text
     reading.take(ipc, _IPC, "item ImagingStudy")
-    reading.add(Category.MEDICAL, made, key, ipc, companions=companions)
+    reading.add(Category.MEDICAL, made, key, ipc, companions=tuple(visit))

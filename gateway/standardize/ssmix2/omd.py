@@ -1,10 +1,11 @@
 """OMD meals (食事オーダ): OMD^O03 as NutritionOrder (plain R4: JP Core has no profile for it)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import codes, medication, persons
+from gateway.standardize import codes, encounters, medication, persons
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.standardize.ssmix2 import prescriptions
 from gateway.wire import fhir
@@ -24,22 +25,22 @@ def read(reading: MessageReading) -> None:
     pid = message.first("PID")
     if pid:
         persons.describe(reading, pid)
-    encounter = persons.encounter(reading, message.first("PV1"))
+    visit = encounters.beside(reading, message.first("PV1"))
     orc: Segment | None = None
     group: list[Segment] = []
     for segment in message.segments:
         if segment.name == "ORC":
             if orc:
-                _read_order(reading, orc, group, encounter)
+                _read_order(reading, orc, group, visit)
             orc, group = segment, []
         elif segment.name in ("TQ1", "ODS", "NTE") and orc:
             group.append(segment)
     if orc:
-        _read_order(reading, orc, group, encounter)
+        _read_order(reading, orc, group, visit)
 
 
 def _read_order(
-    reading: MessageReading, orc: Segment, group: list[Segment], encounter: Resource | None
+    reading: MessageReading, orc: Segment, group: list[Segment], visit: Sequence[Resource]
 ) -> None:
     """One ORC with its TQ1 and ODS."""
     number = prescriptions.number(reading, orc)
@@ -52,9 +53,8 @@ def _read_order(
     made["intent"] = "order"
     made["patient"] = reading.subject
     companions: list[Resource] = []
-    if encounter:
-        made["encounter"] = fhir.reference(encounter["id"])
-        companions.append(encounter)
+    encounters.refer(made, visit)
+    companions.extend(visit)
     ordered = reading.time(orc, 9)
     if ordered:
         made["dateTime"] = ordered

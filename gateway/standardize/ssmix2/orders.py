@@ -4,14 +4,14 @@ One JP_ServiceRequest_Common an order number. A parent order (ORC-1 PA) repeats 
 new order (NW) before it, so the two are one; a child (CH) names its parent in ORC-8 or OBR-29.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import allergies, codes, laboratory, persons
+from gateway.standardize import allergies, codes, encounters, insurances, laboratory, persons
 from gateway.standardize.message import HEADER, Mapper, MessageReading
 from gateway.standardize.ssmix2 import prescriptions
 from gateway.wire import fhir
@@ -70,11 +70,11 @@ def _read(reading: MessageReading, *, kind: _Kind) -> None:
         persons.describe(reading, pid)
     for al1 in message.all("AL1"):
         allergies.read_al1(reading, al1, "order-al1|")
-    encounter = persons.encounter(reading, message.first("PV1"))
+    visit = encounters.beside(reading, message.first("PV1"))
     orders = _orders(reading)
     roots = {one.parent or one.number for one in orders}
     for order in orders:
-        _read_order(reading, kind, order, encounter)
+        _read_order(reading, kind, order, visit)
     if len(roots) == 1:
         reading.scope = f"order|{roots.pop()}|"
 
@@ -123,7 +123,7 @@ def _read_order(
     reading: MessageReading,
     kind: _Kind,
     order: _Order,
-    encounter: Resource | None,
+    visit: Sequence[Resource],
 ) -> None:
     """One order."""
     obr, root = order.obr, order.parent or order.number
@@ -148,19 +148,22 @@ def _read_order(
     if details:
         made["orderDetail"] = details
     made["subject"] = reading.subject
-    if encounter:
-        made["encounter"] = fhir.reference(encounter["id"])
-        companions.append(encounter)
+    encounters.refer(made, visit)
+    companions.extend(visit)
     when = next((t for tq1 in order.timings if (t := reading.time(tq1, 7))), "")
     if when:
         made["occurrenceDateTime"] = when
     ordered = reading.time(order.orc, 9)
     if ordered:
         made["authoredOn"] = ordered
-    requester, parties = persons.orderer(reading, order.orc)
+    requester, parties = persons.orderer(reading, order.orc, obr)
     if requester:
         made["requester"] = requester
     companions.extend(parties)
+    insured, payers = insurances.beside(reading, reading.message.all("IN1"), order.number)
+    if insured:
+        made["insurance"] = insured
+    companions.extend(payers)
     if order.specimen:
         specimen = laboratory.specimen(reading, order.specimen, order.number)
         made["specimen"] = [fhir.reference(specimen["id"])]

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import codes, persons
+from gateway.standardize import codes, insurances, persons
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
@@ -48,6 +48,7 @@ class _Problem:
     prb: Segment
     zpr: Segment | None = None
     orc: Segment | None = None
+    insurances: list[Segment] = field(default_factory=list)
     notes: list[Segment] = field(default_factory=list)
     end: int = 0
 
@@ -75,6 +76,8 @@ def _problems(reading: MessageReading) -> list[_Problem]:
             found[-1].zpr = segment
         elif segment.name == "ORC" and found[-1].orc is None:
             found[-1].orc = segment
+        elif segment.name == "ZI1" and any(segment.fields[1:]):
+            found[-1].insurances.append(segment)
         elif segment.name == "NTE":
             found[-1].notes.append(segment)
         else:
@@ -116,6 +119,8 @@ def _read_problem(reading: MessageReading, problem: _Problem) -> None:
         if recorder:
             made["recorder"] = recorder
         reading.take(problem.orc, persons.ORC)
+    # A Condition names no coverage: the insurance it is treated under is kept and shared with it.
+    companions += insurances.beside(reading, problem.insurances, key)[1]
     notes = [zpr.value(7)] if zpr and zpr.value(7) else []
     notes += [note.value(3) for note in problem.notes if note.value(3)]
     if notes:

@@ -6,13 +6,22 @@ RP number and place in the RP come from ORC-4, which is a plain number or `order
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import allergies, codes, medication, persons, usage, values
+from gateway.standardize import (
+    allergies,
+    codes,
+    encounters,
+    insurances,
+    medication,
+    persons,
+    usage,
+    values,
+)
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
@@ -71,7 +80,7 @@ def read(reading: MessageReading, kind: Kind) -> None:
         persons.describe(reading, pid)
     for al1 in message.all("AL1"):
         allergies.read_al1(reading, al1, f"{kind.prefix}-al1|")
-    encounter = persons.encounter(reading, message.first("PV1"))
+    visit = encounters.beside(reading, message.first("PV1"))
     places: dict[tuple[str, str], int] = {}
     placed: set[tuple[str, str, str]] = set()
     numbers = set()
@@ -87,7 +96,7 @@ def read(reading: MessageReading, kind: Kind) -> None:
         if not order.place or (*group, order.place) in placed:
             order.place = str(count)
         placed.add((*group, order.place))
-        _read_order(reading, kind, order, order.rxe, encounter)
+        _read_order(reading, kind, order, order.rxe, visit)
     if len(numbers) == 1:
         reading.scope = f"{kind.prefix}|{numbers.pop()}|"
 
@@ -98,7 +107,7 @@ def number(reading: MessageReading, orc: Segment) -> str:
 
 
 def _read_order(
-    reading: MessageReading, kind: Kind, order: Order, rxe: Segment, encounter: Resource | None
+    reading: MessageReading, kind: Kind, order: Order, rxe: Segment, visit: Sequence[Resource]
 ) -> None:
     """One RXE."""
     orc = order.orc
@@ -119,9 +128,12 @@ def _read_order(
         made["category"] = found
     companions = list(kind.fill(reading, order, rxe, made))
     made["subject"] = reading.subject
-    if encounter:
-        made["encounter"] = fhir.reference(encounter["id"])
-        companions.insert(0, encounter)
+    encounters.refer(made, visit)
+    companions[:0] = visit
+    insured, payers = insurances.beside(reading, reading.message.all("IN1"), order.number)
+    if insured:
+        made["insurance"] = insured
+    companions.extend(payers)
     ordered = reading.time(orc, 9) or reading.time(rxe, 32)
     if ordered:
         made["authoredOn"] = ordered

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import codes, dates, persons
+from gateway.standardize import dates, encounters, persons
 from gateway.standardize.message import HEADER, Mapper, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
@@ -20,8 +20,6 @@ from gateway.wire.hl7v2 import Segment
 _EVN = frozenset({1, 2, 4, 5, 6})
 _PV1 = frozenset({1, 2, 3, 6, 7, 10, 17, 36, 44, 45})
 _PV2 = frozenset({1, 8, 9, 47})
-_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
-_DISPOSITION = "http://terminology.hl7.org/CodeSystem/v2-0112"
 _DISCHARGED = "A03"
 
 
@@ -91,16 +89,13 @@ def _read(reading: MessageReading, *, data_type: str) -> None:
     pv1 = message.first("PV1")
     if pv1 is None:
         return
-    known = persons.encounter_class(pv1)
-    if known is None:
+    if not encounters.has_class(pv1):
         reading.leave(pv1, "field-table")
         return
-    _read_event(reading, data_type, pv1, known)
+    _read_event(reading, data_type, pv1)
 
 
-def _read_event(
-    reading: MessageReading, data_type: str, pv1: Segment, known: tuple[str, str]
-) -> None:
+def _read_event(reading: MessageReading, data_type: str, pv1: Segment) -> None:
     message = reading.message
     trigger = message.header.value(9, 2)
     event = _EVENTS[trigger]
@@ -110,20 +105,13 @@ def _read_event(
     what = pv1.value(2) if data_type == "ADT-01" else moment
     key = reading.key("|".join(("ssmix2", data_type, what, department)).rstrip("|"))
     wrong = reading.cancelled or event.cancels
-    made = fhir.resource("Encounter", "JP_Encounter", reading.identity("Encounter", key))
-    made["status"] = _status(trigger, event, wrong=wrong)
-    made["class"] = fhir.coding(known[0], persons.V3_ACT, known[1])
-    if pv1.value(10):
-        made["serviceType"] = fhir.concept(codes.department(pv1.value(10), reading.domain))
-    made["subject"] = reading.subject
-    companions: list[Resource] = []
-    _participants(reading, made, pv1, companions)
+    status = _status(trigger, event, wrong=wrong)
+    made, companions = encounters.head(reading, pv1, reading.identity("Encounter", key), status)
     period = _period(reading, trigger, evn, pv1, pv2)
     if period:
         made["period"] = period
     if trigger == _DISCHARGED and pv1.value(36):
-        disposition = fhir.concept(fhir.coding(pv1.value(36), _DISPOSITION))
-        made["hospitalization"] = {"dischargeDisposition": disposition}
+        made["hospitalization"] = encounters.discharge(pv1)
     places = _places(reading, trigger, event, evn, pv1, pv2, companions)
     if places:
         made["location"] = places
@@ -161,22 +149,6 @@ def _status(trigger: str, event: _Event, *, wrong: bool) -> str:
     return event.status
 
 
-def _participants(
-    reading: MessageReading, made: Resource, pv1: Segment, companions: list[Resource]
-) -> None:
-    """PV1-7 attends, PV1-17 admitted."""
-    found = []
-    for field, code, name in ((7, "ATND", "attender"), (17, "ADM", "admitter")):
-        doctor = persons.staff(reading, pv1, field)
-        if doctor:
-            role = fhir.concept(fhir.coding(code, _PARTICIPATION, name))
-            found.append({"type": [role], "individual": fhir.reference(doctor["id"])})
-            if all(one["id"] != doctor["id"] for one in companions):
-                companions.append(doctor)
-    if found:
-        made["participant"] = found
-
-
 def _period(
     reading: MessageReading,
     trigger: str,
@@ -191,7 +163,7 @@ def _period(
         start, end = start or reading.time(pv2, 8), end or reading.time(pv2, 9)
     elif trigger in ("A21", "A52") and evn:
         start = reading.time(evn, 6) or start
-    return {name: value for name, value in (("start", start), ("end", end)) if value}
+    return encounters.period(start, end)
 
 
 def _places(
@@ -235,8 +207,8 @@ def _places(
         companions.append(place)
         one: dict[str, Any] = {"location": fhir.reference(place["id"], place["name"])}
         one["status"] = status
-        period = {name: value for name, value in (("start", first), ("end", last)) if value}
-        if period:
-            one["period"] = period
+        during = encounters.period(first, last)
+        if during:
+            one["period"] = during
         found.append(one)
     return found
