@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from gateway.model.codebook import SYSTEMS
 from gateway.standardize import tables
 from gateway.wire import fhir
 
@@ -40,6 +41,7 @@ _HOT_LENGTHS = {7: "HOT7", 9: "HOT9", 13: "HOT13"}
 JLAC10 = _SYSTEMS["JC10"]
 UCUM = _SYSTEMS["UCUM"]
 MERIT9 = _SYSTEMS["MR9P"]
+RECEIPT_DRUG = SYSTEMS["receipt-drug"]
 USAGE = _SYSTEMS["JAMISDP01"]
 MATERIAL = "urn:x-regional-gateway:code:jlac10-material"
 DEPARTMENT = "http://jami.jp/SS-MIX2/CodeSystem/ClinicalDepartment"

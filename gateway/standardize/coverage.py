@@ -106,6 +106,7 @@ def add(
     stated: Insurance | PublicPayment,
     *,
     cancelled: bool = False,
+    version: str = "",
 ) -> Resource:
     """Add a coverage that belongs to no other item: it is part of the patient's base data.
 
@@ -113,7 +114,10 @@ def add(
     the item it belongs to, and here it belongs to none).
     """
     made, payers = describe(reading, place.at, key, stated, cancelled=cancelled)
-    reading.add(Category.DEMOGRAPHICS, made, key, place, companions=payers, cancelled=cancelled)
+    reading.add(
+        Category.DEMOGRAPHICS, made, key, place, companions=payers, cancelled=cancelled,
+        version=version,
+    )  # fmt: skip
     return made
 
 

@@ -8,9 +8,10 @@ from gateway.errors import OverLimit
 from gateway.model.batch import Batch, Resource
 from gateway.model.csv_mapping import Column, CsvMapping
 from gateway.model.identifiers import PatientId
-from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
+from gateway.model.person import Address, Demographics, Gender, Script, Telecom
 from gateway.standardize import codes, dates
 from gateway.standardize.csv_rows import CsvRow
+from gateway.standardize.described import person_name
 from gateway.standardize.format import Upload
 from gateway.standardize.reading import Reading
 from gateway.wire import fhir
@@ -175,7 +176,7 @@ class CsvReading(Reading):
         for word, script in (("patient.name", Script.KANJI), ("patient.kana", Script.KANA)):
             if said[word]:
                 try:
-                    names.append(_name(said[word], script))
+                    names.append(person_name(said[word], script))
                 except OverLimit:
                     self.find("unmapped-field", self.at(row, word))
         place = Address(text=said["patient.address"][:4000], postal_code=said["patient.postal"])
@@ -192,11 +193,3 @@ class CsvReading(Reading):
 def _moment(resource: Resource) -> str:
     names = ("effectiveDateTime", "whenHandedOver", "authoredOn", "recordedDate")
     return next((str(resource[name]) for name in names if name in resource), "")
-
-
-def _name(text: str, script: Script) -> PersonName:
-    """A name in one piece; with one blank in it, that is where it divides."""
-    parts = text.replace("\u3000", " ").split()
-    if len(parts) == 2:
-        return PersonName(parts[0], parts[1], script)
-    return PersonName("", "", script, text=" ".join(parts))

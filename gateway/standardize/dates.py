@@ -109,6 +109,19 @@ def western(text: str) -> tuple[date | None, bool]:
     return day_found, day_found >= end
 
 
+@lru_cache(maxsize=1024)
+def month(text: str) -> tuple[str, bool]:
+    """A month of a claim, `202110` or by era `50310`, as YYYY-MM, and whether its era had ended."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if not re.fullmatch(r"[0-9]{5,6}", plain):
+        return "", False
+    for day in ("01", "31", "30", "28"):  # an era may begin within its first month
+        found, overrun = western(plain + day)
+        if found is not None:
+            return f"{found:%Y-%m}", overrun
+    return "", False
+
+
 _WRITTEN = re.compile(
     r"([0-9]{4})([-/.]?)([0-9]{1,2})\2([0-9]{1,2})"
     r"(?:[T ]([0-9]{1,2}):?([0-9]{2})(?::?([0-9]{2}))?)?"

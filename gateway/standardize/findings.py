@@ -246,6 +246,54 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "A two-byte character was cut at the end of its field; the half was left out.",
         "項目の末尾で文字が途切れていたため、その半分を除きました。",
     ),
+    # claims
+    "billing-only": (
+        _N,
+        "Points, amounts, shares and fees are billing and not part of the record; kept.",
+        "点数・金額・負担区分などの請求項目は記録に取り込まず、原本を保管しました。",
+    ),
+    "name-not-loaded": (
+        _N,
+        "Codes without a name: load the published masters (gateway codes load).",
+        "名称のないコードがあります。マスターを読み込んでください(gateway codes load)。",
+    ),
+    "unit-not-stated": (
+        _N,
+        "Claims give amounts of drugs without a unit; the drug master has it.",
+        "レセプトの使用量には単位がありません。単位は医薬品マスターにあります。",
+    ),
+    "zeros-restored": (
+        _W,
+        "A code had lost its leading zeros; they were put back. Do not save claims in a "
+        "spreadsheet.",
+        "コードの先頭の0を補いました。レセプトを表計算ソフトで保存しないでください。",
+    ),
+    "month-order": (
+        _W,
+        "A date after the month that it belongs to; check it.",
+        "診療年月や請求年月より後の日付です。確認してください。",
+    ),
+    "institution-differs": (
+        _W,
+        "The institution code differs from that of the sender's chart id domain; check it.",
+        "医療機関コードが送信施設のものと異なります。確認してください。",
+    ),
+    "other-person": (
+        _W,
+        "About the donor of an organ, who is somebody else; kept, not taken over.",
+        "臓器提供者(別人)の情報です。取り込まず、原本を保管しました。",
+    ),
+    "row-order": (
+        _W,
+        "A record without the one it belongs to before it; kept.",
+        "対応する前のレコードがありません。原本を保管しました。",
+    ),
+    "totals-not-checked": (
+        _N,
+        "One volume of several, or no counts: completeness could not be checked.",
+        "分割ファイルまたは件数の記載がなく、欠けの有無を確認できませんでした。",
+    ),
+    "no-receipt": (_W, "A claim file without any receipt.", "レセプトのない請求ファイルです。"),
     # archives and folders
     "unsafe-name": (
         _E,

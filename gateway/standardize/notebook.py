@@ -6,15 +6,14 @@ that describe a person differently stay two people until then: a wrong split can
 merge cannot.
 """
 
-import hashlib
-
 from gateway.errors import Malformed
 from gateway.model.batch import Batch
 from gateway.model.category import Category
 from gateway.model.identifiers import PatientId
-from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
+from gateway.model.person import Address, Demographics, Gender, Script, Telecom
 from gateway.standardize import allergies, codes, notebook_blocks, notebook_rows
 from gateway.standardize.dates import western
+from gateway.standardize.described import patient_of, person_name
 from gateway.standardize.format import Format, Upload
 from gateway.standardize.notebook_reading import FORMAT_NAME, NotebookReading
 from gateway.standardize.notebook_rows import Notebook
@@ -81,8 +80,7 @@ def _patient(upload: Upload, row: Row) -> PatientId:
     birth = western(row.get("birth"))[0]
     parts = [birth.isoformat() if birth else row.get("birth")]
     parts += [row.get(column) for column in _PERSON if column != "birth"]
-    digest = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
-    return PatientId(domain, f"tc-{digest[:32]}")
+    return patient_of(domain, "tc", parts)
 
 
 def _describe(reading: NotebookReading, row: Row) -> None:
@@ -102,14 +100,6 @@ def _describe(reading: NotebookReading, row: Row) -> None:
     )
     reading.patient_resource = fhir.patient_resource(reading.demographics, [reading.patient])
     reading.take(row, *_PERSON)
-
-
-def person_name(text: str, script: Script) -> PersonName:
-    """A name in one piece; with one blank in it, that is where it divides."""
-    parts = text.replace("\u3000", " ").split()
-    if len(parts) == 2:
-        return PersonName(parts[0], parts[1], script)
-    return PersonName("", "", script, text=" ".join(parts))
 
 
 def _read_allergy(reading: NotebookReading, row: Row) -> None:

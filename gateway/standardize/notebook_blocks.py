@@ -11,9 +11,10 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.model.person import Address, PersonName, Script, Telecom
+from gateway.model.person import Address, Script, Telecom
 from gateway.standardize import codes, medication, values
 from gateway.standardize import usage as usages
+from gateway.standardize.described import person_name
 from gateway.standardize.notebook_reading import NotebookReading
 from gateway.standardize.rows import Row
 from gateway.wire import fhir
@@ -21,10 +22,9 @@ from gateway.wire import fhir
 _DAILY = frozenset({"1", "2", "6", "7"})
 _AS_NEEDED = "3"
 _DAYS = "日分"
-_RECEIPT = "urn:oid:1.2.392.100495.20.2.71"
 _PRICE_LIST = "urn:x-regional-gateway:code:nhi-price-list"
 _GENERAL = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationGeneralOrderCode"
-_SYSTEMS = {"2": _RECEIPT, "3": _PRICE_LIST, "7": _GENERAL}
+_SYSTEMS = {"2": codes.RECEIPT_DRUG, "3": _PRICE_LIST, "7": _GENERAL}
 _HL7_NAMES = {"4": "YJ", "6": "HOT"}
 
 
@@ -194,12 +194,7 @@ def _institution(reading: NotebookReading, row: Row) -> Resource:
 
 def _practitioner(reading: NotebookReading, row: Row, at: list[Resource]) -> Resource:
     """Records 15 and 55: a name at an institution is all that is known."""
-    parts = row.get("name").replace("\u3000", " ").split()
-    name = (
-        PersonName(parts[0], parts[1], Script.KANJI)
-        if len(parts) == 2
-        else PersonName("", "", Script.KANJI, text=" ".join(parts))
-    )
+    name = person_name(row.get("name"), Script.KANJI)
     place = at[0]["id"] if at else reading.patient.domain
     identity = fhir.resource_id("Practitioner", str(place), name.full)
     return fhir.practitioner(identity, (name,))

@@ -15,7 +15,7 @@ from gateway.standardize import codes, dates
 from gateway.standardize.format import Upload
 from gateway.standardize.message import MessageReading
 from gateway.standardize.names import safe_identifier
-from gateway.standardize.reading import stated_domain
+from gateway.standardize.reading import Reading, stated_domain
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -143,7 +143,7 @@ def script_of(text: str) -> Script:
     return Script.KANA if _KANA.fullmatch(text) else Script.KANJI
 
 
-def visible(reading: MessageReading, at: str, text: str) -> str:
+def visible(reading: Reading, at: str, text: str) -> str:
     """A name whose invisible characters are shown as code points (F-06); a flood is refused."""
     if text.isascii():
         return text

@@ -119,10 +119,12 @@ class Reading:
         end: int = 0,
         companions: tuple[Resource, ...] = (),
         cancelled: bool = False,
+        version: str = "",
     ) -> None:
         """Add an item that came from a place, or from it up to the byte `end`.
 
-        Of `companions` with one id (a doctor who attends and orders) one is kept.
+        Of `companions` with one id (a doctor who attends and orders) one is kept. `version` orders
+        the item among its deliveries where the file's own does not.
         """
         if len(companions) > 1:
             companions = tuple({one["id"]: one for one in companions}.values())
@@ -141,7 +143,7 @@ class Reading:
                     start=place.start,
                     end=end or place.end,
                 ),
-                version=self.version,
+                version=version or self.version,
                 cancelled=cancelled or self.cancelled,
                 companions=companions,
             )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gateway.errors import Invalid, Refusal, Unsupported
 from gateway.model.batch import Batch
-from gateway.standardize import csv_mapped, hl7_lab, lab_fixed, notebook, ssmix2
+from gateway.standardize import csv_mapped, hl7_lab, lab_fixed, notebook, ssmix2, uke
 from gateway.standardize.findings import refused
 from gateway.standardize.format import Format, Upload, part_of
 from gateway.standardize.version import mapping_version
@@ -16,6 +16,7 @@ FORMATS: tuple[Format, ...] = (
     hl7_lab.FORMAT,
     notebook.FORMAT,
     lab_fixed.FORMAT,
+    uke.FORMAT,
     csv_mapped.FORMAT,
 )
 "Every upload format."
