@@ -19,7 +19,7 @@ from gateway.audit.door import Door
 from gateway.audit.events import time_ordered
 from gateway.errors import Malformed
 from gateway.intake import Filing, Intake, tidy
-from gateway.members import profiles
+from gateway.members import codes, profiles
 from gateway.members.mappings import Shelf
 from gateway.members.neighbours import NeighbourError
 from gateway.model import chance, network
@@ -93,6 +93,10 @@ class Gateway:
         """Let the list of erasures, which is kept apart from backups, have every one (M-09)."""
         known = self.door.snapshot(erasures.every, max_age=0.0)
         erasures.keep(self.settings.audit.checkpoints, known)
+
+    def codes(self) -> codes.Shelf:
+        """The code masters and maps that files are read with."""
+        return codes.Shelf(self.door, lambda: self.day(now()))
 
     def day(self, moment: datetime) -> date:
         """The day of a moment where the network is."""
@@ -233,7 +237,7 @@ def _serve(
     machines.know(read_neighbours(settings, gateway.policy))
     intake = Intake(
         door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id,
-        mappings=Shelf(settings.folder).of,
+        mappings=Shelf(settings.folder).of, codes=gateway.codes().of,
     )  # fmt: skip
 
     sandbox = Sandbox(settings.hpki)

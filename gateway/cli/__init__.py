@@ -11,6 +11,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "audit": "gateway.cli.audit:audit",
         "backup": "gateway.cli.backup:backup",
         "check-settings": "gateway.cli.settings:check_settings",
+        "codes": "gateway.cli.codes:codes",
         "consent": "gateway.cli.consent:consent",
         "contract": "gateway.cli.members:contract",
         "demo": "gateway.cli.serve:demo",

@@ -98,17 +98,17 @@ def progress(items: Sequence[_Value], label: str) -> Iterator[_Value]:
 
 
 @contextmanager
-def progress_of(total: int, label: str) -> Iterator[Callable[[], None]]:
+def progress_of(total: int, label: str) -> Iterator[Callable[..., None]]:
     """A progress bar on stderr for work that counts itself; call what is given at each step."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda steps=1: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda steps=1: bar.advance(task, steps)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def take_in(
     arrivals = [OnDisk(path, gateway.blobs)]
     work = Intake(
         door=gateway.door, blobs=gateway.blobs, limits=gateway.settings.limits, new_id=new_id,
-        mappings=Shelf(gateway.settings.folder).of,
+        mappings=Shelf(gateway.settings.folder).of, codes=gateway.codes().of,
     )  # fmt: skip
     receipt = work.receive(
         gateway.operator(), arrivals, facility=facility, source=source, patient=patient

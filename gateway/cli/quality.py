@@ -1,5 +1,6 @@
 """`gateway facility quality NAME`: the sheet that a facility can act on; text, JSON or one page."""
 
+import csv
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -24,8 +25,16 @@ _STYLE = (
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write one page here. 1ページの HTML を出力します。",
 )
+@click.option(
+    "--unmapped",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write all codes without a standard one here, as CSV to fill in and load with "
+    "`gateway codes map load`. 未対応コードの一覧(記入して登録できる CSV)。",
+)
 @configured
-def quality(*, name: str, html: Path | None, config: Path, as_json: bool) -> None:
+def quality(
+    *, name: str, html: Path | None, unmapped: Path | None, config: Path, as_json: bool
+) -> None:
     """データ品質票。What NAME delivered, what became of it, and what it can mend."""
     from gateway.cli import opened
     from gateway.model.audit import EventKind
@@ -34,12 +43,28 @@ def quality(*, name: str, html: Path | None, config: Path, as_json: bool) -> Non
     with speaking():
         with opened.work(config, EventKind.ADMIN, reading=True) as (_, work):
             sheet = room.sheet(work, name)
+            if unmapped is not None:
+                ranked = room.unmapped(work, name)
+        if unmapped is not None:
+            _write_unmapped(unmapped, ranked)
         if html is not None:
             html.write_text(_page(sheet), encoding="utf-8")
     value = opened.plain(sheet)
     value["causes"] = [one._asdict() for one in sheet.causes]
     value["unmapped"] = [one._asdict() for one in sheet.unmapped]
     emit(value, as_json=as_json, text=lambda: _lines(sheet))
+
+
+def _write_unmapped(path: Path, ranked: "Sequence[Unmapped]") -> None:
+    """The ranking with empty columns for the standard codes; no cell is a formula (E-10)."""
+    from gateway.standardize.code_map import HEADINGS, guarded
+
+    with path.open("w", encoding="utf-8-sig", newline="") as made:
+        writer = csv.writer(made)
+        writer.writerow(HEADINGS)
+        for one in ranked:
+            texts = (guarded(one.system), guarded(one.code), guarded(one.text))
+            writer.writerow((*texts, one.times, "", "", ""))
 
 
 def _tables(sheet: "Sheet") -> Iterator[tuple[str, tuple[str, ...], _Rows]]:
@@ -104,4 +129,4 @@ def _page(sheet: "Sheet") -> str:
 
 
 if TYPE_CHECKING:
-    from gateway.record.quality import Sheet
+    from gateway.record.quality import Sheet, Unmapped

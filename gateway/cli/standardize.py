@@ -14,10 +14,12 @@ import click
 
 from gateway import standardize as room
 from gateway.cli import account, common
+from gateway.cli.codes import read_files
 from gateway.cli.why import why
 from gateway.errors import Refusal
 from gateway.members.mappings import load_mapping
 from gateway.model.batch import Batch, Finding, Item, Resource, Severity
+from gateway.model.codebook import NO_CODES, CodeBook, Master
 from gateway.model.csv_mapping import CsvMapping
 from gateway.model.mapping import MappingError
 from gateway.model.person import Demographics
@@ -68,6 +70,13 @@ def standardize() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read CSV by this mapping file. この対応表で CSV を読みます。",
 )
+@click.option(
+    "--codes",
+    "code_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Use this code master or map. このコードマスターまたは対応表を使います。",
+)
 @common.configured
 def standardize_path(
     path: Path,
@@ -76,6 +85,7 @@ def standardize_path(
     second: bool,
     accounting: bool,
     mapping_files: tuple[Path, ...],
+    code_files: tuple[Path, ...],
     config: Path,
     as_json: bool,
 ) -> None:
@@ -95,11 +105,12 @@ def standardize_path(
         known_mappings = tuple(load_mapping(file) for file in mapping_files)
     except MappingError as error:
         raise click.UsageError(f"--mapping: {error}") from error
+    book = _book(code_files)
     files: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     items: Counter[str] = Counter()
     found: Counter[str] = Counter()
-    for batches, content in _progress(_batches(path, chosen, known_mappings)):
+    for batches, content in _progress(_batches(path, chosen, known_mappings, book)):
         total = account.total(batches, content)
         counts["files"] += 1
         counts["unaccounted"] += not total.whole
@@ -133,7 +144,7 @@ _Batches = tuple[tuple[Batch, ...], bytes]
 
 
 def _batches(
-    path: Path, chosen: room.Format | None, mappings: tuple[CsvMapping, ...]
+    path: Path, chosen: room.Format | None, mappings: tuple[CsvMapping, ...], book: CodeBook
 ) -> Iterator[_Batches]:
     """Each file as its batches, one a person; a refused entry is one with its finding."""
     try:
@@ -141,7 +152,7 @@ def _batches(
             if isinstance(one, archive.RefusedEntry):
                 yield (_refused_batch(one.path, one.finding),), b""
             else:
-                upload = replace(one, mappings=mappings)
+                upload = replace(one, mappings=mappings, codes=book)
                 yield tuple(room.batches(upload, format=chosen)), one.content
     except Refusal as refusal:
         yield (_refused_batch(path.name, refused(refusal)),), b""
@@ -149,6 +160,17 @@ def _batches(
         click.echo(f"cannot read {path}: {error.strerror}; check its permissions", err=True)
         click.echo(f"{path} を読めません。アクセス権を確認してください。", err=True)
         sys.exit(common.UNAVAILABLE)
+
+
+def _book(files: tuple[Path, ...]) -> CodeBook:
+    """The masters and maps that are named, the first before the others."""
+    if not files:
+        return NO_CODES
+    with common.speaking():
+        return CodeBook(
+            Master(kind=read.kind, name=read.kind, version=file.name, text=read.text)
+            for file, read in read_files(files)
+        )
 
 
 def _refused_batch(path: str, finding: Finding) -> Batch:

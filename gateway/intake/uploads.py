@@ -21,6 +21,7 @@ from gateway.model.audit import EventKind
 from gateway.model.batch import Finding, Severity
 from gateway.model.caller import Caller
 from gateway.model.category import Source
+from gateway.model.codebook import NO_CODES, CodeBook
 from gateway.model.csv_mapping import CsvMapping
 from gateway.record import receipts, reexamine, senders, staging
 from gateway.record.staging import ReceivedFile
@@ -100,6 +101,8 @@ class Intake:
     new_id: Callable[[], str]
     mappings: Callable[[str], tuple[CsvMapping, ...]] = lambda facility: ()
     "The CSV mappings of a facility, by its name."
+    codes: Callable[[str], CodeBook] = lambda facility: NO_CODES
+    "The code masters and the map that a facility's files are read with."
 
     def receive(
         self,
@@ -214,6 +217,7 @@ class Intake:
             upload = cutting.take(self.door, self.blobs, caller, file, mappings)
             if upload is None:
                 return
+            upload = replace(upload, codes=self.codes(file.facility))
         except Damaged:
             with self.door.work(EventKind.INTAKE, caller) as work:
                 staging.set_aside(work, file.id, (_LOST,))

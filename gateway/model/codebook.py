@@ -70,9 +70,14 @@ _PLACES: Mapping[str, tuple[tuple[str, str, int], ...]] = {
     SYSTEMS["jlac11"]: (("jlac11", "", 0),),
     SYSTEMS["general"]: (("general", "", 0),),
     SYSTEMS["loinc"]: (("loinc", "loinc:", 0),),
+    "allergen": (("allergen", "", 0),),
 }
 "Where each system is looked up; another code of a master is a key of its own, with its prefix."
 
+ALIASES = frozenset(
+    (kind, prefix) for several in _PLACES.values() for kind, prefix, _ in several if prefix
+)
+"Kind of master and prefix of the further keys that its text has."
 _FEWER = (15, 12)
 "Digits of JLAC10 that are tried where all 17 are not found: any result kind, any method."
 _MEMO = 65536
@@ -124,6 +129,11 @@ class Master:
 
     def __len__(self) -> int:
         return len(self._starts)
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Of the further keys of its text."""
+        return tuple(sorted(prefix for kind, prefix in ALIASES if kind == self.kind))
 
     def find(self, key: str) -> Entry | None:
         """The entry of a key."""

@@ -3,11 +3,13 @@
 No value of a patient stands in it: causes, places in files, codes and counts.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from gateway.errors import NotPermitted
 from gateway.members import facilities
@@ -19,7 +21,7 @@ from gateway.store.work import Work
 from gateway.wire import fhir
 
 _LOCAL = "urn:x-regional-gateway:code:"
-_NOT_OF_A_FACILITY = ("jahis:", "jlac10-material")
+_OID = re.compile(r"[0-2](\.[0-9]+)+", re.ASCII)
 _DAYS = 31
 _MOST_CODES = 200
 _LATE = 3
@@ -115,7 +117,7 @@ def sheet(work: Work, name: str) -> Sheet:
         items=dict(sorted(rows.count_categories(work.db, name).items())),
         causes=tuple(_causes(counts, first)),
         identity=sum(number for (code, _), number in counts.items() if code in _IDENTITY),
-        unmapped=tuple(_unmapped(work, name)),
+        unmapped=tuple(_unmapped(work, name, _MOST_CODES)),
         deliveries={day.isoformat(): days[day] for day in recent},
         missing=tuple(day.isoformat() for day in recent if begun < day < today and not days[day]),
         late=late,
@@ -143,30 +145,54 @@ def _causes(
         )  # fmt: skip
 
 
-def _unmapped(work: Work, name: str) -> Iterator[Unmapped]:
-    """Local codes by how often they came; each is reported once."""
+def unmapped(work: Work, name: str) -> tuple[Unmapped, ...]:
+    """All of a facility's codes without a standard one, the most frequent first."""
+    if work.caller.kind is not CallerKind.OPERATOR:
+        raise NotPermitted("for the operator", "運営者のみ実行できます", rule="ACC-02")
+    facilities.find(work, name)
+    work.trail.detail.update(facility=name, export="unmapped-codes")
+    return tuple(_unmapped(work, name))
+
+
+def _unmapped(work: Work, name: str, most: int | None = None) -> Iterator[Unmapped]:
+    """Local codes by how often they came; each is reported once.
+
+    Counted are the newest versions of items, over all time; a code that stands beside a standard
+    one, as a map puts it there, is not.
+    """
     found: Counter[tuple[str, str]] = Counter()
     texts: dict[tuple[str, str], str] = {}
     for content in rows.select_contents(work.db, name, _LOCAL):
-        for coding in _codings(fhir.loads(content)["resource"]):
-            system = str(coding.get("system", ""))
-            own = system.removeprefix(_LOCAL)
-            if own == system or own.startswith(_NOT_OF_A_FACILITY):
+        whole = fhir.loads(content)
+        for codings in _concepts([whole["resource"], *whole["companions"]]):
+            local = [_own(str(one.get("system", ""))) for one in codings]
+            if not all(local):
                 continue
-            key = (own.rpartition(":")[2], str(coding.get("code", "")))
-            found[key] += 1
-            texts.setdefault(key, str(coding.get("display", "")))
-    for (system, code), number in found.most_common(_MOST_CODES):
+            for coding, system in zip(codings, local, strict=True):
+                key = (system, str(coding.get("code", "")))
+                found[key] += 1
+                texts.setdefault(key, str(coding.get("display", "")))
+    for (system, code), number in sorted(found.items(), key=lambda one: (-one[1], one[0]))[:most]:
         yield Unmapped(system, code, texts[system, code], number)
 
 
-def _codings(value: Any) -> Iterator[dict[str, Any]]:
-    """Every Coding inside a resource."""
+def _own(system: str) -> str:
+    """What a facility calls its own system; empty where it is not one of a facility."""
+    domain, _, name = system.removeprefix(_LOCAL).partition(":")
+    return unquote(name) if system.startswith(_LOCAL) and _OID.fullmatch(domain) else ""
+
+
+def _concepts(value: Any) -> Iterator[list[dict[str, Any]]]:
+    """The codings of every CodeableConcept inside resources, and every Coding that stands alone."""
     if isinstance(value, dict):
-        if "system" in value and "code" in value and "value" not in value:
-            yield value
-        for part in value.values():
-            yield from _codings(part)
+        codings = value.get("coding")
+        if isinstance(codings, list):
+            yield [one for one in codings if "system" in one]
+        elif "system" in value and "code" in value and "value" not in value:
+            yield [value]
+        for name, part in value.items():
+            if name != "coding":
+                yield from _concepts(part)
     elif isinstance(value, list):
         for part in value:
-            yield from _codings(part)
+            yield from _concepts(part)

@@ -335,6 +335,7 @@ def _close(work: Work, file: FileRow, state: str, batch: Batch, *more: Finding) 
             findings=[findings.told(finding) for finding in (*batch.findings, *more)],
             patient=batch.patient_resource if state == rows.STANDARDIZED else None,
             mapping=batch.mapping,
+            tables=batch.tables,
         ),
     )
     work.trail.detail["state"] = state

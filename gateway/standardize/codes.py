@@ -152,6 +152,11 @@ def allergen(code: str) -> str:
     return _ALLERGENS.get(code, "")
 
 
+def allergen_system(code: str) -> str:
+    """The system of a J-FAGY code by its first three characters, or empty."""
+    return _ALLERGEN_SYSTEMS.get(code[:3], "")
+
+
 def allergens_in(text: str) -> tuple[dict[str, Any], ...]:
     """The J-FAGY code that a text carries, where it carries one; names alone are not read."""
     found = {code for code in _ALLERGEN.findall(text) if code in _ALLERGENS}

@@ -143,4 +143,5 @@ def _standard_of(coding: dict[str, Any], book: CodeBook) -> Entry | None:
     if name == "JC11":
         # JLAC10 follows from JLAC11, not the other way round (lab.md 4).
         return next((one for one in book.entries(SYSTEMS["jlac11"], code) if one.related), None)
-    return None
+    # A newer table of allergens than the one that is shipped.
+    return next((one for one in book.entries("allergen", code) if one.related), None)

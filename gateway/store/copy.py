@@ -25,11 +25,11 @@ from sqlalchemy import (
 from sqlalchemy import table as named
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from gateway.store import audit, consent, identity, members, record, replay
+from gateway.store import audit, codes, consent, identity, members, record, replay
 from gateway.store.metadata import METADATA
 from gateway.store.record import waiting
 
-_ROOMS = (audit, consent, identity, members, record, replay, waiting)
+_ROOMS = (audit, codes, consent, identity, members, record, replay, waiting)
 "Imported for their tables: `METADATA` knows a table once its module is loaded."
 _ROWS = 2000
 

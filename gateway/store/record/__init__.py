@@ -53,6 +53,7 @@ FILE = Table(
     Column("spans", Json),
     Column("original", Text, nullable=False, server_default=""),
     Column("mapping", Text, nullable=False, server_default=""),
+    Column("tables", Json, nullable=False, server_default="[]"),
     Index("ix_upload_file_parent", "parent", "part"),
     Index("ix_upload_file_state", "state", "id"),
     Index("ix_upload_file_chart", "domain", "value"),

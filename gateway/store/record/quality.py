@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, exists, func, select
 
 from gateway.store.record import FILE, ITEM, STAGED, UPLOAD
 
@@ -49,9 +49,20 @@ def count_categories(db: Connection, facility: str) -> dict[str, tuple[int, int]
     return found
 
 
+def _newer(table: Table, other: Any) -> Any:
+    """Whether there is a newer version of the same item."""
+    return exists().where(
+        other.c.domain == table.c.domain,
+        other.c.value == table.c.value,
+        other.c.key == table.c.key,
+        other.c.version > table.c.version,
+    )
+
+
 def select_contents(db: Connection, facility: str, containing: str) -> Iterator[str]:
-    """The contents of a facility's items that contain a text."""
+    """The contents of the newest versions of a facility's items that contain a text."""
     for table in (STAGED, ITEM):
+        newer = [_newer(table, other.alias()) for other in (STAGED, ITEM)]
         last = 0
         while rows := db.execute(
             select(table.c.id, table.c.content)
@@ -59,6 +70,8 @@ def select_contents(db: Connection, facility: str, containing: str) -> Iterator[
                 table.c.facility == facility,
                 table.c.id > last,
                 table.c.content.contains(containing),
+                table.c.cancelled.is_(False),
+                *(~one for one in newer),
             )
             .order_by(table.c.id)
             .limit(_AT_ONCE)

@@ -60,6 +60,8 @@ class FileRow:
 
     mapping: str = ""
     "Version of the mapping that made its items."
+    tables: Sequence[str] = ()
+    "Loaded code masters and maps that were used: name, version, digest."
 
     @property
     def received_sha256(self) -> str:
@@ -91,7 +93,7 @@ def insert_files(db: Connection, files: Sequence[FileRow]) -> None:
                 "version": file.version, "findings": list(file.findings),
                 "patient": file.patient, "stated": file.stated, "parent": file.parent,
                 "part": file.part, "spans": file.spans, "original": file.original,
-                "mapping": file.mapping,
+                "mapping": file.mapping, "tables": list(file.tables),
             }
             for file in files
         ],
@@ -151,7 +153,7 @@ def update_file(db: Connection, row: FileRow) -> None:
         .values(
             state=row.state, attempts=row.attempts, format=row.format, domain=row.domain,
             value=row.value, version=row.version, findings=list(row.findings),
-            patient=row.patient, mapping=row.mapping,
+            patient=row.patient, mapping=row.mapping, tables=list(row.tables),
         )
     )  # fmt: skip
 
