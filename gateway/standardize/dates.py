@@ -122,6 +122,29 @@ def month(text: str) -> tuple[str, bool]:
     return "", False
 
 
+_PARTIAL = re.compile(r"(?:([0-9]{4})|([1-5])([0-9]{2}))([0-9]{2})?")
+
+
+def partial(text: str) -> str:
+    """A date without its day, or without its month, as FHIR says it; empty where it is none.
+
+    Western with four digits of the year, or an era digit and two (`japan/pharmacy.md` section 3).
+    """
+    found = _PARTIAL.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    if not found or (found[4] and not "01" <= found[4] <= "12"):
+        return ""
+    if found[1]:
+        year = int(found[1])
+    else:
+        before, first, end = _ERAS[_LETTERS[found[2]]]
+        year = before + int(found[3])
+        if not first.year <= year <= end.year:
+            return ""
+    if not _EARLIEST <= year < 9999:
+        return ""
+    return f"{year:04}-{found[4]}" if found[4] else f"{year:04}"
+
+
 _WRITTEN = re.compile(
     r"([0-9]{4})([-/.]?)([0-9]{1,2})\2([0-9]{1,2})"
     r"(?:[T ]([0-9]{1,2}):?([0-9]{2})(?::?([0-9]{2}))?)?"

@@ -158,6 +158,26 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "Version above the known ones; read as the newest known.",
         "未知の版です。既知の最新版として読みました。",
     ),
+    "lost-character": (
+        _W,
+        "A character that the sender could not write (■, or ? in Japanese text); kept as sent.",
+        "送信元で記録できなかった文字(■または?)があります。そのまま保管しました。",
+    ),
+    "record-order": (
+        _W,
+        "A record that stands twice, out of order, or apart from its RP or drug; check the sender.",
+        "レコードが重複しているか、順序または対応するRP・薬品が正しくありません。",
+    ),
+    "dose-clash": (
+        _W,
+        "Doses of one drug do not agree with one another; all are kept as sent. Ask the sender.",
+        "同じ薬品の用量の記載が一致しません。すべてそのまま保持しました。送信元に確認してください。",
+    ),
+    "outside-signature": (
+        _N,
+        "Stands beside what is signed; kept and not taken into the record.",
+        "署名の対象外の情報です。保管のみ行い、記録には取り込んでいません。",
+    ),
     # structure, HL7 table 0357
     "segment-order": (
         _W,

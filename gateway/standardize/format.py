@@ -84,6 +84,9 @@ class Format:
     """Of a format whose files are about several people: cuts a file into parts about one each,
     reading it from front to back in bounded memory. Every line of the file is in one part's
     `own` or in `shared`. Raises a Refusal where the file is refused as a whole."""
+    signed: Callable[[Upload], bytes] | None = None
+    """Of a format whose files carry a signature: the bytes of a file that items are made of, which
+    the signature has to cover. Intake verifies it (SIG-05, J-06); empty: nothing is made of it."""
     bind: Callable[[Upload], "Format"] | None = None
     """Of a format that needs what came with an upload (its mappings): the format that reads this
     upload and cuts it into parts."""

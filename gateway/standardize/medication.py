@@ -6,6 +6,7 @@ from typing import Any
 from gateway.model.batch import Resource
 from gateway.standardize import codes
 from gateway.standardize.musthave import ORDER_IN_RP, RP_NUMBER
+from gateway.standardize.reading import Reading
 from gateway.wire import fhir
 
 PERIOD_OF_USE = fhir.EXTENSIONS + "JP_MedicationDosage_PeriodOfUse"
@@ -16,6 +17,10 @@ STRENGTH_TYPE = (
 _STRENGTH_TYPE = fhir.EXTENSIONS + "JP_Medication_IngredientStrength_StrengthType"
 _DRUG_NUMBER = fhir.EXTENSIONS + "JP_Medication_Ingredient_DrugNo"
 _SUPPLEMENT_LENGTH = 8
+_PRICE_LIST = "urn:x-regional-gateway:code:nhi-price-list"
+_GENERAL = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationGeneralOrderCode"
+_SYSTEMS = {"2": codes.RECEIPT_DRUG, "3": _PRICE_LIST, "7": _GENERAL}
+_HL7_NAMES = {"4": "YJ", "6": "HOT"}
 
 
 def dose(value: Decimal, unit: str, code: str) -> dict[str, Any]:
@@ -75,3 +80,19 @@ def rp_identifiers(rp: str, order: str) -> list[dict[str, Any]]:
         if value:
             identifier["value"] = value
     return made
+
+
+def drug_coding(
+    reading: Reading, at: str, kind: str, code: str, text: str
+) -> dict[str, Any] | None:
+    """A drug code of a JAHIS kind (1 none, 2 receipt, 3 price list, 4 YJ, 6 HOT, 7 general name).
+
+    One of another kind is the sender's own; that, and no code at all, is found.
+    """
+    if not code:
+        reading.find("unmapped-code", at)
+        return None
+    system = _SYSTEMS.get(kind) or codes.standard_system(_HL7_NAMES.get(kind, ""), code)
+    if not system:
+        reading.find("unmapped-code", at)
+    return fhir.coding(code, system or reading.local_system("drug"), text)

@@ -22,10 +22,6 @@ from gateway.wire import fhir
 _DAILY = frozenset({"1", "2", "6", "7"})
 _AS_NEEDED = "3"
 _DAYS = "日分"
-_PRICE_LIST = "urn:x-regional-gateway:code:nhi-price-list"
-_GENERAL = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationGeneralOrderCode"
-_SYSTEMS = {"2": codes.RECEIPT_DRUG, "3": _PRICE_LIST, "7": _GENERAL}
-_HL7_NAMES = {"4": "YJ", "6": "HOT"}
 
 
 @dataclass(slots=True)
@@ -269,22 +265,20 @@ def _in_unit(reading: NotebookReading, row: Row, value: Decimal) -> dict[str, An
 
 def _drug(reading: NotebookReading, row: Row) -> dict[str, Any]:
     """The drug's code of its kind, the general name's where it is given, the name always."""
-    codings = []
+    at = f"{row.at} code"
     if row.cells.get("code", "") != row.get("code"):
-        reading.find("trimmed-blank", f"{row.at} code")
-    pairs = (
-        (row.get("code_kind"), row.get("code"), row.get("drug")),
-        (row.get("general_kind"), row.get("general_code"), row.get("general")),
-    )
-    for kind, code, text in pairs:
-        system = _SYSTEMS.get(kind) or codes.standard_system(_HL7_NAMES.get(kind, ""), code)
-        if code:
-            codings.append(fhir.coding(code, system or reading.local_system("drug"), text))
-            if not system:
-                reading.unmapped(fhir.concept(codings[-1]), f"{row.at} code")
-    if not codings:
-        reading.find("unmapped-code", f"{row.at} code")
-    return fhir.concept(*codings, text=row.get("drug"))
+        reading.find("trimmed-blank", at)
+    general = row.get("general_code")
+    codings = []
+    if row.get("code") or not general:
+        codings.append(
+            medication.drug_coding(reading, at, row.get("code_kind"), row.get("code"),
+                                   row.get("drug"))
+        )  # fmt: skip
+    if general:
+        kind = row.get("general_kind")
+        codings.append(medication.drug_coding(reading, at, kind, general, row.get("general")))
+    return fhir.concept(*(one for one in codings if one), text=row.get("drug"))
 
 
 def _dosage(

@@ -9,12 +9,15 @@ from gateway.model.batch import Batch
 from gateway.standardize import csv_mapped, hl7_lab, lab_fixed, notebook, ssmix2, uke
 from gateway.standardize.findings import refused
 from gateway.standardize.format import Format, Upload, part_of
+from gateway.standardize.prescription import container, jahis
 from gateway.standardize.version import mapping_version
 
 FORMATS: tuple[Format, ...] = (
     ssmix2.FORMAT,
     hl7_lab.FORMAT,
     notebook.FORMAT,
+    jahis.FORMAT,
+    container.FORMAT,
     lab_fixed.FORMAT,
     uke.FORMAT,
     csv_mapped.FORMAT,

@@ -39,11 +39,13 @@ class Row:
     "Cells beyond the known columns that are not empty."
     start: int
     end: int
+    within: str = ""
+    "What holds the rows, where that is not the file itself: an element, one part of several."
 
     @property
     def at(self) -> str:
         """Where it stands, as findings say it."""
-        return f"row {self.number}"
+        return f"{self.within} row {self.number}" if self.within else f"row {self.number}"
 
     def get(self, name: str) -> str:
         """A cell without blanks around it; empty where the row is shorter."""

@@ -1,0 +1,1 @@
+"""Outpatient prescriptions: the 2D symbol (JAHIS1 to 10) and the national e-prescription."""
