@@ -4,6 +4,7 @@ Nothing is dropped without a finding: each line of a file became items, was read
 under the code of a finding; the number of lines is counted in the bytes, apart from the reading.
 """
 
+import base64
 import codecs
 import re
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import Any
 from gateway.cli.common import table
 from gateway.model.batch import Batch
 from gateway.standardize.lab_fixed_layouts import LENGTH
+from gateway.wire import xml
 
 _ENDS = re.compile(rb"[\r\n\x0b\x1a\x1c]+")
 "Ends of segments and rows, and the frames of MLLP and of old text files."
@@ -43,13 +45,15 @@ def total(batches: Sequence[Batch], content: bytes) -> Total:
     """Count a file's lines in its bytes, and what the accounts of its parts say of them.
 
     A file that is refused as a whole, or a part of it, became its finding, line for line. Records
-    of a fixed length have no lines and are counted by their length.
+    of a fixed length have no lines and are counted by their length, an e-prescription's inside it.
     """
     account: dict[str, str] = {}
     for batch in batches:
         account.update(batch.account)
     if any(at.startswith("record ") for at in account):
         number = -(-len(content.rstrip(b"\x1a\r\n")) // LENGTH)
+    elif any(at.startswith("PrescriptionDocument row ") for at in account):
+        number = _container(content)
     else:
         if content.startswith(codecs.BOM_UTF16_LE):
             content = content.decode("utf-16", "replace").encode()
@@ -61,6 +65,13 @@ def total(batches: Sequence[Batch], content: bytes) -> Total:
         if codes:
             became[f"refused: {', '.join(codes)}"] += number - len(account)
     return Total(lines=number, became=dict(sorted(became.items())))
+
+
+def _container(content: bytes) -> int:
+    """Elements of an e-prescription and the rows in the base64 of one of them."""
+    holder = xml.children(xml.parse(content))[0]
+    inside = base64.b64decode("".join(holder.findtext("PrescriptionDocument", "").split()))
+    return len(xml.children(holder)) + sum(1 for line in _ENDS.split(inside) if line)
 
 
 def lines(batch: Batch) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`gateway standardize why RESOURCE`: the source lines of one resource."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def why(*, resource: str, config: Path, as_json: bool) -> None:
     value["versions"] = [
         opened.plain(
             {name: getattr(one, name) for name in one.__slots__ if name != "lines"}
-            | {"lines": _text(one.lines)}
+            | {"lines": _text(one.lines, one.format)}
         )
         for one in traced.versions
     ]
@@ -51,17 +52,24 @@ def _lines(traced: "Traced") -> Iterator[str]:
         yield f"  receipt 受付 {one.receipt}, posted 受信 {one.posted.isoformat()}"
         yield f"  {one.path}, sha256 {one.sha256}"
         yield f"  {one.at}, bytes {one.start}-{one.end}:"
-        lines = _text(one.lines)
+        lines = _text(one.lines, one.format)
         for line in lines or ["(the bytes are gone 原本はありません)"]:
             yield f"    {line}"
 
 
-def _text(content: bytes) -> list[str]:
+def _text(content: bytes, format: str) -> list[str]:
     """Source bytes as lines one can read; control characters are shown, not obeyed."""
+    import base64
+    import binascii
+
     from gateway.errors import Malformed
     from gateway.wire import japanese
 
     found = []
+    if format.startswith("e-prescription/"):
+        # Whole groups of base64 around the row: the row is the longest line in them.
+        with suppress(binascii.Error):
+            content = max(base64.b64decode(content).splitlines(), key=len, default=b"")
     for line in content.replace(b"\r", b"\n").split(b"\n"):
         kept = bytes(byte for byte in line if byte not in _FRAMES)
         if not kept.strip():
