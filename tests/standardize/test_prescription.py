@@ -1,6 +1,5 @@
-"""Prescriptions in 2D symbols and e-prescription containers: rows, amounts, identity, bad input."""
+"""Prescriptions in 2D symbols: rows, amounts, identity, bad input."""
 
-import base64
 import json
 from dataclasses import replace
 
@@ -15,43 +14,19 @@ from gateway.standardize.prescription.records import COLUMNS
 from gateway.wire import fhir
 from tests.shared import needs_shared, shared
 from tests.standardize.build import DOMAIN, findings
+from tests.standardize.prescriptions import (
+    DRUG,
+    HEAD,
+    ORAL,
+    USAGE,
+    container,
+    only,
+    packed,
+    prescription,
+    requests,
+)
 
-HEAD = [
-    "JAHIS10", "1,1,7654321,13,見本病院", "5,,,見本 一郎", "11,0012345,架空 花子,ｶｸｳ ﾊﾅｺ", "12,2",
-    "13,19621103", "22,06000011", "23,１２－３４,５６７８,1,01", "51,20261102",
-]  # fmt: skip
-ORAL, USAGE = "101,1,1,,14", "111,1,2,1013044400000000,１日３回朝昼夕食後,3"
-DRUG = "201,1,1,1,2,620004992,見本錠,3,1,錠"
 HOSPITAL = Oid("1.2.392.100495.20.3.51.11317654321")
-
-
-def prescription(*rows, head=HEAD, charset="cp932", end="\r\n", last="\r\n", **options):
-    content = (end.join([*head, *rows]) + last).encode(charset)
-    options.setdefault("domain", DOMAIN)
-    return read(Upload(path="rx.csv", content=content, **options))
-
-
-def container(csv, inside="", name="PrescriptionDocument", root="Prescription"):
-    body = base64.b64encode(csv.encode() if isinstance(csv, str) else csv).decode()
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?><Document id="Document"><{root}>'
-        '<PrescriptionManagement id="PrescriptionManagement"><Version Value="EPS1.0"/>'
-        f'<PrescriptionId Value="abc"/></PrescriptionManagement>'
-        f'<{name} id="{name}">{body}</{name}>{inside}</{root}></Document>'
-    ).encode()
-
-
-def packed(*rows, head=HEAD):
-    return "\n".join(["SJ1", *head[1:], *rows])
-
-
-def only(batch):
-    assert len(batch.items) == 1
-    return batch.items[0].resource
-
-
-def requests(*rows, **options):
-    return [item.resource for item in prescription(*rows, **options).items]
 
 
 def test_a_plain_prescription():
@@ -358,88 +333,6 @@ def test_recognised_by_the_first_line(first, name):
         assert recognise(upload).name == name
 
 
-def test_the_container():
-    content = container(packed(ORAL, USAGE.replace(",2,", ",3,"), DRUG))
-    batch = read(Upload(path="e.xml", content=content, domain=DOMAIN))
-    made = only(batch)
-    assert batch.format == "e-prescription/SJ1"
-    assert made["identifier"][2] == {"system": "urn:oid:1.2.392.100495.20.3.11", "value": "abc"}
-    usage = made["dosageInstruction"][0]["timing"]
-    assert usage["code"]["coding"][0]["system"].endswith("MedicationUsage_ePrescription")
-    assert usage["repeat"]["frequency"] == 3
-    source = batch.items[0].source
-    assert source.at == "PrescriptionDocument row 12"
-    inside = content[source.start : source.end]
-    assert DRUG.encode() in base64.b64decode(inside)
-    assert len(base64.b64decode(inside)) <= len(DRUG.encode()) + 4
-
-
-def test_base64_in_lines_keeps_its_places():
-    plain = packed(ORAL, USAGE, DRUG).encode()
-    body = base64.encodebytes(plain)
-    content = container(b"x").replace(base64.b64encode(b"x"), body)
-    batch = read(Upload(path="e.xml", content=content, domain=DOMAIN))
-    source = batch.items[0].source
-    assert DRUG.encode() in base64.b64decode(content[source.start : source.end])
-
-
-def test_what_stands_beside_the_signed_part_is_not_read():
-    other = "<AdditionalPrescriptionInformation><ConversionREcode>201,1,1,1,2,9,別薬,9,1,錠</ConversionREcode></AdditionalPrescriptionInformation>"  # noqa: E501
-    content = container(packed(ORAL, USAGE, DRUG), inside=other + "<Other/>")
-    batch = read(Upload(path="e.xml", content=content, domain=DOMAIN))
-    assert len(batch.items) == 1
-    assert batch.account["Prescription/AdditionalPrescriptionInformation"] == "outside-signature"
-    assert batch.account["Prescription/Other"] == "layout-unknown"
-
-
-@pytest.mark.parametrize(
-    ("content", "kind"),
-    [
-        (container("SJ1", root="Dispensing", name="Dispense"), "e-prescription/dispensing"),
-        (
-            b'<ClinicalDocument xmlns="urn:hl7-org:v3"><code code="01" '
-            b'codeSystem="1.2.392.100495.20.2.11"/></ClinicalDocument>',
-            "e-prescription/cda",
-        ),
-    ],
-)  # fmt: skip
-def test_documents_without_a_public_layout_are_kept(content, kind):
-    batch = read(Upload(path="d.xml", content=content, domain=DOMAIN))
-    assert batch.format == kind
-    assert batch.items == ()
-    assert batch.patient is None
-    assert findings(batch) == ["layout-unknown Document"]
-
-
-GOOD = container(packed(ORAL, USAGE, DRUG))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        GOOD.replace(b"</PrescriptionDocument>", b"!</PrescriptionDocument>"),
-        GOOD.replace(b"</PrescriptionDocument>", b"=A</PrescriptionDocument>"),
-        GOOD.replace(b"</PrescriptionDocument>", b"</PrescriptionDocument><PrescriptionDocument/>"),
-        GOOD.replace(b"</PrescriptionDocument>", b"<x/></PrescriptionDocument>"),
-        GOOD.replace(
-            b"<Prescription>",
-            b"<Prescription><!--<PrescriptionDocument>AA</PrescriptionDocument>-->",
-        ),
-        GOOD.replace(b"<?xml", b"<!DOCTYPE a []><?xml"),
-        GOOD.replace(b"<Document ", b"<!DOCTYPE Document [<!ENTITY a 'b'>]><Document "),
-        GOOD[:-20],
-        container("SJ1\n"),
-        container(""),
-        container("JAHIS10\n" + packed(ORAL, USAGE, DRUG)),
-        container(packed(ORAL, USAGE, DRUG).encode("cp932")),
-        GOOD.decode().encode("utf-16"),
-    ],
-)  # fmt: skip
-def test_damaged_containers_are_refused(content):
-    with pytest.raises(Refusal):
-        read(Upload(path="e.xml", content=content, domain=DOMAIN))
-
-
 @needs_shared
 def test_the_layout_is_the_published_one():
     layout = json.loads(shared("japan", "tables", "jahis-rx-layout.json").read_text())
@@ -509,23 +402,6 @@ def test_the_published_symbol():
     for item in batch.items:
         for one in (item.resource, *item.companions):
             get_fhir_model_class(one["resourceType"]).model_validate_json(fhir.dumps(one))
-
-
-@needs_shared
-def test_the_published_container():
-    """A real e-prescription of a test card and an invented patient."""
-    path = shared("hpki", "vectors", "hpki-real", "xades", "prescription-004_01.xml")
-    content = path.read_bytes()
-    batch = read(Upload(path="e.xml", content=content, domain=DOMAIN))
-    assert batch.format == "e-prescription/SJ1"
-    fates = set(batch.account.values())
-    assert fates == {"item MedicationRequest", "used", "outside-signature"}
-    assert [str(item.resource["dispenseRequest"]["quantity"]["value"]) for item in batch.items] == [
-        "28", "1",
-    ]  # fmt: skip
-    for item in batch.items:
-        inside = base64.b64decode(content[item.source.start : item.source.end])
-        assert b"201," in inside
 
 
 def test_part_rows_of_a_symbol_are_not_taken_for_the_whole():
