@@ -1,20 +1,29 @@
 """JP_DiagnosticReport_LabResult and _Common: what every report of results has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.standardize import observation
-from gateway.standardize.observation import SPECIMEN, Examination, LabItem
+from gateway.standardize.observation import MICROBIOLOGY, SPECIMEN, Examination, LabItem
 from gateway.standardize.reading import Place, Reading
 from gateway.wire import fhir
 
 _LOINC = "http://loinc.org"
 _DOCUMENTS = "http://jpfhir.jp/fhir/core/CodeSystem/JP_DocumentCodes_CS"
-_CATEGORY = [fhir.concept(fhir.coding("LP29693-6", _LOINC))]
-_CODE = fhir.coding("11502-2", _DOCUMENTS, "検体検査報告書")
+_HEADS: Mapping[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    SPECIMEN.report: (
+        [fhir.concept(fhir.coding("LP29693-6", _LOINC))],
+        fhir.coding("11502-2", _DOCUMENTS, "検体検査報告書"),
+    ),
+    MICROBIOLOGY.report: (
+        [fhir.concept(fhir.coding("LP7819-8", _LOINC))],
+        fhir.coding("18725-2", _DOCUMENTS, "微生物学的検査報告書"),
+    ),
+}
+"Profile to its fixed category and the code of the document."
 _DONE = ("final", "corrected")
 
 GIVEN_UP = frozenset({"cancelled", "entered-in-error"})
@@ -37,10 +46,11 @@ def make(
     if request:
         made["basedOn"] = [request]
     made["status"] = status
-    if examination is SPECIMEN:
-        made["category"] = _CATEGORY
+    head = _HEADS.get(examination.report)
+    if head:
+        made["category"] = head[0]
         text = panel.get("text", "")
-        made["code"] = fhir.concept(_CODE, *panel.get("coding", ()), text=text)
+        made["code"] = fhir.concept(head[1], *panel.get("coding", ()), text=text)
     else:
         made["code"] = panel or fhir.absent()
     made["subject"] = reading.subject

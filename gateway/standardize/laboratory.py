@@ -12,9 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.model.batch import Resource
-from gateway.standardize import codes, encounters, lab_report, observation, persons, results
+from gateway.standardize import (
+    codes,
+    encounters,
+    lab_report,
+    microbiology,
+    observation,
+    persons,
+    results,
+)
 from gateway.standardize.message import HEADER, MessageReading
-from gateway.standardize.observation import SPECIMEN, Examination
+from gateway.standardize.microbiology import Made, Parent
+from gateway.standardize.observation import MICROBIOLOGY, SPECIMEN, Examination
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
@@ -30,9 +39,12 @@ _REPORT_STATUS = {
     "X": "cancelled",
 }
 _SPM = frozenset({1, 2, 4, 17, 18})
-_OBR = frozenset({1, 2, 3, 4, 7, 8, 16, 22, 25})
+_OBR = frozenset({1, 2, 3, 4, 7, 8, 16, 22, 24, 25})
+_CHILD = _OBR | {26, 29}
 _ORC = persons.ORC | {5}
 _NTE = frozenset({1, 2, 3})
+_NO_CHILD = Parent(-1, -1)
+"Of an OBR that is nobody's child."
 
 
 @dataclass(slots=True)
@@ -65,12 +77,20 @@ def read(reading: MessageReading, *, complete: bool, examination: Examination = 
         persons.describe(reading, pid)
     found = groups(reading)
     shared = _Shared(encounters.beside(reading, message.first("PV1")), examination)
-    orders = []
-    for group in found:
-        orders.append(_order_key(reading, group))
-        _read_group(reading, group, orders[-1], shared)
-    if complete and len(set(orders)) == 1:
-        reading.scope = f"{examination.prefix}|{orders[0]}|"
+    keys = [_order_key(reading, group) for group in found]
+    cut = [(group.obr, [obx for obx, _ in group.results]) for group in found]
+    children = microbiology.parents(cut) if examination is SPECIMEN else {}
+    for place, parent in children.items():
+        # The susceptibilities of an organism belong to the order that found it.
+        keys[place] = keys[parent.group] if parent else keys[place]
+    made = [
+        _read_group(reading, group, keys[place], shared, children.get(place, _NO_CHILD))
+        for place, group in enumerate(found)
+    ]
+    microbiology.tie(cut, made, children)
+    orders = set(keys)
+    if complete and len(orders) == 1:
+        reading.scope = f"{examination.prefix}|{orders.pop()}|"
 
 
 def groups(reading: MessageReading) -> list[Group]:
@@ -107,9 +127,14 @@ def _order_key(reading: MessageReading, group: Group) -> str:
     return placer or filler or f"message-{reading.message.control_id}"
 
 
-def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shared) -> None:
-    """One OBR: its companions, its results, its report."""
+def _read_group(
+    reading: MessageReading, group: Group, order: str, shared: _Shared, parent: Parent | None
+) -> Made:
+    """One OBR: its companions, its results, its report; of a child of one result its panel."""
     obr = group.obr
+    is_child = parent is not _NO_CHILD
+    if is_child and parent is None:
+        reading.find("layout-unknown", f"{obr.at}.26")
     request, parties = _service_request(reading, group, order)
     sample = None
     if group.specimen:
@@ -121,46 +146,82 @@ def _read_group(reading: MessageReading, group: Group, order: str, shared: _Shar
     companions = tuple(one for one in (request, sample, *visit, *parties) if one)
     collected = reading.time(group.specimen, 17) if group.specimen else ""
     examination = shared.examination
+    if examination is SPECIMEN and (
+        is_child or microbiology.is_microbiology(obr, [obx for obx, _ in group.results])
+    ):
+        examination = MICROBIOLOGY
+    mark = group.specimen.value(2) if group.specimen else ""
     context = results.Context(
         examination=examination,
         order=order,
         specimen=sample,
-        mark=group.specimen.value(2) if group.specimen else "",
+        mark=f"{mark}|{microbiology.mark(obr)}" if is_child else mark,
         effective=collected or reading.time(obr, 7),
         issued=_instant(reading.time(obr, 22)),
         request=fhir.reference(request["id"]),
         encounter=fhir.reference(visit[0]["id"]) if visit else None,
         companions=companions,
     )
-    references, statuses = [], []
+    members: list[list[Resource]] = []
     last = obr
     for obx, notes in group.results:
         for note in notes:
             reading.take(note, _NTE)
-        for made in results.read(reading, obx, notes, context):
-            statuses.append(made["status"])
-            if made["status"] not in lab_report.GIVEN_UP:
-                references.append(fhir.reference(made["id"]))
+        members.append(results.read(reading, obx, notes, context))
         last = notes[-1] if notes else obx
+    everything = [one for found in members for one in found]
+    statuses = [one["status"] for one in everything]
+    for note in group.notes:
+        reading.take(note, _NTE)
+    panel = obr.value(4) or obr.value(4, 2)
+    comment = "\n".join(note.value(3) for note in group.notes if note.value(3))
+    if is_child and parent is not None:
+        key = reading.key(f"{examination.prefix}|{order}|panel|{panel}|{context.mark}")
+        status = _status(reading, group, statuses)
+        code = reading.concept(obr, 4, wanted=False)
+        made = microbiology.panel(reading, key, status, code, everything)
+        made["basedOn"] = [context.request]
+        if context.effective:
+            made["effectiveDateTime"] = context.effective
+        if comment:
+            made["note"] = [{"text": comment}]
+        if sample:
+            made["specimen"] = fhir.reference(sample["id"])
+        reading.take(obr, _CHILD, "item Observation")
+        _add(reading, examination, made, key, obr, last, companions)
+        return Made(members, made)
     report = _report(reading, group, order, context, statuses)
+    references = [
+        fhir.reference(one["id"]) for one in everything if one["status"] not in lab_report.GIVEN_UP
+    ]
     if references:
         report["result"] = references
-    if group.notes:
-        report["conclusion"] = "\n".join(note.value(3) for note in group.notes if note.value(3))
-        for note in group.notes:
-            reading.take(note, _NTE)
-    panel = obr.value(4) or obr.value(4, 2)
+    if comment:
+        report["conclusion"] = comment
     key = reading.key(f"{examination.prefix}|{order}|report|{panel}|{context.mark}")
     report["id"] = reading.identity("DiagnosticReport", key)
     reading.take(obr, _OBR, "item DiagnosticReport")
+    _add(reading, examination, report, key, obr, last, companions)
+    return Made(members)
+
+
+def _add(
+    reading: MessageReading,
+    examination: Examination,
+    made: Resource,
+    key: str,
+    obr: Segment,
+    last: Segment,
+    companions: tuple[Resource, ...],
+) -> None:
     reading.add(
         examination.category,
-        report,
+        made,
         key,
         obr,
         end=last.end,
         companions=companions,
-        cancelled=report["status"] in lab_report.GIVEN_UP,
+        cancelled=made["status"] in lab_report.GIVEN_UP,
     )
 
 

@@ -67,6 +67,8 @@ _ELEMENTS: Mapping[str, tuple[str, ...]] = {
         "effectiveDateTime",
         "specimen",
     ),
+    "JP_Observation_Microbiology": ("status", "category", "code", "subject"),
+    "JP_DiagnosticReport_Microbiology": ("status", "category", "code"),
     "JP_Observation_VitalSigns": ("status", "category", "code", "subject"),
     "JP_Observation_SocialHistory": ("status", "category", "code", "subject"),
     "JP_Observation_BodyMeasurement": ("status", "category", "code", "subject"),

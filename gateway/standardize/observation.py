@@ -36,6 +36,8 @@ class Examination:
     "Observation.category."
     report: str
     "Profile of a DiagnosticReport."
+    specimen: bool = True
+    "Whether it is of a specimen."
 
 
 SPECIMEN = Examination(
@@ -45,14 +47,25 @@ SPECIMEN = Examination(
     categories=[fhir.concept(fhir.coding("laboratory", _SIMPLE))],
     report="JP_DiagnosticReport_LabResult",
 )
+MICROBIOLOGY = Examination(
+    prefix="lab",
+    category=Category.LAB_RESULT,
+    profile="JP_Observation_Microbiology",
+    categories=[
+        fhir.concept(fhir.coding("laboratory", _SIMPLE)),
+        fhir.concept(fhir.coding("18725-2", "http://loinc.org", "Microbiology studies (set)")),
+    ],
+    report="JP_DiagnosticReport_Microbiology",
+)
 PHYSIOLOGY = Examination(
     prefix="physiology",
     category=Category.MEDICAL,
     profile="JP_Observation_Common",
     categories=[fhir.concept(fhir.coding("procedure", _SIMPLE))],
     report="JP_DiagnosticReport_Common",
+    specimen=False,
 )
-"検体検査 and 生理検査."
+"検体検査, of that 細菌検査, and 生理検査."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -156,7 +169,7 @@ def _add(reading: Reading, item: LabItem) -> Resource:
     if item.notes:
         made["note"] = [{"text": text} for text in item.notes]
     specimen, companions = item.specimen, item.companions
-    if specimen is None and examination is SPECIMEN:
+    if specimen is None and examination.specimen:
         specimen = _specimen_of(reading, item)
         companions = (*companions, specimen) if specimen else companions
     if specimen:
@@ -204,14 +217,16 @@ def _judge(reading: Reading, item: LabItem, made: Resource, unit: values.Unit) -
                 reading.find("unmapped-flag", _at(item, "flag"))
         made["interpretation"] = flags
     if item.limits:
-        made["referenceRange"] = [_range(item.limits, unit)]
+        stated = reading.demographics
+        sex = stated.gender.fhir if stated and stated.gender else ""
+        made["referenceRange"] = [_range(item.limits, unit, sex)]
     elif item.low or item.high:
         made["referenceRange"] = [_apart(item.low, item.high, unit)]
 
 
 @lru_cache(maxsize=4096)
-def _range(text: str, unit: values.Unit) -> dict[str, Any]:
-    return values.reference_range(text, dict(unit)) | {"type": _NORMAL}
+def _range(text: str, unit: values.Unit, sex: str) -> dict[str, Any]:
+    return values.reference_range(text, dict(unit), sex) | {"type": _NORMAL}
 
 
 @lru_cache(maxsize=4096)

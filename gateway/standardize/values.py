@@ -16,17 +16,17 @@ from gateway.wire import fhir
 # At most 18 digits, the precision that FHIR R4 asks of a decimal (datatypes, section 2.24.0.1).
 _NUMBER = r"([+-]?(?=(?:[0-9]\.?|\.[0-9]){1,18}(?![0-9.]))(?:[0-9]+\.?[0-9]*|\.[0-9]+))"
 _DECIMAL = re.compile(_NUMBER)
-_BEFORE = re.compile(rf"(<=|=<|≦|≤|< =|>=|=>|≧|≥|<|>|〈|〉) ?{_NUMBER}")
-_AFTER = re.compile(rf"{_NUMBER} ?(以上|以下|イカ|未満|ミマン|超過?|<=|=<|≦|>=|=>|≧|<|>)")
+_BEFORE = re.compile(rf"(<=|=<|≦|≤|< =|>=|=>|≧|≥|<|>|〈|〉|U|L) ?{_NUMBER}")
+_AFTER = re.compile(rf"{_NUMBER} ?(以上|以下|イカ|未満|ミマン|超過?|~|<=|=<|≦|>=|=>|≧|<|>|〈|〉)")
 _RANGE = re.compile(rf"{_NUMBER} ?(?:-|~|〜|–|−|ー) ?{_NUMBER}")
 _SIGNS = {"<=": "<=", "=<": "<=", "≦": "<=", "≤": "<=", ">=": ">=", "=>": ">=", "≧": ">="}
 _SIGNS |= {"≥": ">=", "<": "<", ">": ">", "〈": "<", "〉": ">"}
-_SIGNS |= {"< =": "<="}
+_SIGNS |= {"< =": "<=", "U": ">", "L": "<"}
 _WORDS = {"以上": ">=", "以下": "<=", "未満": "<", "超": ">", "超過": ">"}
-_WORDS |= {"イカ": "<=", "ミマン": "<"}
+_WORDS |= {"イカ": "<=", "ミマン": "<", "~": ">="}
 _TURNED = {"<=": ">=", ">=": "<=", "<": ">", ">": "<"}
 _NEGATIVE = re.compile(
-    r"-|[(\[]-[)\]]|(陰性|インセイ)(\(-\))?|\(-\)(陰性|インセイ)|neg(ative)?|検出(せず|セズ)"
+    r"-|[(\[]-[)\]]|判定\(-\)|(陰性|インセイ)(\(-\))?|\(-\)(陰性|インセイ)|neg(ative)?|検出(せず|セズ)"
     r"|ケンシ[ユュ]ツセズ|(フ|ミ)ケンシ[ユュ]ツ",
     re.IGNORECASE,
 )
@@ -40,6 +40,13 @@ _PENDING = re.compile(r"検査中|測定中|未着|後日報告|報告書参照"
 _FAILED = re.compile(
     r"材料不良|測定不能|測定不可|検体不良|検体不足|量不足|溶血|凝固|中止|依頼漏れ|\*+"
 )
+_SEX = re.compile(r"(男性|女性|男|女|M|F)(?![A-Za-z])")
+_SEXES = {"男性": "male", "男": "male", "M": "male"} | {
+    "女性": "female",
+    "女": "female",
+    "F": "female",
+}
+_GENDER = "http://hl7.org/fhir/administrative-gender"
 _READINGS = {"NEG": "陰性", "POS": "陽性", "IND": "判定保留"}
 
 Unit = tuple[tuple[str, str], ...]
@@ -67,7 +74,10 @@ def _plain(text: str) -> str:
 
 @lru_cache(maxsize=8192)
 def comparison(text: str) -> tuple[str, Decimal] | None:
-    """Comparator and number of `<0.5`, `0.1以下`, `≧1000`; None where it is neither."""
+    """Comparator and number of `<0.5`, `0.1以下`, `≧1000`, `U10`; None where it is neither.
+
+    An arrow is a comparator to some senders and a flag to others, so it is neither here.
+    """
     plain = _plain(text)
     found = _BEFORE.fullmatch(plain)
     if found:
@@ -159,10 +169,31 @@ def _limits(text: str) -> tuple[Decimal | None, Decimal | None]:
     return (None, compared[1]) if compared[0].startswith("<") else (compared[1], None)
 
 
-def reference_range(text: str, unit: dict[str, str]) -> dict[str, Any]:
-    """A reference range: limits where the text has them, and the text always."""
-    low, high = _limits(text)
+@lru_cache(maxsize=4096)
+def _of_sex(text: str) -> dict[str, str]:
+    """The limits of `M:13-17 F:12-15` or `男13～17、女12～15` by sex; none where it is not both."""
+    parts = [part for part in _SEX.split(_plain(text)) if part.strip(" ,、;/")]
+    found = {
+        _SEXES[word]: limits.strip(" ,、;/:")
+        for word, limits in zip(parts[::2], parts[1::2], strict=False)
+        if word in _SEXES
+    }
+    whole = len(parts) == 4 and len(found) == 2
+    read = all(_limits(limits) != (None, None) for limits in found.values())
+    return found if whole and read else {}
+
+
+def reference_range(text: str, unit: dict[str, str], sex: str = "") -> dict[str, Any]:
+    """A reference range: limits where the text has them, and the text always.
+
+    Where it has them by sex, those of `sex`, the patient's administrative gender; for a patient
+    whose sex is not known, none.
+    """
+    by_sex = _of_sex(text)
+    low, high = _limits(by_sex.get(sex, "") if by_sex else text)
     made: dict[str, Any] = {}
+    if by_sex and (low is not None or high is not None):
+        made["appliesTo"] = [fhir.concept(fhir.coding(sex, _GENDER))]
     if low is not None:
         made["low"] = fhir.quantity(low, **unit)
     if high is not None:

@@ -62,7 +62,11 @@ def test_two_results_in_one_text(code, text, parts):
         ("40倍", "valueString"),
         ("1:40", "valueString"),
         ("8.5↑", "valueString"),  # a comparator to some, a flag to others
-        ("U10", "valueString"),
+        ("U10", "valueQuantity"),
+        ("L 0.5", "valueQuantity"),
+        ("10～", "valueQuantity"),
+        ("10〈", "valueQuantity"),
+        ("判定 （－）", "valueCodeableConcept"),
     ],
 )
 def test_words_and_what_stays_text(text, element):
@@ -78,3 +82,22 @@ def test_what_is_called_qualitative_agrees_with_the_published_patterns():
         kinds = {meanings[kind] for kind, regex in patterns
                  if kind in meanings and re.match(regex, text)}  # fmt: skip
         assert kinds == {values.qualitative(text)}
+
+
+@needs_shared
+def test_comparators_agree_with_the_published_patterns():
+    """All but arrows, which are flags to other senders."""
+    path = shared("japan", "tables", "lab-qualitative-patterns.tsv")
+    patterns = [line.split("\t") for line in path.read_text("utf-8").splitlines()[1:]]
+    signs = [*">＞〉U<＜〈L≧≦", ">=", "=>", "＞＝", "＝＞", "<=", "=<", "＜＝", "＝＜"]
+    words = ["超過", "以上", "以下", "未満", "ミマン", "イカ", "～"]
+    texts = [f"{sign}{blank}10.5" for sign in signs for blank in ("", " ")]
+    texts += [f"10.5{blank}{sign}" for sign in (*signs, *words) for blank in ("", " ")]
+    seen = 0
+    for text in texts:
+        kinds = {kind.split("^")[0] for kind, regex in patterns
+                 if kind[0] in "<>" and re.match(regex, text)}  # fmt: skip
+        if kinds:
+            seen += 1
+            assert {values.comparison(text)[0]} == kinds, text
+    assert seen > 30
