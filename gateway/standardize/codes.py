@@ -111,6 +111,9 @@ def standard_system(name: str, code: str) -> str:
     elif name == "JC10" and not _JLAC10.fullmatch(code):
         # A shortened code means several items; it is kept as the facility's own (lab.md 4).
         return MATERIAL if code in _MATERIALS else ""
+    if name == "HL70069":
+        # Each country defines table 0069 itself; Japan's is that of SS-MIX2, not HL7's example.
+        return DEPARTMENT if code in _DEPARTMENTS else ""
     if name in _SYSTEMS:
         return _SYSTEMS[name]
     found = _HL7_TABLE.fullmatch(name)

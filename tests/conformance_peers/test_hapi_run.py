@@ -187,6 +187,7 @@ def test_names_come_from_packages_and_lists(tmp_path: Path) -> None:
     lists = {
         "jp-core/terminology/naming-systems.tsv": "JP\tcodesystem\t-\turi:urn:oid:1.2 | uri:http://a/cs*\n",
         "tables/oid-url-map.tsv": "1.3\thttp://b/cs\n",
+        "samples/visible/jp-core-1.2.0-examples/a.json": '{"system": "http://d/cs"}',
     }
     for name, text in lists.items():
         (tmp_path / "japan" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -201,6 +202,7 @@ def test_names_come_from_packages_and_lists(tmp_path: Path) -> None:
         "http://a/cs",
         "http://b/cs",
         "http://c/vs",
+        "http://d/cs",
     }
 
 

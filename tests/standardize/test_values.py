@@ -222,6 +222,8 @@ def test_a_unit_keeps_the_senders_text():
         ("HOT", "1086652", "http://medis.or.jp/CodeSystem/master-HOT7"),
         ("HOT", "10866520", ""),
         ("HL70162", "PO", "http://jpfhir.jp/fhir/core/CodeSystem/route-codes"),
+        ("HL70069", "01", codes.DEPARTMENT),
+        ("HL70069", "MED", ""),
         ("HL70482", "O", "http://terminology.hl7.org/CodeSystem/v2-0482"),
         ("JHSD0004", "O", "urn:x-regional-gateway:code:jahis:JHSD0004"),
         ("99XYZ", "1", ""),

@@ -46,7 +46,7 @@ def packages(shared: Path | None) -> list[Path]:
 
 
 def names(shared: Path, files: Sequence[Path]) -> frozenset[str]:
-    """Every name of a code system that the guides' packages and published lists mention."""
+    """Every name of a code system that the guides' packages, lists and examples mention."""
     found: set[str] = set()
     for file in files:
         with tarfile.open(file) as package:
@@ -54,8 +54,11 @@ def names(shared: Path, files: Sequence[Path]) -> frozenset[str]:
                 content = package.extractfile(member) if member.name.endswith(".json") else None
                 if content is not None:
                     found.update(_NAME.findall(content.read().decode()))
+    japan = shared / "japan"
     for part in ("jp-core/terminology/naming-systems.tsv", "tables/oid-url-map.tsv"):
-        found.update(_LISTED.findall((shared / "japan" / part).read_text("utf-8")))
+        found.update(_LISTED.findall((japan / part).read_text("utf-8")))
+    for example in (japan / "samples" / "visible" / "jp-core-1.2.0-examples").glob("*.json"):
+        found.update(_NAME.findall(example.read_text("utf-8")))
     return frozenset(found)
 
 
