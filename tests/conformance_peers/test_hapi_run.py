@@ -186,6 +186,7 @@ def test_a_table_that_is_none_is_refused(before: str, after: str) -> None:
 def test_names_come_from_packages_and_lists(tmp_path: Path) -> None:
     lists = {
         "jp-core/terminology/naming-systems.tsv": "JP\tcodesystem\t-\turi:urn:oid:1.2 | uri:http://a/cs*\n",
+        "jp-core/required-elements.tsv": 'jp-x\tP\tfixedUri="http://e/cs"\t\n',
         "tables/oid-url-map.tsv": "1.3\thttp://b/cs\n",
         "samples/visible/jp-core-1.2.0-examples/a.json": '{"system": "http://d/cs"}',
     }
@@ -203,6 +204,7 @@ def test_names_come_from_packages_and_lists(tmp_path: Path) -> None:
         "http://b/cs",
         "http://c/vs",
         "http://d/cs",
+        "http://e/cs",
     }
 
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from gateway.standardize.uke import masters
+from gateway.wire import fhir
 from tests.standardize.claims import RE, YK, act, read_one, resources
 
 
@@ -37,7 +38,7 @@ def test_a_pharmacy_dispenses():
 
 
 def test_dpc_reads_what_is_public():
-    rows = ("BU,040080x099x0xx,20261002,20261014,3", "SB,4860009,,,J189,11",
+    rows = ("BU,040080x099x0xx,20261002,20261014,3", "SB,4860018,,,J189,11",
             "SK,160098110,D415,20261003,,,架空生検", "CD,20261004,33,1,1,620004422,2,,,1",
             "CD,20261004,60,2,1,160000310,,,,1", act(d1=1), "KK,,1,1")  # fmt: skip
     batch = read_one(*rows, patient=RE + ",,,,,1")
@@ -52,6 +53,10 @@ def test_dpc_reads_what_is_public():
     ]  # fmt: skip
     (given,) = resources(batch, "MedicationAdministration")
     assert given["effectiveDateTime"] == "2026-10-04"
+    beside = next(one.companions for one in batch.items if one.resource is given)
+    assert [one["resourceType"] for one in beside] == ["PractitionerRole", "Organization"]
+    assert given["performer"] == [{"actor": fhir.reference(beside[0]["id"])}]
+    assert beside[0]["organization"] == fhir.reference(beside[1]["id"])
     assert batch.account["row 9"] == "layout-unknown"
     assert batch.account["row 10"] == "not-yet-mapped"
 

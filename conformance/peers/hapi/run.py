@@ -34,7 +34,13 @@ FLAGS = ("-Xmx3g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4")
 PACKAGES = ("jp-core.r4-1.2.0-rebuilt.tgz", "jp-clins.r4-1.5.2-snap.tgz")
 "In this order: what the first defines, the second does not define anew."
 _NAME = re.compile(r'"((?:https?://|urn:)[^"|\s]*)')
-_LISTED = re.compile(r"(?:https?://|urn:oid:)[^\s|*]+")
+_LISTED = re.compile(r'(?:https?://|urn:oid:)[^\s|*"]+')
+LISTS = (
+    "jp-core/terminology/naming-systems.tsv",
+    "jp-core/required-elements.tsv",
+    "tables/oid-url-map.tsv",
+)
+"Published lists of names, below `japan/`."
 
 
 def packages(shared: Path | None) -> list[Path]:
@@ -55,7 +61,7 @@ def names(shared: Path, files: Sequence[Path]) -> frozenset[str]:
                 if content is not None:
                     found.update(_NAME.findall(content.read().decode()))
     japan = shared / "japan"
-    for part in ("jp-core/terminology/naming-systems.tsv", "tables/oid-url-map.tsv"):
+    for part in LISTS:
         found.update(_LISTED.findall((japan / part).read_text("utf-8")))
     for example in (japan / "samples" / "visible" / "jp-core-1.2.0-examples").glob("*.json"):
         found.update(_NAME.findall(example.read_text("utf-8")))

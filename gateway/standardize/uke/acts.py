@@ -194,10 +194,18 @@ def procedure(reading: UkeReading, act: Act, system: str) -> None:
 
 
 def _performed(reading: UkeReading, made: Resource) -> tuple[Resource, ...]:
+    """Who did it: the institution; R4 lets none give a drug, so somebody in its service did."""
     if reading.institution is None:
         return ()
-    made["performer"] = [{"actor": fhir.reference(reading.institution["id"])}]
-    return (reading.institution,)
+    institution = reading.institution["id"]
+    if made["resourceType"] != "MedicationAdministration":
+        made["performer"] = [{"actor": fhir.reference(institution)}]
+        return (reading.institution,)
+    identity = fhir.resource_id("PractitionerRole", "of", institution)
+    role = fhir.resource("PractitionerRole", "JP_PractitionerRole", identity)
+    role["organization"] = fhir.reference(institution)
+    made["performer"] = [{"actor": fhir.reference(identity)}]
+    return (role, reading.institution)
 
 
 def identification(reading: UkeReading, kind: str) -> dict[str, Any]:
