@@ -15,6 +15,10 @@ Resource = dict[str, Any]
 "A FHIR R4 resource as plain JSON, made by the builders of `wire/fhir.py`."
 
 
+CLAIMED = "uke|"
+"Keys of items that a claim (レセプト) says begin so; what an order says of the same goes before."
+
+
 class Severity(Enum):
     """How bad a finding is: an error refused its unit, a warning lost or guessed something."""
 

@@ -28,7 +28,7 @@ from gateway.model.identifiers import Oid, PatientId, PersonId
 from gateway.model.network import Expiry
 from gateway.model.periods import is_expired
 from gateway.model.person import Demographics
-from gateway.record import entries
+from gateway.record import entries, twins
 from gateway.record.matches import matches
 from gateway.record.promotion import newest
 from gateway.store.record import documents as document_rows
@@ -206,7 +206,7 @@ def view(work: Work, patient: PatientId) -> Viewed:
     ]
     items = [row for row in listed if _may_see(work, permit, row.facility, row.category, row)]
     _count(work, len(listed) - len(items))
-    told = [_viewed(row) for row in items]
+    told = [_viewed(row) for row in twins.shown(items)]
     return Viewed(
         items=tuple(sorted(told, key=lambda item: (item.registered, item.version))),
         documents=_ordered(

@@ -19,7 +19,7 @@ from gateway.model.category import Category, FacilityType
 from gateway.model.identifiers import Oid, PatientId, PersonId
 from gateway.model.network import WithdrawalEffect
 from gateway.model.person import Demographics
-from gateway.record import entries, provision, removal
+from gateway.record import entries, provision, removal, twins
 from gateway.store.record import documents as document_rows
 from gateway.store.record import items as rows
 from gateway.store.record import lock_blobs, uploads
@@ -100,9 +100,9 @@ def _move(work: Work, members: Members, person: PersonId, moving: list[ItemRow])
     ids = rows.insert_items(work.db, moving, work.now)
     rows.delete_staged(work.db, [row.id for row in moving])
     added = [replace(row, id=identity) for row, identity in zip(moving, ids, strict=True)]
-    current = newest([*before, *added])
-    alive = {row.id for row in current.values() if not row.cancelled}
-    for group in _grouped(row for row in added if row.id in alive):
+    alive = _alive([*before, *added])
+    fresh = alive - _alive(before)  # an item that is no longer covered by another comes back
+    for group in _grouped(row for row in (*before, *added) if row.id in fresh):
         _make_document(work, members, group)
     replaced = [row.id for row in before if row.id not in alive]
     for entry_uuid, contents in document_rows.select_made_of(work.db, replaced).items():
@@ -110,6 +110,12 @@ def _move(work: Work, members: Members, person: PersonId, moving: list[ItemRow])
         left = [identity for identity in contents if identity in alive]
         if left:
             _make_document(work, members, rows.select_items_by_id(work.db, left))
+
+
+def _alive(versions: Iterable[ItemRow]) -> set[int]:
+    """Ids of the rows that stand in documents: current, not cancelled, not said by another too."""
+    current = (row for row in newest(versions).values() if not row.cancelled)
+    return {row.id for row in twins.shown(current)}
 
 
 def _grouped(items: Iterable[ItemRow]) -> list[list[ItemRow]]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.errors import Malformed
-from gateway.model.batch import Resource
+from gateway.model.batch import CLAIMED, Resource
 from gateway.model.identifiers import PatientId
 from gateway.standardize import dates, values
 from gateway.standardize.format import Upload
@@ -19,7 +19,7 @@ from gateway.standardize.uke import layout, masters
 from gateway.standardize.uke.receipt import Receipt
 from gateway.wire import fhir
 
-PREFIX = "uke|"
+PREFIX = CLAIMED
 "Of the keys of everything that a claim says."
 
 _EXPONENT = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?[Ee][+-]?[0-9]+")
