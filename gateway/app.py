@@ -18,7 +18,7 @@ from gateway.audit import chain
 from gateway.audit.door import Door
 from gateway.audit.events import time_ordered
 from gateway.errors import Malformed
-from gateway.intake import Filing, Intake, tidy
+from gateway.intake import Filing, Intake, Signatures, tidy
 from gateway.members import codes, profiles
 from gateway.members.mappings import Shelf
 from gateway.members.neighbours import NeighbourError
@@ -235,12 +235,12 @@ def _serve(
     )  # fmt: skip
     watch = profiles.Watch(settings.folder, gateway.policy)
     machines.know(read_neighbours(settings, gateway.policy))
+    sandbox = Sandbox(settings.hpki)
     intake = Intake(
         door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id,
         mappings=Shelf(settings.folder).of, codes=gateway.codes().of,
+        signatures=Signatures(sandbox.verify, now),
     )  # fmt: skip
-
-    sandbox = Sandbox(settings.hpki)
     filing = Filing(door=door, blobs=gateway.blobs, verify=sandbox.verify, clock=now)
 
     def work_through(stopping: Callable[[], bool]) -> int:

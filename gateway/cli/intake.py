@@ -1,5 +1,6 @@
 """`gateway intake PATH`: the same intake as the upload doors, from the command line (STG-04)."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,23 +53,27 @@ def take_in(
     gateway: "Gateway", path: Path, *, facility: str, source: "Source", patient: str = ""
 ) -> dict[str, Any]:
     """Receive a path and work it through; the receipt as `GET /uploads/<receipt>` shows it."""
-    from gateway.app import new_id
-    from gateway.intake import Intake, OnDisk
+    from gateway.app import new_id, now
+    from gateway.edge.sandbox import Sandbox
+    from gateway.intake import Intake, OnDisk, Signatures
     from gateway.members.mappings import Shelf
     from gateway.model.audit import EventKind
     from gateway.record import receipts
 
     arrivals = [OnDisk(path, gateway.blobs)]
+    sandbox = Sandbox(gateway.settings.hpki)
     work = Intake(
         door=gateway.door, blobs=gateway.blobs, limits=gateway.settings.limits, new_id=new_id,
         mappings=Shelf(gateway.settings.folder).of, codes=gateway.codes().of,
+        signatures=Signatures(sandbox.verify, now),
     )  # fmt: skip
     receipt = work.receive(
         gateway.operator(), arrivals, facility=facility, source=source, patient=patient
     )
-    while waiting := _waiting(gateway, receipt["receipt"]):
-        for file in progress(waiting, "intake"):
-            work.process(gateway.job("intake"), file)
+    with closing(sandbox):
+        while waiting := _waiting(gateway, receipt["receipt"]):
+            for file in progress(waiting, "intake"):
+                work.process(gateway.job("intake"), file)
     with gateway.door.work(EventKind.RECEIPT_READ, gateway.operator(), reading=True) as opened:
         found = receipts.receipt(opened, receipt["receipt"])
     if opened.recorded is not None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -18,6 +18,7 @@ from gateway import standardize
 from gateway.audit.door import Defect, Door
 from gateway.errors import Busy, Invalid, Malformed, Refusal, UntrustedSignature
 from gateway.intake import entry as entries
+from gateway.intake.signed import Verifier
 from gateway.intake.uploads import Arrival, overlapping
 from gateway.members import facilities
 from gateway.model.audit import EventKind
@@ -39,15 +40,6 @@ _PDF_BYTES = 100 * 1024 * 1024
 _PDF = "application/pdf"
 _XML = frozenset({"application/xml", "text/xml"})
 _JSON = frozenset({"application/json", "application/fhir+json"})
-
-
-class Verifier(Protocol):
-    """Who signed a file, established in a process of its own (E-11)."""
-
-    def __call__(
-        self, file: Path, *, at: datetime, received: datetime
-    ) -> tuple[SignatureReport, tuple[str, ...]]:
-        """The report, and words for what in the file would act; raises `Invalid`, `Busy`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +182,10 @@ class Filing:
         return sum(self._examine(waited, acting(waited.facility)) for waited in due)
 
     def _examine(self, waited: WaitingDocument, caller: Caller) -> bool:
+        if not waited.entry:
+            with self.door.work(EventKind.INTAKE, caller) as work:
+                reexamine.again(work, waited)
+            return True
         now = self.clock()
         try:
             report, _ = self.verify(

@@ -16,13 +16,15 @@ from gateway import standardize
 from gateway.audit.door import Defect, Door
 from gateway.errors import Busy, Invalid, Refusal
 from gateway.identity import domains
-from gateway.intake import cutting
+from gateway.intake import cutting, signed
+from gateway.intake.signed import Signatures
 from gateway.model.audit import EventKind
 from gateway.model.batch import Finding, Severity
 from gateway.model.caller import Caller
 from gateway.model.category import Source
 from gateway.model.codebook import NO_CODES, CodeBook
 from gateway.model.csv_mapping import CsvMapping
+from gateway.model.signature import SignatureReport
 from gateway.record import receipts, reexamine, senders, staging
 from gateway.record.staging import ReceivedFile
 from gateway.settings import LimitSettings
@@ -103,6 +105,9 @@ class Intake:
     "The CSV mappings of a facility, by its name."
     codes: Callable[[str], CodeBook] = lambda facility: NO_CODES
     "The code masters and the map that a facility's files are read with."
+
+    signatures: Signatures | None = None
+    "Establishes the signatures that files carry; without it such a file waits."
 
     def receive(
         self,
@@ -218,6 +223,8 @@ class Intake:
             if upload is None:
                 return
             upload = replace(upload, codes=self.codes(file.facility))
+            covering = signed.evidence(upload)
+            report = self._report(file) if covering and self.signatures else None
         except Damaged:
             with self.door.work(EventKind.INTAKE, caller) as work:
                 staging.set_aside(work, file.id, (_LOST,))
@@ -233,7 +240,14 @@ class Intake:
             return
         try:
             with self.door.work(EventKind.INTAKE, caller) as work:
-                self._work_through(work, file, upload)
+                if covering:
+                    judged = signed.judge(work.policy.signature, report, covering)
+                    if judged.waits:
+                        reexamine.put_upload(work, file.id, (judged.finding,))
+                        return
+                    self._work_through(work, file, upload, judged.finding)
+                else:
+                    self._work_through(work, file, upload)
         except Busy:
             raise
         except Refusal as refusal:
@@ -248,13 +262,24 @@ class Intake:
             cutting.abandon(work, file)
             staging.refuse_file(work, file.id, (refused(refusal),))
 
-    def _work_through(self, work: Work, file: staging.FileRow, upload: Upload) -> None:
+    def _report(self, file: staging.FileRow) -> SignatureReport:
+        """Who signed a file, established outside of any Work."""
+        received = self.door.snapshot(lambda db: staging.received_at(db, file), max_age=0.0)
+        assert self.signatures is not None  # noqa: S101
+        return self.signatures.report(self.blobs.path(file.sha256), received)
+
+    def _work_through(
+        self, work: Work, file: staging.FileRow, upload: Upload, *more: Finding
+    ) -> None:
         work.trail.objects.append(file.sha256)
         upload = replace(
             upload, domain=domains.chart_domain(work, file.facility), patient=file.stated
         )
         chosen = standardize.format_named(file.format) if file.parent else None
-        staged = staging.stage(work, file.id, standardize.read(upload, format=chosen))
+        batch = standardize.read(upload, format=chosen)
+        if more:
+            batch = replace(batch, findings=(*more, *batch.findings))
+        staged = staging.stage(work, file.id, batch)
         work.trail.detail.update(state=staged.state, staged=staged.items)
         if staged.person is not None:
             promoted = staging.promote(work, staged.person)

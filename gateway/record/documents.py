@@ -14,6 +14,7 @@ from gateway.model.caller import CallerKind
 from gateway.model.category import Category
 from gateway.model.document import Assurance, Document, DocumentEntry
 from gateway.model.identifiers import PatientId
+from gateway.model.network import SignaturePolicyKeys
 from gateway.model.signature import Indication, SignatureReport
 from gateway.record import entries, provision
 from gateway.store.blobs import Blob
@@ -153,17 +154,24 @@ def _require_signature(
 
 def _require_due(work: Work, entry: DocumentEntry, report: SignatureReport) -> None:
     """Refuse a kind of document that needs a signature it does not have (SIG-05)."""
-    rule = work.policy.signature
     kind = "referral" if entry.type_code.code in _REFERRALS else entry.category.value
-    wanted = rule.required.get(kind)
-    if wanted is None:
+    if satisfies(work.policy.signature, kind, report):
         return
-    for signature in report.signatures:
-        roles = {role.text for role in (*signature.roles, signature.role) if role}
-        if roles & set(wanted) and (signature.proven is not None or not rule.timestamp):
-            return
+    wanted = work.policy.signature.required[kind]
     raise UntrustedSignature(
         f"a {kind} document needs a signature by {' or '.join(wanted)}, with a time-stamp",
         "医師資格証等による電子署名とタイムスタンプが必要です",
         report=report,
     )
+
+
+def satisfies(rule: SignaturePolicyKeys, kind: str, report: SignatureReport) -> bool:
+    """Whether a kind of document has the signature that it needs; true where it needs none."""
+    wanted = rule.required.get(kind)
+    if wanted is None:
+        return True
+    for signature in report.signatures:
+        roles = {role.text for role in (*signature.roles, signature.role) if role}
+        if roles & set(wanted) and (signature.proven is not None or not rule.timestamp):
+            return True
+    return False

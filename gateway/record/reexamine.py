@@ -21,11 +21,13 @@ from gateway.store.work import Work
 
 __all__ = [
     "WaitingDocument",
+    "again",
     "any_due",
     "due",
     "filed",
     "let_go",
     "put",
+    "put_upload",
     "settle",
     "still_waiting",
 ]
@@ -47,6 +49,18 @@ def put(work: Work, file_id: str, chart: PatientId, entry: dict[str, Any]) -> No
     staging.set_aside(work, file_id, (_UNVERIFIABLE,))
     _about(work, file_id, chart)
     waiting.insert_waiting(work.db, file_id, entry, work.now)
+
+
+def put_upload(work: Work, file_id: str, found: Iterable[Finding]) -> None:
+    """Set a file of an upload aside until its signature can be established: it has no entry."""
+    staging.set_aside(work, file_id, found)
+    waiting.insert_waiting(work.db, file_id, {}, work.now)
+
+
+def again(work: Work, waited: WaitingDocument) -> None:
+    """Let a file of an upload be worked through once more."""
+    waiting.delete_waiting(work.db, waited.file)
+    staging.requeue(work, waited.file)
 
 
 def filed(work: Work, file_id: str, path: str, chart: PatientId) -> None:

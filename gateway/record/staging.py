@@ -7,6 +7,7 @@ staged or promoted twice adds nothing (STG-04). The gateway never writes to a so
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -38,7 +39,9 @@ __all__ = [
     "failed",
     "promote",
     "receive",
+    "received_at",
     "refuse_file",
+    "requeue",
     "set_aside",
     "stage",
     "waiting",
@@ -184,6 +187,22 @@ def refuse_file(work: Work, file_id: str, found: Iterable[Finding]) -> None:
 def set_aside(work: Work, file_id: str, found: Iterable[Finding]) -> None:
     """A file that somebody must look at; the queue goes on (O-05)."""
     _finish(work, file_id, rows.SET_ASIDE, found)
+
+
+def requeue(work: Work, file_id: str) -> None:
+    """A file that was set aside waits again to be worked through."""
+    file = _lock(work, file_id)
+    if file.state == rows.SET_ASIDE:
+        rows.update_file(work.db, replace(file, state=rows.RECEIVED, findings=()))
+        work.trail.detail["state"] = rows.RECEIVED
+
+
+def received_at(db: Connection, file: FileRow) -> datetime:
+    """When the upload of a file came."""
+    upload = rows.select_upload(db, file.receipt)
+    if upload is None:
+        raise NotFound("no such upload", "受付が見つかりません")
+    return upload.received
 
 
 def failed(work: Work, file_id: str, finding: Finding) -> bool:

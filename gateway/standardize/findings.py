@@ -173,6 +173,17 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "Doses of one drug do not agree with one another; all are kept as sent. Ask the sender.",
         "同じ薬品の用量の記載が一致しません。すべてそのまま保持しました。送信元に確認してください。",
     ),
+    "signature-verified": (_N, "The signature is verified.", "署名を検証しました。"),
+    "signature-unverifiable": (
+        _W,
+        "The signature cannot be verified now; the file waits and is verified again every hour.",
+        "署名を今は検証できません。ファイルを保留し、1時間ごとに再検証します。",
+    ),
+    "signature-missing": (
+        _W,
+        "There is no signature; the content is not assured by anybody.",
+        "署名がありません。内容は誰にも保証されていません。",
+    ),
     "outside-signature": (
         _N,
         "Stands beside what is signed; kept and not taken into the record.",

@@ -60,7 +60,9 @@ class _Body:
 
 def recognise(upload: Upload) -> bool:
     """By its root and what follows it; a CDA by its root and the code system of its kind."""
-    head = upload.content[:_HEAD]
+    head = upload.content[:_HEAD].lstrip(b"\xef\xbb\xbf" + _BLANK)
+    if not head.startswith(b"<"):
+        return False
     if _ROOT.search(head):
         return True
     return _CDA.search(head) is not None and _CDA_KIND in upload.content
@@ -105,18 +107,22 @@ def read(upload: Upload) -> Batch:
 
 def _body(upload: Upload, text: str) -> _Body:
     found = list(_BODY.finditer(upload.content))
-    if len(found) != 1 or found[0][1] != text.encode("utf-8"):
+    if len(found) != 1 or _plain(found[0][1]) != _plain(text.encode("utf-8")):
         raise Malformed(
             "PrescriptionDocument is not plain base64", "PrescriptionDocument を読み取れません",
             at=_WITHIN,
         )  # fmt: skip
-    plain = found[0][1].translate(None, _BLANK)
     try:
-        content = base64.b64decode(plain, validate=True)
+        content = base64.b64decode(_plain(found[0][1]), validate=True)
     except binascii.Error as error:
         raise Malformed("not base64", "base64 ではありません", at=_WITHIN) from error
     places = [place for place, byte in enumerate(found[0][1]) if byte not in _BLANK]
     return _Body(found[0].start(1), places, content)
+
+
+def _plain(text: bytes) -> bytes:
+    """Base64 without its line ends."""
+    return text.translate(None, _BLANK)
 
 
 def _kept(upload: Upload, kind: str) -> Batch:

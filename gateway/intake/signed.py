@@ -1,0 +1,93 @@
+"""Uploads that carry a signature of their own: judged before anything is made of them.
+
+An invalid signature, or a due one that is missing, refuses the file (SIG-05); one that cannot be
+established now sets it aside until it can (RD-23); and what items are made of must be what the
+signature covers, not what came (J-06).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from gateway.errors import Invalid, UntrustedSignature
+from gateway.model.batch import Finding
+from gateway.model.category import Category
+from gateway.model.network import SignaturePolicyKeys
+from gateway.model.signature import Indication, SignatureReport
+from gateway.record import documents
+from gateway.standardize import FORMATS
+from gateway.standardize.findings import finding
+from gateway.standardize.format import Upload
+
+_KIND = Category.PRESCRIPTION.value
+"Document kind of the one format that is signed, in `signature.required` of a policy."
+_BLANKS = b" \t\r\n"
+
+
+class Verifier(Protocol):
+    """Who signed a file, established in a process of its own (E-11)."""
+
+    def __call__(
+        self, file: Path, *, at: datetime, received: datetime
+    ) -> tuple[SignatureReport, tuple[str, ...]]:
+        """The report, and words for what in the file would act; raises `Invalid`, `Busy`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """Establishes signatures."""
+
+    verify: Verifier
+    clock: Callable[[], datetime]
+
+    def report(self, file: Path, received: datetime) -> SignatureReport:
+        """Who signed a file of an upload that came at `received`."""
+        return self.verify(file, at=self.clock(), received=received)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a report means for a file that is not refused."""
+
+    waits: bool
+    "Not established now."
+    finding: Finding
+
+
+def evidence(upload: Upload) -> bytes:
+    """What a signature has to cover of a file; empty where the file carries none."""
+    for one in FORMATS:
+        if one.signed is not None and one.recognise(upload):
+            return one.signed(upload)
+    return b""
+
+
+def judge(rule: SignaturePolicyKeys, report: SignatureReport | None, covering: bytes) -> Judged:
+    """Judge a file by its report; None where nobody here can establish signatures.
+
+    Raises `UntrustedSignature` with the report, or `Invalid` where other bytes are signed.
+    """
+    if report is None or (report.signed and report.indication is Indication.UNVERIFIABLE):
+        return Judged(True, finding("signature-unverifiable", "content"))
+    if report.signed and not report.passed:
+        raise _untrusted("the signature does not verify", "署名を検証できません", report)
+    if not documents.satisfies(rule, _KIND, report):
+        raise _untrusted(
+            "a prescription needs a signature with a health-care role, and a time-stamp",
+            "医師資格証等による電子署名とタイムスタンプが必要です", report,
+        )  # fmt: skip
+    if not report.signed:
+        return Judged(False, finding("signature-missing", "content"))
+    wanted = covering.translate(None, _BLANKS)
+    if not any(wanted in one.covered.translate(None, _BLANKS) for one in report.signatures):
+        raise Invalid(
+            "these are not the signed bytes", "署名対象と内容が異なります",
+            at="content", rule="J-06", log="DOCSIG",
+        )  # fmt: skip
+    return Judged(False, finding("signature-verified", "content"))
+
+
+def _untrusted(english: str, japanese: str, report: SignatureReport) -> UntrustedSignature:
+    return UntrustedSignature(english, japanese, report=report)
