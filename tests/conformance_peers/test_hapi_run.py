@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.peers.hapi import faults, inputs, run, sheet
+from conformance.peers.hapi import faults, inputs, installation, run, sheet
 from conformance.peers.hapi.inputs import File
 from conformance.peers.hapi.verdict import (
     DIVERGENCES,
@@ -94,6 +94,17 @@ def test_the_gateway_hands_out_the_patient_too(tmp_path: Path) -> None:
     made = inputs.standardized("samples", inputs.REPOSITORY / "samples" / "standardize" / "lab")
     kinds = {one["resource"]["resourceType"] for file in made for one in file.bundles[0]["entry"]}
     assert {"Patient", "Observation", "DiagnosticReport"} <= kinds
+
+
+def test_documents_are_found_among_other_blobs(tmp_path: Path) -> None:
+    document = b'{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Composition"}}]}'
+    made = {"a/1": document, "a/2": b"%PDF-1.7", "b/3": b'{"resourceType":"Patient"}'}
+    for name, content in made.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    file = installation.documents(tmp_path)
+    assert file.items == Counter({"Composition": 1})
+    assert file.formats == Counter({"FHIR document": 1})
 
 
 # --- the verdict --------------------------------------------------------------------------------

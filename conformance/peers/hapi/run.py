@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.peers import java
-from conformance.peers.hapi import faults, inputs, sheet
+from conformance.peers.hapi import faults, inputs, installation, sheet
 from conformance.peers.hapi.verdict import DIVERGENCES, OWN, Said, accepted, said, unused, verdicts
 from conformance.peers.java import Unavailable
 
@@ -115,12 +115,12 @@ def messages(lines: dict[str, list[dict[str, Any]]], made: dict[str, int]) -> di
     return found
 
 
-def everything(shared: Path | None) -> list[inputs.File]:
-    """Our samples, and the published ones where they are."""
+def everything(shared: Path | None, scratch: Path) -> list[inputs.File]:
+    """Our samples, the published ones where they are, and what a demo installation says."""
     found = inputs.standardized("samples", inputs.REPOSITORY / "samples" / "standardize")
     if shared is not None:
         found += inputs.standardized("visible", shared / "japan" / "samples" / "visible")
-    return found
+    return found + installation.said(scratch / "demo")
 
 
 def _options() -> argparse.ArgumentParser:
@@ -140,15 +140,15 @@ def main() -> int:
             PEER.command((), ())
             return 0
         with tempfile.TemporaryDirectory(prefix="hapi-") as scratch:
-            folder = options.keep.resolve() if options.keep else Path(scratch)
+            folder = options.keep.resolve() if options.keep else Path(scratch, "bundles")
             folder.mkdir(parents=True, exist_ok=True)
-            return _run(options, folder)
+            return _run(options, folder, Path(scratch))
     except Unavailable as missing:
         java.say(str(missing))
         return 3
 
 
-def _run(options: argparse.Namespace, folder: Path) -> int:
+def _run(options: argparse.Namespace, folder: Path, scratch: Path) -> int:
     started = time.monotonic()
     shared = inputs.shared_folder()
     guides = packages(shared)
@@ -159,7 +159,7 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
             "JP Core のパッケージがありません。R4 の規則だけで、自前のサンプルだけを検証します。"
         )
     PEER.command((), ())  # before the work: a failure here should say so first
-    files = everything(shared if guides else None)
+    files = everything(shared if guides else None, scratch)
     made = write_bundles(folder, files)
     planted = faults.write(folder, with_guide=bool(guides))
     lines = judge(folder, guides, [OWN, *([] if guides else ["http://jpfhir.jp/"])])
