@@ -63,6 +63,11 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "Repeats what the order says; taken from the order.",
         "オーダの内容の再掲です。オーダから取り込みます。",
     ),
+    "acknowledgement": (
+        _N,
+        "An answer to an order: repeats its numbers, adds nothing to the record.",
+        "オーダへの応答です。番号の再掲のみで、記録には追加しません。",
+    ),
     "empty-segment": (_N, "A segment without content.", "内容のないセグメントです。"),
     "unmapped-field": (
         _N,

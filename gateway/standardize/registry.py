@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gateway.errors import Invalid, Refusal, Unsupported
 from gateway.model.batch import Batch
-from gateway.standardize import csv_mapped, hl7_lab, lab_fixed, notebook, ssmix2, uke
+from gateway.standardize import csv_mapped, hl7, lab_fixed, notebook, ssmix2, uke
 from gateway.standardize.findings import refused
 from gateway.standardize.format import Format, Upload, part_of
 from gateway.standardize.prescription import container, jahis
@@ -14,7 +14,7 @@ from gateway.standardize.version import mapping_version
 
 FORMATS: tuple[Format, ...] = (
     ssmix2.FORMAT,
-    hl7_lab.FORMAT,
+    hl7.FORMAT,
     notebook.FORMAT,
     jahis.FORMAT,
     container.FORMAT,

@@ -181,12 +181,13 @@ class Message:
 
 
 def parse(
-    content: bytes, *, framed: bool = False, accepted: Collection[str] | None = None
+    content: bytes, *, framed: bool = False, accepted: Collection[str] | None = None, base: int = 0
 ) -> Message:
     """Read one message; `framed` is strict, as MLLP is, and else what stored files do is read.
 
     Files may end segments with LF and carry the VT and FS that MLLP left behind; both are the
-    only differences. `accepted` are the message types that are taken, None for any.
+    only differences. `accepted` are the message types that are taken, None for any. `base` is where
+    the message begins in its file.
     """
     if len(content) > LONGEST_MESSAGE:
         raise OverLimit("message too long", "メッセージが長すぎます", at="MSH", rule="HL7 AR 102")
@@ -209,7 +210,8 @@ def parse(
         raise OverLimit("too many segments", "セグメントが多すぎます", rule="HL7 AR 102")
     charset = _charset(lines[0][0], content, notes)
     delimiters = _delimiters(japanese.decode(lines[0][0], charset, set()), notes)
-    message = Message(_segments(lines, delimiters, charset, notes), delimiters, charset, notes)
+    segments = _segments(lines, delimiters, charset, notes, base)
+    message = Message(segments, delimiters, charset, notes)
     _check_header(message, accepted)
     return message
 
@@ -224,6 +226,11 @@ def peek(content: bytes) -> tuple[str, bytes]:
     fields = header.split(header[3:4])
     kind = b"^".join(fields[8].split(b"^")[:2]) if len(fields) > 8 else b""
     return kind.decode("ascii", "ignore"), header
+
+
+def delimiters_of(header: bytes) -> str:
+    """MSH-1 and MSH-2 of a header line; raises `Malformed` where they are unusable."""
+    return _delimiters(header[:16].decode("latin-1"), set())
 
 
 def _charset(header: bytes, content: bytes, notes: set[str]) -> Charset:
@@ -268,7 +275,7 @@ def _delimiters(header: str, notes: set[str]) -> str:
 
 
 def _segments(
-    lines: list[tuple[bytes, int]], delimiters: str, charset: Charset, notes: set[str]
+    lines: list[tuple[bytes, int]], delimiters: str, charset: Charset, notes: set[str], base: int
 ) -> list[Segment]:
     """Decode line by line, so that an escape sequence left open is seen where it is (F-01)."""
     counts: dict[str, int] = {}
@@ -289,7 +296,8 @@ def _segments(
             raise _framing("a second message in one", "一つの中に複数のメッセージがあります")
         if text.count(repeat) > MOST_REPETITIONS or len(line) > LONGEST_FIELD:
             _check_sizes(text, delimiters, f"{name}[{number}]")
-        segments.append(Segment(name, number, text, start, start + len(line), delimiters))
+        place = base + start
+        segments.append(Segment(name, number, text, place, place + len(line), delimiters))
     return segments
 
 

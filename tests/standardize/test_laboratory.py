@@ -121,7 +121,7 @@ def test_hospital_and_laboratory_name_one_result_alike():
     """STG-04: the same result from the storage and from the laboratory has one key."""
     hospital = oul(obx())
     laboratory = lab("OUL^R22", SPM, OBR, ORC, obx(code="3A010000002327101^TP^JC10^9^x^99L"))
-    assert laboratory.format == "hl7-lab/OUL^R22"
+    assert laboratory.format == "hl7/OUL^R22"
     assert hospital.items[0].key == laboratory.items[0].key
     assert hospital.items[0].resource["id"] == laboratory.items[0].resource["id"]
     assert hospital.scope == "lab|80001|"

@@ -59,4 +59,4 @@ def test_every_finding_says_something_in_both_languages():
 def test_a_chosen_format_is_used():
     upload = Upload(path="x", content=hl7("ADT^A08"))
     with pytest.raises(Unsupported):
-        read(upload, format=format_named("hl7-lab"))
+        read(upload, format=format_named("hl7"))

@@ -7,7 +7,9 @@ from gateway.model.batch import Severity
 from gateway.model.category import Category
 from gateway.model.identifiers import Oid, PatientId
 from gateway.standardize import UNSTATED, Upload, read, recognise
-from gateway.standardize.ssmix2.storage import MESSAGES, check_folders, stored_name
+from gateway.standardize.ssmix2.data_types import MESSAGES, data_type_of
+from gateway.standardize.ssmix2.storage import check_folders, stored_name
+from gateway.wire import hl7v2
 from tests.standardize.build import DOMAIN, PID, findings, hl7, only, stored
 
 FILE = "0012345_20261102_OMP-01_000000000070001_20261102103000123_01_1"
@@ -162,8 +164,9 @@ def test_a_message_of_another_type_than_its_name_is_refused():
     ],
 )
 def test_prescription_and_injection_are_told_apart(segments, data_type):
-    batch = read(Upload(path="x", content=hl7("RDE^O11", PID, *segments)))
-    assert batch.format == f"ssmix2/{data_type}"
+    content = hl7("RDE^O11", PID, *segments)
+    assert data_type_of(hl7v2.parse(content)) == data_type
+    assert read(Upload(path="x", content=content)).format == "hl7/RDE^O11"
 
 
 def test_an_order_number_that_contradicts_the_name():
@@ -184,7 +187,7 @@ def test_what_nobody_takes_is_found():
 
 
 def test_nothing_recognises_other_things():
-    for content in (b"", b"%PDF-1.7", b"<html>", b"a,b,c", b"MSH|^~\\&|x", b"MSH", b"PK"):
+    for content in (b"", b"%PDF-1.7", b"<html>", b"a,b,c", b"MSHX|", b"MSH", b"PK"):
         with pytest.raises(Unsupported):
             recognise(Upload(path="x.csv", content=content))
 

@@ -1,5 +1,5 @@
 """SS-MIX2 standardized storage: one file per data type, one table of them."""
 
-from gateway.standardize.ssmix2.storage import FORMAT, check_place, is_stored
+from gateway.standardize.ssmix2.storage import FORMAT, check_place, stored_name
 
-__all__ = ["FORMAT", "check_place", "is_stored"]
+__all__ = ["FORMAT", "check_place", "stored_name"]
