@@ -24,6 +24,11 @@ _USED = "read for the patient, the order or its items; no statement of its own"
 _USED_JA = "患者・オーダ・項目の情報として使用"
 
 
+_OF_THE_FILE = ("row ", "record ", "FHS", "BHS", "BTS", "FTS")
+"""Places that are counted in the whole file: parts may share them. Segments are counted in their
+own message."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
     """How many lines a file has, and how many of them became what."""
@@ -48,8 +53,9 @@ def total(batches: Sequence[Batch], content: bytes) -> Total:
     of a fixed length have no lines and are counted by their length, an e-prescription's inside it.
     """
     account: dict[str, str] = {}
-    for batch in batches:
-        account.update(batch.account)
+    for place, batch in enumerate(batches):
+        for at, what in batch.account.items():
+            account[at if at.startswith(_OF_THE_FILE) else f"{at} of {place}"] = what
     if any(at.startswith("record ") for at in account):
         number = -(-len(content.rstrip(b"\x1a\r\n")) // LENGTH)
     elif any(at.startswith("PrescriptionDocument row ") for at in account):
