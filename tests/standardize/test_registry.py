@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.errors import Invalid, Refusal, Unsupported
+from gateway.errors import Invalid, Malformed, Refusal, Unsupported
 from gateway.model.batch import Severity
 from gateway.standardize import (
     FORMATS,
@@ -58,5 +58,5 @@ def test_every_finding_says_something_in_both_languages():
 
 def test_a_chosen_format_is_used():
     upload = Upload(path="x", content=hl7("ADT^A08"))
-    with pytest.raises(Unsupported):
-        read(upload, format=format_named("hl7"))
+    with pytest.raises(Malformed, match="stored file"):
+        read(upload, format=format_named("ssmix2"))

@@ -80,7 +80,7 @@ def test_outside_a_tree_the_name_counts_then_pid_3():
     assert named.patient == PatientId(UNSTATED, "0012345")
     unnamed = read(Upload(path="anything.hl7", content=content))
     assert unnamed.patient == named.patient
-    assert unnamed.format == "ssmix2/ADT-00"
+    assert unnamed.format == "hl7/ADT^A08"
     assert unnamed.version == "20261101090000000"
     with pytest.raises(Malformed) as caught:
         read(Upload(path="x", content=hl7("ADT^A08", "EVN||20261101", "PID|1||")))
