@@ -38,3 +38,8 @@ NOT_OWNED = Finding(
     text="the identifier domain is not this facility's",
     japanese="この施設のIDドメインではありません",
 )  # fmt: skip
+DELETE_UNKNOWN = Finding(
+    code="delete-unknown", severity=Severity.NOTE,
+    text="deletes what was never received: kept, so that it stays deleted if it comes later",
+    japanese="未受信のデータの削除です。後から届いても削除済みとして扱います",
+)  # fmt: skip

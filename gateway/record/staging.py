@@ -19,7 +19,7 @@ from gateway.members.facilities import Members
 from gateway.model.batch import Batch, Finding, Item, Severity
 from gateway.model.category import Source
 from gateway.model.identifiers import PatientId, PersonId
-from gateway.record import findings, senders
+from gateway.record import findings, scopes, senders
 from gateway.record.promotion import Promoted, promote
 from gateway.store.blobs import Damaged
 from gateway.store.record import items as item_rows
@@ -170,12 +170,12 @@ def stage(work: Work, file_id: str, batch: Batch) -> Staged:
         work.trail.code = "LINK"
         return _close(work, file, rows.SET_ASIDE, batch, findings.MISMATCH)
     file = replace(file, domain=patient.domain, value=patient.value, version=batch.version)
-    fresh, duplicates = _new_rows(work, file, batch, custody=custody)
+    fresh, duplicates, unknown = _new_rows(work, file, batch, custody=custody)
     item_rows.insert_staged(work.db, fresh)
     work.trail.detail.update(staged=len(fresh), duplicates=duplicates)
-    done = _close(
-        work, file, rows.STANDARDIZED, batch, *_unshared(work, members, file, batch.items)
-    )
+    said = (findings.DELETE_UNKNOWN,) if unknown else ()
+    more = (*said, *_unshared(work, members, file, batch.items))
+    done = _close(work, file, rows.STANDARDIZED, batch, *more)
     return replace(done, items=len(fresh), duplicates=duplicates, person=person)
 
 
@@ -254,8 +254,11 @@ def _conflicts(work: Work, patient: PatientId, batch: Batch) -> bool:
 
 def _new_rows(
     work: Work, file: FileRow, batch: Batch, *, custody: bool
-) -> tuple[list[ItemRow], int]:
-    """Rows for what is new in a batch, and how many of its items were there before."""
+) -> tuple[list[ItemRow], int, bool]:
+    """Rows for what is new, how many items were there before, whether unknown ones are deleted.
+
+    The row of such a deletion stays, so that what it deletes stays out.
+    """
     upload = rows.select_upload(work.db, file.receipt)
     source = upload.source if upload else Source.OTHER.value
     posted = upload.received if upload else work.now
@@ -264,6 +267,7 @@ def _new_rows(
     )
     fresh: list[ItemRow] = []
     duplicates = 0
+    unknown = any(item.cancelled and item.key not in known for item in batch.items)
     for item in batch.items:
         content = item_rows.write_content(
             item.resource,
@@ -271,6 +275,7 @@ def _new_rows(
             {
                 "file": item.source.file, "at": item.source.at,
                 "start": item.source.start, "end": item.source.end,
+                **({"scope": batch.scope} if batch.scope else {}),
             },
         )  # fmt: skip
         version = item.version or batch.version
@@ -291,33 +296,13 @@ def _new_rows(
                 resource=item.resource["id"],
             )
         )  # fmt: skip
-    endings = _endings(work, file, batch, source, custody=custody)
-    return [*fresh, *endings], duplicates
+    endings, nothing = scopes.endings(work, file, batch, source, custody=custody)
+    return [*fresh, *endings], duplicates, unknown or nothing
 
 
 def _same(content: str, item: Item) -> bool:
     before = fhir.loads(content)["resource"]
     return fhir.dumps(before) == fhir.dumps(item.resource)
-
-
-def _endings(
-    work: Work, file: FileRow, batch: Batch, source: str, *, custody: bool
-) -> list[ItemRow]:
-    """Endings of older items that a file which states its scope completely no longer has."""
-    if not batch.scope:
-        return []
-    stated = {item.key for item in batch.items}
-    newest = item_rows.select_scope(work.db, file.domain, file.value, batch.scope)
-    return [
-        ItemRow(
-            file=file.id, facility=file.facility, source=source, domain=file.domain,
-            value=file.value, category=category, key=key, version=batch.version, cancelled=True,
-            posted=work.now, custody=custody,
-            content=item_rows.write_content({}, (), {"file": batch.path, "at": ""}),
-        )
-        for key, (version, cancelled, category) in sorted(newest.items())
-        if key not in stated and not cancelled and version < batch.version
-    ]  # fmt: skip
 
 
 def _unshared(

@@ -120,6 +120,30 @@ def select_scope(
     return newest
 
 
+def select_statements(
+    db: Connection, domain: str, value: str, scope: str, *, after: str
+) -> dict[str, set[str]]:
+    """Versions in which a file stated the whole of a scope, later than one, and their keys."""
+    found: dict[str, set[str]] = {}
+    whole = set()
+    for table in (STAGED, ITEM):
+        rows = db.execute(
+            select(table.c.key, table.c.version, table.c.content).where(
+                table.c.domain == domain,
+                table.c.value == value,
+                func.substr(table.c.key, 1, len(scope)) == scope,
+                table.c.version > after,
+            )
+        )
+        for key, version, content in rows:
+            # A correction within one version (`1~1`) is of the same statement.
+            stated = version.partition("~")[0]
+            found.setdefault(stated, set()).add(key)
+            if fhir.loads(content)["source"].get("scope") == scope:
+                whole.add(stated)
+    return {version: keys for version, keys in found.items() if version in whole}
+
+
 def select_staged(db: Connection, person: PersonId) -> list[ItemRow]:
     """Everything staged for the charts of one person, merged charts included; oldest first."""
     return _of_person(db, STAGED, person)
