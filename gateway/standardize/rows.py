@@ -35,6 +35,7 @@ class Row:
     number: int
     record: str
     cells: Mapping[str, str]
+    "Those that are not empty."
     extra: int
     "Cells beyond the known columns that are not empty."
     start: int
@@ -105,14 +106,16 @@ def decode(line: bytes, charset: Charset, notes: set[str], number: int) -> str:
 def row(line: Line, layouts: Layouts) -> Row:
     """A line as the row of its record; a record without a layout has no named cells."""
     cells = line.text.split(",")
-    if len(cells) > MOST_COLUMNS or max(map(len, cells)) > LONGEST_CELL:
+    if len(cells) > MOST_COLUMNS or (
+        len(line.text) > LONGEST_CELL and max(map(len, cells)) > LONGEST_CELL
+    ):
         raise OverLimit("row too long", "行が長すぎます", at=f"row {line.number}", rule="E-09")
     record = cells[0].strip(BLANKS)
     names = layouts.get(record, ())
     return Row(
         number=line.number,
         record=record,
-        cells=dict(zip(names, cells[1:], strict=False)),
+        cells={name: cell for name, cell in zip(names, cells[1:], strict=False) if cell},
         extra=sum(1 for cell in cells[1 + len(names) :] if cell.strip(BLANKS)),
         start=line.start,
         end=line.end,

@@ -275,6 +275,18 @@ def test_materials_and_comments():
     assert detail["category"] == [{"text": "症状詳記"}]
 
 
+def test_comments_on_a_material_alone():
+    batch = read_one("CO,14,1,810000001,左右", "TO,,1,710010199,1,8,1,,,,針,810000001,予備")
+    assert len(resources(batch, "SupplyDelivery")) == 1
+    (comment,) = resources(batch, "Communication")
+    assert [one["contentString"] for one in comment["payload"]] == ["左右", "予備"]
+
+
+def test_a_comment_of_a_group_without_drugs_is_a_note():
+    (done,) = resources(read_one("CO,14,1,810000001,左右", act("114003710", "", d1=1)), "Procedure")
+    assert done["note"] == [{"text": "左右"}]
+
+
 def test_a_donor_is_somebody_else():
     batch = read_one("SY,4659007,20261001,1,,,,", "TI,1,2,13,1,7654321,,架空",
                      "TR,1,1112,202610,,1,19700101", "SY,5559001,20261001,1,,,,")  # fmt: skip

@@ -6,7 +6,6 @@ that its sender states, or one made of everything it says about the person (as i
 notebook), and the chart id stays an attribute (FN-205).
 """
 
-import hashlib
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -17,6 +16,7 @@ from gateway.model.identifiers import Oid, PatientId
 from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
 from gateway.standardize import coverage, dates, values
 from gateway.standardize.coverage import Insurance, PublicPayment
+from gateway.standardize.described import patient_of as described
 from gateway.standardize.format import Upload
 from gateway.standardize.names import safe_identifier
 from gateway.standardize.persons import visible
@@ -65,8 +65,7 @@ def patient_of(upload: Upload, prescription: Prescription) -> PatientId:
     born = prescription.get("13", "birth")
     day, _ = dates.western(born)
     parts[-1] = day.isoformat() if day else dates.partial(born) or born
-    digest = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
-    return PatientId(domain, f"rx-{digest[:32]}")
+    return described(domain, "rx", parts)
 
 
 def chart_of(prescription: Prescription) -> PatientId | None:

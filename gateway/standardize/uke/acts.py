@@ -21,6 +21,7 @@ from gateway.standardize.uke.reading import UkeReading, amount
 from gateway.wire import fhir
 
 _COMMENTS = tuple((f"コメントコード{n}", f"文字データ{n}") for n in (1, 2, 3))
+_COMMENT_COLUMNS = frozenset(name for pair in _COMMENTS for name in pair)
 _TAKEN = ("診療識別", "回数", *(name for pair in _COMMENTS for name in pair),
           *(f"{day}日" for day in range(1, 32)))  # fmt: skip
 _WHOLE = frozenset({"01", "99"})
@@ -88,15 +89,12 @@ def read(reading: UkeReading, group: Group) -> None:
 def _comments(reading: UkeReading, group: Group) -> tuple[str, list[str]]:
     """What the comments of a group say: the usage of drugs that are taken, and notes."""
     usage, notes = "", []
+    drugs = is_taken(group.kind) and any(row.record == "IY" for row in group.items)
     for row in group.comments:
         if not reading.has(row):
             reading.take(row, "診療識別", "コメントコード", "文字データ", "歯式")
         text = reading.comment(row.get("コメントコード"), row.get("文字データ"))
-        if (
-            is_taken(group.kind)
-            and not usage
-            and row.get("コメントコード").startswith(masters.FREE_TEXT)
-        ):
+        if drugs and not usage and row.get("コメントコード").startswith(masters.FREE_TEXT):
             usage = text
         elif text:
             notes.append(" ".join(one for one in (row.get("歯式"), text) if one))
@@ -139,6 +137,8 @@ def _acts(
 
 def _beside(reading: UkeReading, row: Row) -> list[str]:
     """Comments in the columns of an act."""
+    if not _COMMENT_COLUMNS & row.cells.keys():
+        return []
     return [reading.comment(row.get(code), row.get(text)) for code, text in _COMMENTS]
 
 
@@ -324,10 +324,14 @@ def _material_row(reading: UkeReading, group: Group, row: Row, notes: list[str])
     )  # fmt: skip
     for act in found:
         material(reading, act, Category.MEDICAL)
+    alone = row is group.items[0] and all(other.record == "TO" for other in group.items)
+    told = [*(notes if alone else ()), *_beside(reading, row)]
+    if any(told):  # a SupplyDelivery has no notes, and an act beside it has those of the group
+        message(reading, [row], told, "特定器材コメント", Category.MEDICAL)
 
 
 def material(reading: UkeReading, act: Act, category: Category) -> None:
-    """A material on one day as SupplyDelivery: code, name, amount; comments stay in the source."""
+    """A material on one day as SupplyDelivery: code, name, amount."""
     key = reading.item_key("material", act.code or act.text, act.day)
     made = fhir.resource("SupplyDelivery", "", reading.identity("SupplyDelivery", key))
     made["status"] = "completed"
@@ -348,8 +352,6 @@ def material(reading: UkeReading, act: Act, category: Category) -> None:
     if reading.institution is not None:
         made["supplier"] = fhir.reference(reading.institution["id"])
         companions = (reading.institution,)
-    if act.comments:
-        reading.find("unmapped-field", reading.at(act.row, "コメント"))
     reading.add(category, made, key, act.row, companions=companions)
 
 

@@ -23,6 +23,7 @@ PREFIX = CLAIMED
 "Of the keys of everything that a claim says."
 
 _EXPONENT = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?[Ee][+-]?[0-9]+")
+_DAYS = {f"{day}日": day for day in range(1, 32)}
 _COUNT = re.compile(r"[0-9]{1,3}")
 
 
@@ -100,19 +101,19 @@ class UkeReading(RowReading):
     def days(self, row: Row) -> list[tuple[str, int]]:
         """The days of the day columns, each with its count; one that does not exist is found."""
         found = []
-        for day in range(1, 32):
-            text = row.cells.get(f"{day}日", "")
-            if not text or not (text := text.strip(BLANKS)):
+        for name in row.cells:
+            day = _DAYS.get(name)
+            if day is None or not (text := row.get(name)):
                 continue
             plain = unicodedata.normalize("NFKC", text)
             if not _COUNT.fullmatch(plain):
-                self.find("not-a-number", self.at(row, f"{day}日"))
+                self.find("not-a-number", self.at(row, name))
             elif int(plain):
                 moment = day_of(self.month, day)
                 if moment:
                     found.append((moment, int(plain)))
                 else:
-                    self.find("bad-date", self.at(row, f"{day}日"))
+                    self.find("bad-date", self.at(row, name))
         return found
 
     def item_key(self, kind: str, *parts: str) -> str:
