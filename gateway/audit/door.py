@@ -36,6 +36,7 @@ from gateway.model.network import NetworkPolicy
 from gateway.store import audit as rows
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
+from gateway.store.raw import savepoint
 from gateway.store.work import Community, Work
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Door:
         self._blobs = blobs
         self.policy = policy
         self.community = community
-        self._clock = clock
+        self.clock = clock
         self._new_id = new_id
         self._writer = AuditWriter(database, self._stopped)
         self._snapshots: dict[Any, tuple[float, Any]] = {}
@@ -140,6 +141,17 @@ class Door:
             self._write(event)
             raise Defect(event.incident) from error
 
+    @contextmanager
+    def group(self) -> Iterator["Group"]:
+        """Several Works in one transaction: one commit makes them and their events durable.
+
+        What the block raises undoes all of them; `Busy` where the database cannot be used now.
+        """
+        with self._database.writing() as db:
+            found = Group(self, db)
+            yield found
+            rows.insert_events(db, found.events)
+
     def flush(self) -> None:
         """Let the events that are held be committed."""
         self._writer.flush()
@@ -163,7 +175,7 @@ class Door:
         """Seal, then keep the signed head outside the database (L-02)."""
         self.seal()
         with self._database.reading() as db:
-            chain.checkpoint(db, folder, self._clock())
+            chain.checkpoint(db, folder, self.clock())
 
     def verify(
         self, folder: Path | None = None, *, tick: Callable[[int], None] | None = None
@@ -189,10 +201,10 @@ class Door:
         """Make the next look-up read anew, after a change made by this process."""
         self._snapshots.clear()
 
-    def keep(self, write: Callable[[Connection], object]) -> None:
+    def keep(self, write: Callable[[Connection], _Value]) -> _Value:
         """Write what must outlast a Work that was refused; it leaves no event of its own."""
         with self._database.writing() as db:
-            write(db)
+            return write(db)
 
     def note(self, event: Event) -> None:
         """Record an event outside any Work and wait until it is durable."""
@@ -214,7 +226,7 @@ class Door:
             if count > _FLOOD_FROM and count % _FLOOD_FROM:
                 return
         event = Event(
-            kind=kind, outcome=outcome, at=self._clock(), caller=caller, code=code,
+            kind=kind, outcome=outcome, at=self.clock(), caller=caller, code=code,
             detail={**(detail or {}), **({"repeated": count} if count > _FLOOD_FROM else {})},
         )  # fmt: skip
         self._hand(event)
@@ -233,7 +245,7 @@ class Door:
 
     def _new_work(self, db: Connection, caller: Caller) -> Work:
         return Work(
-            db=db, caller=caller, policy=self.policy, now=self._clock(), new_id=self._new_id,
+            db=db, caller=caller, policy=self.policy, now=self.clock(), new_id=self._new_id,
             community=self.community, blobs=self._blobs,
         )  # fmt: skip
 
@@ -256,7 +268,7 @@ class Door:
         )  # fmt: skip
         return self._row(
             Event(
-                kind=EventKind.SECURITY_ALERT, outcome=Outcome.MAJOR, at=self._clock(),
+                kind=EventKind.SECURITY_ALERT, outcome=Outcome.MAJOR, at=self.clock(),
                 caller=caller, code="AUDIT-STOP", rule="G5", detail={"unrecorded": lost},
             )
         )  # fmt: skip
@@ -286,6 +298,50 @@ class Door:
             kind=kind, outcome=Outcome.MAJOR, at=work.now, caller=work.caller,
             patients=_patients(work), incident=incident,
         )  # fmt: skip
+
+
+class Group:
+    """Works of one transaction, each undone by itself where it fails, each with its own event."""
+
+    def __init__(self, door: Door, db: Connection) -> None:
+        self.db = db
+        self.events: list[rows.EventRow] = []
+        self._door = door
+        self._memory: dict[Any, Any] = {}
+
+    @contextmanager
+    def work(self, kind: EventKind, caller: Caller) -> Iterator[Work]:
+        """One unit of work of the group; raises as `Door.work` does."""
+        door, db = self._door, self.db
+        work = door._new_work(db, caller)
+        work.memory = self._memory
+        savepoint(db, "SAVEPOINT")
+        try:
+            yield work
+        except Busy:
+            raise  # the whole group comes again
+        except Refusal as refusal:
+            self._undo(door._refused(kind, work, refusal))
+            raise
+        except Exception as error:
+            event = door._defective(kind, work, error)
+            self._undo(event)
+            raise Defect(event.incident) from error
+        savepoint(db, "RELEASE SAVEPOINT")
+        self.events.append(door._row(_finished(kind, work)))
+
+    def _undo(self, event: Event) -> None:
+        savepoint(self.db, "ROLLBACK TO SAVEPOINT")
+        savepoint(self.db, "RELEASE SAVEPOINT")
+        self.events.append(self._door._row(event))
+
+
+def tried(do: Callable[[], _Value]) -> _Value | Exception:
+    """What a step gives, or how it failed: for who raises that again inside the Work it is for."""
+    try:
+        return do()
+    except Exception as error:
+        return error
 
 
 def _finished(kind: EventKind, work: Work) -> Event:

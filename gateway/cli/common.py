@@ -7,6 +7,7 @@ or defect (`INTERFACES.md` section 2). Logs and progress go to stderr, answers t
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import click
 from gateway.errors import Refusal
 
 DONE, REFUSED, USAGE, UNAVAILABLE = 0, 1, 2, 3
+_LINE_SECONDS = 10.0
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Value = TypeVar("_Value")
 
@@ -109,6 +111,41 @@ def progress_of(total: int, label: str) -> Iterator[Callable[..., None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda steps=1: bar.advance(task, steps)
+
+
+@contextmanager
+def progress_left(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left on stderr, for work whose end moves; tell it what is done of what.
+
+    Where stderr is no terminal, a line every ten seconds instead.
+    """
+    if not sys.stderr.isatty():
+        yield _lines_left(label)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _lines_left(label: str) -> Callable[[int, int], None]:
+    begun = last = time.monotonic()
+    first = -1
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last, first
+        now = time.monotonic()
+        first = done if first < 0 else first
+        if now - last < _LINE_SECONDS:
+            return
+        last = now
+        rate = (done - first) / (now - begun)
+        left = f"{(total - done) / rate:.0f} s left" if rate else "?"
+        click.echo(f"{label}: {done} of {total}, {rate:.0f}/s, {left}", err=True)
+
+    return tell
 
 
 @contextmanager

@@ -1,12 +1,16 @@
 """`gateway intake PATH`: the same intake as the upload doors, from the command line (STG-04)."""
 
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.common import configured, emit, progress, speaking, table
+from gateway.cli.common import configured, emit, progress_left, speaking, table
+
+_PAUSE = 0.2
+"Seconds between two looks at what somebody else works on."
 
 
 @click.command("intake")
@@ -71,9 +75,7 @@ def take_in(
         gateway.operator(), arrivals, facility=facility, source=source, patient=patient
     )
     with closing(sandbox):
-        while waiting := _waiting(gateway, receipt["receipt"]):
-            for file in progress(waiting, "intake"):
-                work.process(gateway.job("intake"), file)
+        _work_through(gateway, work, receipt["receipt"], facility)
     with gateway.door.work(EventKind.RECEIPT_READ, gateway.operator(), reading=True) as opened:
         found = receipts.receipt(opened, receipt["receipt"])
     if opened.recorded is not None:
@@ -81,14 +83,26 @@ def take_in(
     return found
 
 
-def _waiting(gateway: "Gateway", receipt: str) -> "tuple[FileRow, ...]":
-    """The next files of one upload, or parts that they were cut into."""
-    from gateway.record import staging
+def _work_through(gateway: "Gateway", work: "Intake", receipt: str, facility: str) -> None:
+    """Until nothing of an upload waits; a server that works on the same queue is waited for."""
+    from gateway.record import queue
 
-    return gateway.door.snapshot(lambda db: staging.waiting_of(db, receipt), max_age=0.0)
+    def count(db: "Connection") -> tuple[int, int]:
+        return queue.progress(db, receipt)
+
+    with progress_left("intake 受入") as tell:
+        while True:
+            total, waiting = gateway.door.snapshot(count, max_age=0.0)
+            tell(total - waiting, total)
+            if not waiting:
+                return
+            if not work.process_waiting(lambda: gateway.job("intake"), lambda: False, facility):
+                time.sleep(_PAUSE)
 
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from gateway.app import Gateway
+    from gateway.intake import Intake
     from gateway.model.category import Source
-    from gateway.record.staging import FileRow

@@ -27,6 +27,7 @@ def declare(work: Work, oid: Oid, *, kind: str, facility: str = "", pattern: str
     if rows.select_domain(work.db, oid) is not None:
         raise Inconsistent("the domain is declared already", "そのドメインは登録済みです", at="oid")
     rows.insert_domain(work.db, DomainRow(oid, kind, facility, pattern))
+    work.memory.pop(every, None)
     work.trail.detail["domain"] = oid
 
 
@@ -42,7 +43,10 @@ def authorities(db: Connection) -> dict[Oid, str]:
 
 def require(work: Work, patient: PatientId) -> DomainRow:
     """The domain of an identifier, which must have its form (DOM-01)."""
-    row = rows.select_domain(work.db, patient.domain)
+    known: dict[Oid, DomainRow] | None = work.memory.get(every)
+    row = (
+        rows.select_domain(work.db, patient.domain) if known is None else known.get(patient.domain)
+    )
     if row is None:
         raise UnknownDomain("the domain is not declared", "未登録のIDドメインです", positions=(1,))
     if row.pattern and not matches(row.pattern, patient.value):
@@ -56,9 +60,16 @@ def require(work: Work, patient: PatientId) -> DomainRow:
 
 def chart_domain(work: Work, facility: str) -> Oid | None:
     """The one chart id domain of a facility, by which a file's bare patient numbers are meant."""
-    owned = [
-        row.oid for row in every(work.db).values() if row.kind == CHART and row.facility == facility
-    ]
+    return _owned(work.once(every), facility)
+
+
+def chart_domain_in(db: Connection, facility: str) -> Oid | None:
+    """The same, for the audit door's snapshot."""
+    return _owned(every(db), facility)
+
+
+def _owned(known: dict[Oid, DomainRow], facility: str) -> Oid | None:
+    owned = [row.oid for row in known.values() if row.kind == CHART and row.facility == facility]
     return owned[0] if len(owned) == 1 else None
 
 

@@ -7,8 +7,8 @@ on once all of it is cut, so that a file refused near its end (E-09) leaves noth
 
 import hashlib
 import io
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -17,7 +17,6 @@ from gateway.audit.door import Door
 from gateway.errors import Refusal
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller
-from gateway.model.csv_mapping import CsvMapping
 from gateway.record import parts
 from gateway.record.staging import FileRow
 from gateway.standardize.format import Format, Part, Run, Upload
@@ -30,40 +29,65 @@ _HEAD = 1024 * 1024
 _AT_ONCE = 500
 
 
-def take(
-    door: Door,
-    blobs: Blobs,
-    caller: Caller,
-    file: FileRow,
-    mappings: tuple[CsvMapping, ...] = (),
-) -> Upload | None:
-    """A file or a part to be worked through; None where the file was cut into parts instead.
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A file about several people, to be cut into parts."""
 
-    Raises a Refusal where the file is refused as a whole, `Damaged` where its bytes are not as
-    they were received.
+    file: FileRow
+    chosen: Format
+    upload: Upload
+    "With its bytes, or only with their beginning where the file is large."
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its bytes are read from the store."""
+        return self.file.size > LARGE
+
+
+def look(blobs: Blobs, file: FileRow, reading: Upload) -> tuple[Upload, Format | None] | Whole:
+    """A file or a part to be worked through and its format, or one that is to be cut first.
+
+    `reading` is an upload of its facility without bytes: what goes with each of its files.
+    Raises `Damaged` where its bytes are not as they were received.
     """
     in_tree = "/" in file.path
-    whole = Upload(path=file.path, content=b"", in_tree=in_tree, mappings=mappings)
+    upload = replace(reading, path=file.path, in_tree=in_tree, patient=file.stated)
     if file.parent:
         with blobs.open(file.sha256) as stream:
             runs = tuple(Run(*one) for one in parts.read(stream, file))
-        return replace(whole, content=b"".join(run.content for run in runs), runs=runs)
+        content = b"".join(run.content for run in runs)
+        return replace(upload, content=content, runs=runs), standardize.format_named(file.format)
     if file.size > LARGE:
         with blobs.open(file.sha256) as stream:
-            chosen = _format(replace(whole, content=stream.read(_HEAD)))
+            upload = replace(upload, content=stream.read(_HEAD))
+        chosen = _format(upload)
         if chosen is not None and chosen.split is not None:
-            if not blobs.verify(file.sha256):
-                raise Damaged(file.sha256, "missing or altered")
-            with blobs.open(file.sha256) as stream, blobs.open(file.sha256) as again:
-                _cut(door, caller, replace(file, format=chosen.name), chosen.split(stream), again)
-            return None
-    whole = replace(whole, content=blobs.read(file.sha256))
-    chosen = _format(whole)
+            return Whole(file, chosen, upload)
+    upload = replace(upload, content=blobs.read(file.sha256))
+    chosen = _format(upload)
     if chosen is None or chosen.split is None:
-        return whole
-    found = chosen.split(io.BytesIO(whole.content))
-    _cut(door, caller, replace(file, format=chosen.name), found, io.BytesIO(whole.content))
-    return None
+        return upload, chosen
+    return Whole(file, chosen, upload)
+
+
+def cut(door: Door, blobs: Blobs, caller: Caller, whole: Whole, alive: Callable[[], None]) -> None:
+    """Cut a file into its parts, which wait in its place from then on.
+
+    `alive` is called every so often. Raises a Refusal where the file is refused as a whole,
+    `Damaged` where its bytes are not as they were received.
+    """
+    split = whole.chosen.split
+    if split is None:
+        raise TypeError("a format that does not cut")
+    file = replace(whole.file, format=whole.chosen.name)
+    if not whole.is_large:
+        content = whole.upload.content
+        _cut(door, caller, file, split(io.BytesIO(content)), io.BytesIO(content), alive)
+        return
+    if not blobs.verify(file.sha256):
+        raise Damaged(file.sha256, "missing or altered")
+    with blobs.open(file.sha256) as stream, blobs.open(file.sha256) as again:
+        _cut(door, caller, file, split(stream), again, alive)
 
 
 def abandon(work: Work, file: FileRow) -> None:
@@ -81,7 +105,12 @@ def _format(upload: Upload) -> Format | None:
 
 
 def _cut(
-    door: Door, caller: Caller, file: FileRow, found: Iterator[Part], stream: BinaryIO
+    door: Door,
+    caller: Caller,
+    file: FileRow,
+    found: Iterator[Part],
+    stream: BinaryIO,
+    alive: Callable[[], None],
 ) -> None:
     """Keep the parts that are not there yet, then let them be worked on."""
     done = door.snapshot(lambda db: parts.known(db, file), max_age=0.0)
@@ -91,6 +120,7 @@ def _cut(
             work.trail.objects.append(file.sha256)
             parts.add(work, file, several, done + 1)
         done += len(several)
+        alive()
     with door.work(EventKind.INTAKE, caller) as work:
         work.trail.objects.append(file.sha256)
         parts.finish(work, file)

@@ -1,55 +1,39 @@
 """One upload in, one receipt out; no sockets.
 
-`receive` judges what came, makes its bytes durable and keeps its receipt (G4); `process` turns one
-received file into staged and shared items, in one Work (`ARCHITECTURE.md` section 3). The upload
-doors, the command line and the drop folder all come through here (STG-04).
+`receive` judges what came, makes its bytes durable and keeps its receipt (G4); what is received
+waits in the queue for its turn (`turns.py`; `ARCHITECTURE.md` section 3). The upload doors, the
+command line and the drop folder all come through here (STG-04).
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from gateway import standardize
-from gateway.audit.door import Defect, Door
-from gateway.errors import Busy, Invalid, Refusal
-from gateway.identity import domains
-from gateway.intake import cutting, signed
+from gateway.audit.door import Door
+from gateway.errors import Invalid, Refusal
+from gateway.intake import cutting
 from gateway.intake.signed import Signatures
+from gateway.intake.turns import Reader, Turns
 from gateway.model.audit import EventKind
-from gateway.model.batch import Finding, Severity
+from gateway.model.batch import Finding
 from gateway.model.caller import Caller
 from gateway.model.category import Source
 from gateway.model.codebook import NO_CODES, CodeBook
 from gateway.model.csv_mapping import CsvMapping
-from gateway.model.signature import SignatureReport
 from gateway.record import receipts, reexamine, senders, staging
 from gateway.record.staging import ReceivedFile
 from gateway.settings import LimitSettings
 from gateway.standardize import archive
 from gateway.standardize.archive import RefusedEntry
-from gateway.standardize.findings import refused
 from gateway.standardize.format import Upload
 from gateway.standardize.names import safe_path
-from gateway.store.blobs import Blob, Blobs, Damaged
-from gateway.store.work import Work
+from gateway.store.blobs import Blob, Blobs
 
-logger = logging.getLogger(__name__)
 _HEAD = 512
 _LOOK = 1024 * 1024
-
-_DEFECT = Finding(
-    code="internal-error", severity=Severity.ERROR,
-    text="an error of this gateway: the file is kept and tried again; the operator was told",
-    japanese="ゲートウェイ内部の障害です。ファイルは保管され、再処理されます",
-)  # fmt: skip
-_LOST = Finding(
-    code="bytes-damaged", severity=Severity.ERROR,
-    text="the stored bytes are damaged: send the file again",
-    japanese="保管したファイルが壊れています。再送してください",
-)  # fmt: skip
 
 
 class Arrival(Protocol):
@@ -105,9 +89,19 @@ class Intake:
     "The CSV mappings of a facility, by its name."
     codes: Callable[[str], CodeBook] = lambda facility: NO_CODES
     "The code masters and the map that a facility's files are read with."
-
     signatures: Signatures | None = None
     "Establishes the signatures that files carry; without it such a file waits."
+    owner: str = ""
+    "Name of the worker that works the queue through, the same when it is started anew."
+    stuck: Callable[[], None] | None = None
+    "Called where one file takes far too long."
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Have what works the queue through."""
+        reader = Reader(self.blobs, self.mappings, self.codes, self.signatures)
+        turns = Turns(self.door, reader, self.new_id, owner=self.owner, stuck=self.stuck)
+        object.__setattr__(self, "turns", turns)
 
     def receive(
         self,
@@ -205,85 +199,14 @@ class Intake:
         # Its bytes are not read; the receipt names it, with the finding that says why.
         return _received(entry.path, self.blobs.put_bytes(b"")), entry.finding
 
-    def process_waiting(self, caller: Callable[[], Caller], stopping: Callable[[], bool]) -> int:
-        """Work through the next files that wait, one Work each; how many there were."""
-        done = 0
-        for file in self.door.snapshot(staging.waiting, max_age=0.0):
-            if stopping():
-                break
-            self.process(caller(), file)
-            done += 1
-        return done
+    def process_waiting(
+        self, caller: Callable[[], Caller], stopping: Callable[[], bool], facility: str = ""
+    ) -> int:
+        """Work through the next files that wait, of one facility or of whose turn it is.
 
-    def process(self, caller: Caller, file: staging.FileRow) -> None:
-        """One received file: standardize, stage, promote; what became of it is in the receipt."""
-        try:
-            mappings = self.mappings(file.facility)
-            upload = cutting.take(self.door, self.blobs, caller, file, mappings)
-            if upload is None:
-                return
-            upload = replace(upload, codes=self.codes(file.facility))
-            covering = signed.evidence(upload)
-            report = self._report(file) if covering and self.signatures else None
-        except Damaged:
-            with self.door.work(EventKind.INTAKE, caller) as work:
-                staging.set_aside(work, file.id, (_LOST,))
-            return
-        except OSError:  # one that cannot be read now must not hold up the queue (O-05)
-            with self.door.work(EventKind.INTAKE, caller) as work:
-                staging.failed(work, file.id, _DEFECT)
-            return
-        except Busy:
-            raise
-        except Refusal as refusal:
-            self._refuse(caller, file, refusal)
-            return
-        try:
-            with self.door.work(EventKind.INTAKE, caller) as work:
-                if covering:
-                    judged = signed.judge(work.policy.signature, report, covering)
-                    if judged.waits:
-                        reexamine.put_upload(work, file.id, (judged.finding,))
-                        return
-                    self._work_through(work, file, upload, judged.finding)
-                else:
-                    self._work_through(work, file, upload)
-        except Busy:
-            raise
-        except Refusal as refusal:
-            self._refuse(caller, file, refusal)
-        except Defect:
-            with self.door.work(EventKind.INTAKE, caller) as work:
-                staging.failed(work, file.id, _DEFECT)
-
-    def _refuse(self, caller: Caller, file: staging.FileRow, refusal: Refusal) -> None:
-        """A file, or a part of one, that is refused as a whole."""
-        with self.door.work(EventKind.INTAKE, caller) as work:
-            cutting.abandon(work, file)
-            staging.refuse_file(work, file.id, (refused(refusal),))
-
-    def _report(self, file: staging.FileRow) -> SignatureReport:
-        """Who signed a file, established outside of any Work."""
-        received = self.door.snapshot(lambda db: staging.received_at(db, file), max_age=0.0)
-        assert self.signatures is not None  # noqa: S101
-        return self.signatures.report(self.blobs.path(file.sha256), received)
-
-    def _work_through(
-        self, work: Work, file: staging.FileRow, upload: Upload, *more: Finding
-    ) -> None:
-        work.trail.objects.append(file.sha256)
-        upload = replace(
-            upload, domain=domains.chart_domain(work, file.facility), patient=file.stated
-        )
-        chosen = standardize.format_named(file.format) if file.parent else None
-        batch = standardize.read(upload, format=chosen)
-        if more:
-            batch = replace(batch, findings=(*more, *batch.findings))
-        staged = staging.stage(work, file.id, batch)
-        work.trail.detail.update(state=staged.state, staged=staged.items)
-        if staged.person is not None:
-            promoted = staging.promote(work, staged.person)
-            work.trail.detail["promoted"] = promoted.items
+        Says how many there were; 0 where nothing waits, or all that waits is being worked on.
+        """
+        return self.turns.take(caller, stopping, facility)
 
     def receipt(self, caller: Caller, receipt: str) -> dict[str, Any]:
         """State of an upload; raises `NotFound` for anybody else's (G8)."""

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from gateway.consent import ledger
 from gateway.errors import Busy, Invalid, Malformed, NotFound, UnknownDomain
 from gateway.identity import crossref, domains, matching
@@ -21,6 +19,7 @@ from gateway.model.category import Source
 from gateway.model.identifiers import PatientId, PersonId
 from gateway.record import findings, scopes, senders
 from gateway.record.promotion import Promoted, promote
+from gateway.record.queue import ATTEMPTS
 from gateway.store.blobs import Damaged
 from gateway.store.record import items as item_rows
 from gateway.store.record import lock_blobs
@@ -37,20 +36,14 @@ __all__ = [
     "ReceivedFile",
     "Staged",
     "failed",
+    "lost",
     "promote",
     "receive",
-    "received_at",
     "refuse_file",
     "requeue",
     "set_aside",
     "stage",
-    "waiting",
-    "waiting_of",
 ]  # fmt: skip
-
-_NEXT = 100
-_ATTEMPTS = 5
-"After so many failures a file is set aside with its reason (O-05)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +100,7 @@ def receive(
     kept = [
         FileRow(
             id=work.new_id(), receipt=identity, number=number, facility=facility, path=file.path,
-            sha256=file.sha256, size=file.size, stated=patient,
+            sha256=file.sha256, size=file.size, stated=patient, queued=work.now,
         )
         for number, file in enumerate(files)
     ]  # fmt: skip
@@ -122,28 +115,16 @@ def receive(
     )
 
 
-def waiting(db: Connection) -> tuple[FileRow, ...]:
-    """The next files that wait, for the audit door's snapshot: looking for work is no event."""
-    return tuple(rows.select_received(db, _NEXT))
+def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = None) -> Staged:
+    """Put what a file became into staging; a file that was worked on before changes nothing.
 
-
-def waiting_of(db: Connection, receipt: str) -> tuple[FileRow, ...]:
-    """The next files of one upload that wait; for a command that works through its own."""
-    return tuple(rows.select_received(db, _NEXT, receipt))
-
-
-def backlog(work: Work) -> int:
-    """How many files wait."""
-    return rows.count_received(work.db)
-
-
-def stage(work: Work, file_id: str, batch: Batch) -> Staged:
-    """Put what a file became into staging; a file that was worked on before changes nothing."""
+    `known` is the file's row as it was when its turn began, so that it need not be read whole.
+    """
     patient = batch.patient
     person = None if patient is None else _person(work, patient)
     if person is not None:
         crossref.lock(work, person)  # persons before files, in every Work
-    file = _lock(work, file_id)
+    file = _lock(work, file_id, known)
     if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
         return Staged(state=file.state)
     if not file.parent and rows.select_twin(work.db, file) is not None:
@@ -155,11 +136,12 @@ def stage(work: Work, file_id: str, batch: Batch) -> Staged:
     if file.stated and file.stated != patient.value:
         work.trail.code = "LINK"
         return _close(work, file, rows.SET_ASIDE, batch, findings.MISMATCH)
+    work.once(domains.every)
     wrong = _foreign(work, file, patient)
     if wrong is not None:
         work.trail.code = "AUTH-SPOOF"
         return _close(work, file, rows.REFUSED, batch, wrong)
-    members = facilities.snapshot(work.db)
+    members = work.once(facilities.snapshot)
     person = _person(work, patient)  # a link may have been made while we waited
     custody = members.has_custody(file.facility, facilities.today(work))
     shares = person is not None and ledger.standing(work, person).participates
@@ -197,19 +179,18 @@ def requeue(work: Work, file_id: str) -> None:
         work.trail.detail["state"] = rows.RECEIVED
 
 
-def received_at(db: Connection, file: FileRow) -> datetime:
-    """When the upload of a file came."""
-    upload = rows.select_upload(db, file.receipt)
-    if upload is None:
-        raise NotFound("no such upload", "受付が見つかりません")
-    return upload.received
+def lost(work: Work, file: FileRow, finding: Finding) -> None:
+    """A file whose bytes are not there; not one whose bytes an erasure replaced meanwhile."""
+    current = _lock(work, file.id)
+    if current.sha256 == file.sha256:
+        _finish(work, file.id, rows.SET_ASIDE, (finding,))
 
 
 def failed(work: Work, file_id: str, finding: Finding) -> bool:
     """Count a failure that was not the file's fault; True once the file is set aside for it."""
     file = _lock(work, file_id)
     attempts = file.attempts + 1
-    if attempts < _ATTEMPTS:
+    if attempts < ATTEMPTS:
         rows.update_file(work.db, replace(file, attempts=attempts))
         return False
     rows.update_file(work.db, replace(file, attempts=attempts))
@@ -217,9 +198,12 @@ def failed(work: Work, file_id: str, finding: Finding) -> bool:
     return True
 
 
-def _lock(work: Work, file_id: str) -> FileRow:
+def _lock(work: Work, file_id: str, known: FileRow | None = None) -> FileRow:
     """One file, kept from others until this Work ends."""
-    file = rows.select_file(work.db, file_id, locking=True)
+    if known is None:
+        file = rows.select_file(work.db, file_id, locking=True)
+    else:
+        file = rows.select_again(work.db, known)
     if file is None:
         raise NotFound("no such file", "ファイルが見つかりません")
     work.trail.objects.append(file.receipt)
@@ -233,6 +217,7 @@ def _person(work: Work, patient: PatientId) -> PersonId | None:
 
 def _foreign(work: Work, file: FileRow, patient: PatientId) -> Finding | None:
     """Why this chart id cannot come from this facility (DOM-02, G-01), or None."""
+    work.once(domains.every)
     try:
         domain = domains.require(work, patient)
     except UnknownDomain:
@@ -259,25 +244,15 @@ def _new_rows(
 
     The row of such a deletion stays, so that what it deletes stays out.
     """
-    upload = rows.select_upload(work.db, file.receipt)
-    source = upload.source if upload else Source.OTHER.value
-    posted = upload.received if upload else work.now
+    source, posted = _sent(work, file)
     known = item_rows.select_versions(
         work.db, file.domain, file.value, {item.key for item in batch.items}
     )
+    scope = {"scope": batch.scope} if batch.scope else {}
     fresh: list[ItemRow] = []
     duplicates = 0
     unknown = any(item.cancelled and item.key not in known for item in batch.items)
     for item in batch.items:
-        content = item_rows.write_content(
-            item.resource,
-            item.companions,
-            {
-                "file": item.source.file, "at": item.source.at,
-                "start": item.source.start, "end": item.source.end,
-                **({"scope": batch.scope} if batch.scope else {}),
-            },
-        )  # fmt: skip
         version = item.version or batch.version
         before = known.setdefault(item.key, {})
         same = [v for v in before if v == version or v.startswith(version + "~")]
@@ -287,6 +262,11 @@ def _new_rows(
         if same:
             # The source states no newer version, yet says something else: a correction.
             version = f"{version}~{len(same)}"
+        place = item.source
+        content = item_rows.write_content(
+            item.resource, item.companions,
+            {"file": place.file, "at": place.at, "start": place.start, "end": place.end, **scope},
+        )  # fmt: skip
         before[version] = content
         fresh.append(
             ItemRow(
@@ -298,6 +278,16 @@ def _new_rows(
         )  # fmt: skip
     endings, nothing = scopes.endings(work, file, batch, source, custody=custody)
     return [*fresh, *endings], duplicates, unknown or nothing
+
+
+def _sent(work: Work, file: FileRow) -> tuple[str, datetime]:
+    """What kind of system the file's upload is from, and when it came."""
+    known: tuple[str, datetime] | None = work.memory.get(file.receipt)
+    if known is None:
+        upload = rows.select_upload(work.db, file.receipt)
+        known = (upload.source, upload.received) if upload else (Source.OTHER.value, work.now)
+        work.memory[file.receipt] = known
+    return known
 
 
 def _same(content: str, item: Item) -> bool:

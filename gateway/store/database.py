@@ -318,6 +318,12 @@ def execute(connection: Connection, statement: str, values: Sequence[object]) ->
         raw.execute(statement, values)
 
 
+def execute_many(connection: Connection, statement: str, rows: Sequence[Sequence[object]]) -> None:
+    """Run a statement raw for each row of values."""
+    with _Judged(connection) as raw:
+        raw.cursor().executemany(statement, rows)
+
+
 def fetch(connection: Connection, statement: str, values: Sequence[object]) -> list[Any]:
     """Every row of a statement that is run raw."""
     with _Judged(connection) as raw:

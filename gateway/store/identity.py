@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     Column,
     Connection,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.identifiers import Oid, PatientId, PersonId
+from gateway.store import raw
 from gateway.store.database import fetch
 from gateway.store.metadata import METADATA, Json, Moment
 
@@ -79,6 +81,8 @@ _PERSON = {
     "postgresql": "SELECT person FROM identifier "
     "WHERE domain = %s AND value = %s AND survivor = ''",
 }
+_IDENTIFIER = "SELECT person, survivor FROM identifier WHERE domain = ? AND value = ?"
+_STATED = "SELECT content FROM demographics WHERE domain = ? AND value = ?"
 _DECLARED = {
     "sqlite": "SELECT 1 FROM domain WHERE oid = ?",
     "postgresql": "SELECT 1 FROM domain WHERE oid = %s",
@@ -151,12 +155,8 @@ def select_linked(db: Connection, person: PersonId) -> list[tuple[str, str]]:
 
 def select_identifier(db: Connection, patient: PatientId) -> IdentifierRow | None:
     """One identifier, merged or not."""
-    row = db.execute(
-        select(IDENTIFIER.c.person, IDENTIFIER.c.survivor).where(
-            IDENTIFIER.c.domain == patient.domain, IDENTIFIER.c.value == patient.value
-        )
-    ).first()
-    return None if row is None else IdentifierRow(patient, PersonId(row[0]), row[1])
+    found = raw.rows(db, _IDENTIFIER, (str(patient.domain), patient.value))
+    return IdentifierRow(patient, PersonId(found[0][0]), found[0][1]) if found else None
 
 
 def select_identifiers(db: Connection, person: PersonId) -> list[IdentifierRow]:
@@ -229,12 +229,8 @@ def clear_survivor(db: Connection, patient: PatientId) -> None:
 
 def select_demographics(db: Connection, patient: PatientId) -> dict[str, Any] | None:
     """What the source of this identifier says about the person."""
-    row = db.execute(
-        select(DEMOGRAPHICS.c.content).where(
-            DEMOGRAPHICS.c.domain == patient.domain, DEMOGRAPHICS.c.value == patient.value
-        )
-    ).first()
-    return None if row is None else row[0]
+    found = raw.rows(db, _STATED, (str(patient.domain), patient.value))
+    return orjson.loads(found[0][0]) if found else None
 
 
 def replace_demographics(

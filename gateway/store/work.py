@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -15,6 +16,8 @@ from gateway.model.caller import Caller
 from gateway.model.identifiers import HomeCommunityId, Oid
 from gateway.model.network import NetworkPolicy
 from gateway.store.blobs import Blobs
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,12 @@ class Work:
     trail: Trail = field(default_factory=Trail)
     recorded: Future[None] | None = None
     "For a reading Work after its exit: done once its audit event is durable (G5)."
+    memory: dict[Any, Any] = field(default_factory=dict)
+    "What `once` read; Works of one transaction share it."
+
+    def once(self, load: Callable[[Connection], _Value]) -> _Value:
+        """What `load` reads, read once in a transaction: for registries that a Work only asks."""
+        if load not in self.memory:
+            self.memory[load] = load(self.db)
+        found: _Value = self.memory[load]
+        return found

@@ -8,12 +8,16 @@ import pytest
 from gateway.intake import cutting
 from gateway.intake.uploads import Intake
 from gateway.model.category import Source
-from gateway.record import parts, removal, staging
+from gateway.record import parts, removal
+from gateway.standardize.format import Upload
 from gateway.store.blobs import Blobs
+from gateway.store.record import queue as rows
+from gateway.store.record.uploads import FileRow
 from tests.record.house import CHARTS, House
 from tests.record.test_erase import withdraw
 
 CHART = CHARTS["hospital-a"].value
+NOTHING = Upload(path="", content=b"")
 FILE = f"H,2026-11\r\nP,{CHART}\r\nI,1,胃炎\r\nI,2,高血圧\r\nP,9999\r\nI,1,喘息\r\n".encode()
 
 
@@ -48,6 +52,10 @@ def work_through(house: House, intake: Intake) -> int:
     return rounds
 
 
+def waiting(house: House) -> list[FileRow]:
+    return house.door.snapshot(lambda db: rows.select_next(db, "hospital-a", 10), max_age=0.0)
+
+
 def told(house: House, receipt: str) -> dict[str, object]:
     (file,) = house.receipt("hospital-a", receipt)["files"]
     return dict(file)
@@ -69,11 +77,14 @@ def test_each_person_gets_their_own_items(house: House, intake: Intake) -> None:
 def test_positions_are_those_of_the_whole_file(house: House, intake: Intake) -> None:
     house.custody("hospital-a")
     send(house, intake)
-    (file,) = house.door.snapshot(staging.waiting, max_age=0.0)
-    assert cutting.take(house.door, intake.blobs, house.caller("secretariat"), file) is None
-    _, second = house.door.snapshot(staging.waiting, max_age=0.0)
-    upload = cutting.take(house.door, intake.blobs, house.caller("secretariat"), second)
-    assert upload is not None
+    (file,) = waiting(house)
+    whole = cutting.look(intake.blobs, file, NOTHING)
+    assert isinstance(whole, cutting.Whole)
+    cutting.cut(house.door, intake.blobs, house.caller("secretariat"), whole, lambda: None)
+    _, second = waiting(house)
+    looked = cutting.look(intake.blobs, second, NOTHING)
+    assert not isinstance(looked, cutting.Whole)
+    upload, _ = looked
     assert [(run.row, run.start) for run in upload.runs] == [(1, 0), (5, FILE.index(b"P,9999"))]
     assert upload.content == b"H,2026-11\r\n" + FILE[FILE.index(b"P,9999") :]
 
@@ -115,7 +126,6 @@ def test_a_cutting_that_was_interrupted_goes_on(
     house.custody("hospital-a")
     monkeypatch.setattr(cutting, "_AT_ONCE", 1)
     receipt = send(house, intake)
-    (file,) = house.door.snapshot(staging.waiting, max_age=0.0)
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -123,7 +133,7 @@ def test_a_cutting_that_was_interrupted_goes_on(
     with monkeypatch.context() as patched:
         patched.setattr(parts, "finish", die)
         with pytest.raises(KeyboardInterrupt):
-            intake.process(house.caller("secretariat"), file)
+            intake.process_waiting(lambda: house.caller("secretariat"), lambda: False)
     assert told(house, receipt)["parts"] == {"pending": 2}
     assert house.receipt("hospital-a", receipt)["state"] == "working"
     work_through(house, intake)

@@ -1,5 +1,6 @@
 """Staging: what is received, for whom, under which contract, and what a receipt tells."""
 
+import itertools
 from dataclasses import replace
 from datetime import date
 
@@ -12,8 +13,9 @@ from gateway.model.batch import Batch, Finding, Severity
 from gateway.model.category import Category, Source
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.person import Demographics, Gender, PersonName
-from gateway.record import disclose, staging
+from gateway.record import disclose, promotion, queue, staging
 from gateway.record.staging import ReceivedFile
+from gateway.store.record import items as item_rows
 from tests.record.house import CHARTS, CLINIC, HANAKO, House, item
 
 LAB, RX = Category.LAB_RESULT, Category.PRESCRIPTION
@@ -235,14 +237,21 @@ def test_what_waits_is_found_in_order_and_staged_once(house: House) -> None:
         files = [ReceivedFile(path=p, sha256=blob.sha256, size=1) for p in ("b", "a")]
         staging.receive(work, facility="hospital-a", source=Source.EMR, files=files)
     with house.work() as work:
-        first, second = staging.waiting(work.db)
-        assert [first.path, second.path, staging.backlog(work)] == ["b", "a", 2]
+        turn = queue.take(work.db, token="w/1", now=work.now)
+        assert turn is not None
+        first, second = turn.files
+        assert [first.path, second.path] == ["b", "a"]
+        (told,) = queue.backlog(work.db)
+        assert (told["facility"], told["files"], told["oldest"]) == ("hospital-a", 2, work.now)
+        queue.end(work.db, turn)
     batch = Batch(path="b", format="t", patient=CHARTS["hospital-a"], items=(item(),))
     for expected in (1, 0):
         with house.work("hospital-a") as work:
             assert staging.stage(work, first.id, batch).items == expected
     with house.work() as work:
-        assert [file.path for file in staging.waiting(work.db)] == ["a"]
+        turn = queue.take(work.db, token="w/2", now=work.now)
+        assert turn is not None
+        assert [file.path for file in turn.files] == ["a"]
 
 
 def test_a_file_that_always_fails_is_set_aside_after_five_tries(house: House) -> None:
@@ -267,3 +276,20 @@ def test_bytes_that_are_not_here_are_not_acknowledged(house: House) -> None:
     for files, kind in (([lost], Busy), ([], Invalid)):
         with pytest.raises(kind), house.work("hospital-a") as work:
             staging.receive(work, facility="hospital-a", source=Source.EMR, files=files)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations("1234")))
+def test_whole_lists_are_the_same_in_whatever_order_they_come(
+    house: House, order: tuple[str, ...]
+) -> None:
+    """Each file states everything under its scope; the newest one's word is what stays (R-21)."""
+    house.enrol("hospital-a")
+    stated = {"1": "ab", "2": "a", "3": "abc", "4": "ac"}
+    for version in order:
+        items = [item(key=f"list|{key}", version=version, text=key) for key in stated[version]]
+        house.upload("hospital-a", *items, version=version, scope="list|")
+    person = house.person()
+    with house.work() as work:
+        shared = item_rows.select_items(work.db, person)
+        current = promotion.newest(shared)
+    assert {row.key for row in current.values() if not row.cancelled} == {"list|a", "list|c"}

@@ -54,9 +54,22 @@ FILE = Table(
     Column("original", Text, nullable=False, server_default=""),
     Column("mapping", Text, nullable=False, server_default=""),
     Column("tables", Json, nullable=False, server_default="[]"),
+    Column("queued", Moment, nullable=False),
     Index("ix_upload_file_parent", "parent", "part"),
-    Index("ix_upload_file_state", "state", "id"),
     Index("ix_upload_file_chart", "domain", "value"),
+    Index(
+        "ix_upload_file_queue", "facility", "queued", "receipt", "number", "part",
+        sqlite_where=text("state = 'received'"), postgresql_where=text("state = 'received'"),
+    ),
+)  # fmt: skip
+LANE = Table(
+    "intake_lane",
+    METADATA,
+    Column("facility", Text, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("served", Moment, nullable=False),
+    Column("careful", Integer, nullable=False),
 )
 
 

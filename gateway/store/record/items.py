@@ -5,15 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, func, insert, select
+from sqlalchemy import Connection, Table, and_, delete, func, select
 
 from gateway.model.category import Category
 from gateway.model.identifiers import PersonId
+from gateway.store import raw
 from gateway.store.identity import IDENTIFIER
+from gateway.store.metadata import write_moment
 from gateway.store.record import ITEM, STAGED
 from gateway.wire import fhir
 
 _CHUNK = 500
+_COLUMNS = (
+    "file", "facility", "source", "domain", "value", "category", "key", "version", "cancelled",
+    "posted", "content", "resource",
+)  # fmt: skip
+_STAGED_COLUMNS = (*_COLUMNS, "custody")
+_ITEM_COLUMNS = (*_COLUMNS, "id", "registered")
+_CHART = (
+    "SELECT 1 WHERE EXISTS (SELECT 1 FROM staged_item WHERE domain = ? AND value = ?) "
+    "OR EXISTS (SELECT 1 FROM item WHERE domain = ? AND value = ?)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +80,27 @@ def read_content(row: ItemRow) -> Shared:
 
 def insert_staged(db: Connection, rows: Sequence[ItemRow]) -> None:
     """Stage items."""
-    if rows:
-        db.execute(insert(STAGED), [{**_values(row), "custody": row.custody} for row in rows])
+    raw.insert(db, STAGED, _STAGED_COLUMNS, [(*_values(row), row.custody) for row in rows])
 
 
 def insert_items(db: Connection, rows: Sequence[ItemRow], registered: datetime) -> list[int]:
     """Share items; their new ids, in order."""
-    ids = []
-    for row in rows:
-        values = {**_values(row), "registered": registered}
-        done = db.execute(insert(ITEM).values(values).returning(ITEM.c.id))
-        ids.append(int(done.scalar_one()))
+    if not rows:
+        return []
+    ids = _next_ids(db, len(rows))
+    moment = write_moment(registered)
+    values = [(*_values(row), id, moment) for row, id in zip(rows, ids, strict=True)]
+    raw.insert(db, ITEM, _ITEM_COLUMNS, values)
     return ids
+
+
+def _next_ids(db: Connection, count: int) -> list[int]:
+    """Ids for shared items to come, rising."""
+    if db.dialect.name == "sqlite":  # a writing transaction is alone
+        (found,) = raw.rows(db, "SELECT coalesce(max(id), 0) FROM item")
+        return list(range(found[0] + 1, found[0] + 1 + count))
+    drawn = "SELECT nextval(pg_get_serial_sequence('item', 'id')) FROM generate_series(1, ?)"
+    return sorted(row[0] for row in raw.rows(db, drawn, (count,)))
 
 
 def select_versions(
@@ -87,16 +108,18 @@ def select_versions(
 ) -> dict[str, dict[str, str]]:
     """Key to version to content of what is there of one chart, staged or shared."""
     found: dict[str, dict[str, str]] = {}
+    chart = (str(domain), value)
+    if not raw.rows(db, _CHART, chart * 2):
+        return found
     wanted = list(keys)
     for start in range(0, len(wanted), _CHUNK):
         part = wanted[start : start + _CHUNK]
-        for table in (STAGED, ITEM):
-            rows = db.execute(
-                select(table.c.key, table.c.version, table.c.content).where(
-                    table.c.domain == domain, table.c.value == value, table.c.key.in_(part)
-                )
+        for table in ("staged_item", "item"):
+            statement = (
+                f"SELECT key, version, content FROM {table} "  # noqa: S608
+                f"WHERE domain = ? AND value = ? AND key IN ({raw.some(len(part))})"
             )
-            for key, version, content in rows:
+            for key, version, content in raw.rows(db, statement, (*chart, *part)):
                 found.setdefault(key, {})[version] = content
     return found
 
@@ -106,17 +129,19 @@ def select_scope(
 ) -> dict[str, tuple[str, bool, str]]:
     """Newest version, whether it is cancelled, and category of each key below a prefix."""
     newest: dict[str, tuple[str, bool, str]] = {}
-    for table in (STAGED, ITEM):
-        rows = db.execute(
-            select(table.c.key, table.c.version, table.c.cancelled, table.c.category).where(
-                table.c.domain == domain,
-                table.c.value == value,
-                func.substr(table.c.key, 1, len(scope)) == scope,
-            )
+    values: tuple[object, ...] = (str(domain), value, len(scope), scope)
+    within = "substr(key, 1, ?) = ?"
+    if db.dialect.name == "sqlite":  # whose text is ordered by its bytes: the index finds it
+        within += " AND key >= ? AND key < ?"
+        values = (*values, scope, scope + "\U0010ffff")
+    for table in ("staged_item", "item"):
+        statement = (
+            f"SELECT key, version, cancelled, category FROM {table} "  # noqa: S608
+            f"WHERE domain = ? AND value = ? AND {within}"
         )
-        for key, version, cancelled, category in rows:
+        for key, version, cancelled, category in raw.rows(db, statement, values):
             if key not in newest or version >= newest[key][0]:
-                newest[key] = (version, cancelled, category)
+                newest[key] = (version, bool(cancelled), category)
     return newest
 
 
@@ -228,13 +253,12 @@ def _delete(db: Connection, table: Table, ids: Iterable[int]) -> None:
         db.execute(delete(table).where(table.c.id.in_(wanted[start : start + _CHUNK])))
 
 
-def _values(row: ItemRow) -> dict[str, Any]:
-    return {
-        "file": row.file, "facility": row.facility, "source": row.source, "domain": row.domain,
-        "value": row.value, "category": row.category, "key": row.key, "version": row.version,
-        "cancelled": row.cancelled, "posted": row.posted, "content": row.content,
-        "resource": row.resource,
-    }  # fmt: skip
+def _values(row: ItemRow) -> tuple[object, ...]:
+    """The values of the columns that staged and shared items have in common."""
+    return (
+        row.file, row.facility, row.source, str(row.domain), row.value, row.category, row.key,
+        row.version, row.cancelled, write_moment(row.posted), row.content, row.resource,
+    )  # fmt: skip
 
 
 def _item(row: Any) -> ItemRow:

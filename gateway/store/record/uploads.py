@@ -1,19 +1,33 @@
 """Statements on uploads and their files: what came, by whom, and what became of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, literal_column, select, update
+import orjson
+from sqlalchemy import Connection, delete, func, insert, literal_column, select
 
+from gateway.store import raw
+from gateway.store.metadata import read_moment
 from gateway.store.record import FILE, ITEM, STAGED, UPLOAD
+from gateway.wire import fhir
 
 RECEIVED, STANDARDIZED, REFUSED = "received", "standardized", "refused"
 SET_ASIDE, DUPLICATE = "set-aside", "duplicate"
 "States of a file, as a receipt tells them (`INTERFACES.md` section 7)."
 SPLIT, PENDING = "split", "pending"
 "A file whose parts are worked on in its place; a part whose file is not wholly cut yet."
+_UPLOAD = "SELECT receipt, sender, facility, source, received FROM upload WHERE receipt = ?"
+_STATE = "SELECT state, attempts FROM upload_file WHERE id = ?"
+_UPDATE = (
+    "UPDATE upload_file SET state = ?, attempts = ?, format = ?, domain = ?, value = ?, "
+    "version = ?, findings = ?, patient = ?, mapping = ?, tables = ? WHERE id = ?"
+)
+_TWIN = (
+    "SELECT id FROM upload_file WHERE sha256 = ? AND facility = ? AND path = ? AND stated = ? "
+    "AND state IN ('standardized', 'split') AND parent = '' AND id <> ? LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +71,12 @@ class FileRow:
     "Of a part: `own` and `shared` lines as [row, start, end], and the `sha256` of their bytes."
     original: str = ""
     "Digest of the bytes as received, where lines of them were blanked since (erasure)."
-
     mapping: str = ""
     "Version of the mapping that made its items."
     tables: Sequence[str] = ()
     "Loaded code masters and maps that were used: name, version, digest."
+    queued: datetime
+    "Its place in the queue of its facility: when its upload was received."
 
     @property
     def received_sha256(self) -> str:
@@ -93,7 +108,7 @@ def insert_files(db: Connection, files: Sequence[FileRow]) -> None:
                 "version": file.version, "findings": list(file.findings),
                 "patient": file.patient, "stated": file.stated, "parent": file.parent,
                 "part": file.part, "spans": file.spans, "original": file.original,
-                "mapping": file.mapping, "tables": list(file.tables),
+                "mapping": file.mapping, "tables": list(file.tables), "queued": file.queued,
             }
             for file in files
         ],
@@ -102,8 +117,11 @@ def insert_files(db: Connection, files: Sequence[FileRow]) -> None:
 
 def select_upload(db: Connection, receipt: str) -> UploadRow | None:
     """One upload."""
-    row = db.execute(select(UPLOAD).where(UPLOAD.c.receipt == receipt)).first()
-    return None if row is None else UploadRow(*row)
+    found = raw.rows(db, _UPLOAD, (receipt,))
+    if not found:
+        return None
+    receipt, sender, facility, source, received = found[0]
+    return UploadRow(receipt, sender, facility, source, read_moment(received))
 
 
 def select_files(db: Connection, receipt: str) -> list[FileRow]:
@@ -111,7 +129,7 @@ def select_files(db: Connection, receipt: str) -> list[FileRow]:
     rows = db.execute(
         select(FILE).where(FILE.c.receipt == receipt, FILE.c.parent == "").order_by(FILE.c.number)
     )
-    return [_file(row) for row in rows]
+    return [file_of(row) for row in rows]
 
 
 def select_file(db: Connection, file: str, *, locking: bool = False) -> FileRow | None:
@@ -120,23 +138,7 @@ def select_file(db: Connection, file: str, *, locking: bool = False) -> FileRow 
     if locking:
         statement = statement.with_for_update()
     row = db.execute(statement).first()
-    return None if row is None else _file(row)
-
-
-def select_received(db: Connection, limit: int, receipt: str = "") -> list[FileRow]:
-    """Files that wait, the oldest upload first, in the order in which they came (R-21).
-
-    Of one upload, or of all.
-    """
-    chosen = [FILE.c.receipt == receipt] if receipt else []
-    rows = db.execute(
-        select(FILE)
-        .join(UPLOAD, UPLOAD.c.receipt == FILE.c.receipt)
-        .where(FILE.c.state == RECEIVED, *chosen)
-        .order_by(UPLOAD.c.received, UPLOAD.c.receipt, FILE.c.number, FILE.c.part)
-        .limit(limit)
-    )
-    return [_file(row) for row in rows]
+    return None if row is None else file_of(row)
 
 
 def count_received(db: Connection) -> int:
@@ -145,35 +147,35 @@ def count_received(db: Connection) -> int:
     return int(db.execute(statement).scalar_one())
 
 
+def select_again(db: Connection, known: FileRow) -> FileRow | None:
+    """A file as it is now, kept from others until this Work ends; only its state may be new."""
+    found = raw.rows(db, _STATE + raw.locking(db), (known.id,))
+    if not found:
+        return None
+    state, attempts = found[0]
+    if (state, attempts) == (known.state, known.attempts):
+        return known
+    return replace(known, state=state, attempts=attempts)
+
+
 def update_file(db: Connection, row: FileRow) -> None:
     """Let a file be as `row` says."""
-    db.execute(
-        update(FILE)
-        .where(FILE.c.id == row.id)
-        .values(
-            state=row.state, attempts=row.attempts, format=row.format, domain=row.domain,
-            value=row.value, version=row.version, findings=list(row.findings),
-            patient=row.patient, mapping=row.mapping, tables=list(row.tables),
-        )
+    patient = None if row.patient is None else fhir.dumps(row.patient).decode()
+    raw.run(
+        db,
+        _UPDATE,
+        (
+            row.state, row.attempts, row.format, row.domain, row.value, row.version,
+            orjson.dumps(list(row.findings)).decode(), patient, row.mapping,
+            orjson.dumps(list(row.tables)).decode(), row.id,
+        ),
     )  # fmt: skip
 
 
 def select_twin(db: Connection, file: FileRow) -> str | None:
     """Another file of the same facility, path and bytes that was standardized before (STG-04)."""
-    found = db.execute(
-        select(FILE.c.id)
-        .where(
-            FILE.c.sha256 == file.sha256,
-            FILE.c.facility == file.facility,
-            FILE.c.path == file.path,
-            FILE.c.stated == file.stated,
-            FILE.c.state.in_((STANDARDIZED, SPLIT)),
-            FILE.c.parent == "",
-            FILE.c.id != file.id,
-        )
-        .limit(1)
-    ).scalar_one_or_none()
-    return None if found is None else str(found)
+    found = raw.rows(db, _TWIN, (file.sha256, file.facility, file.path, file.stated, file.id))
+    return str(found[0][0]) if found else None
 
 
 def count_items(db: Connection, receipt: str) -> dict[str, tuple[int, int]]:
@@ -197,7 +199,7 @@ def count_items(db: Connection, receipt: str) -> dict[str, tuple[int, int]]:
 def select_files_of_chart(db: Connection, domain: str, value: str) -> list[FileRow]:
     """Every file about one chart id."""
     rows = db.execute(select(FILE).where(FILE.c.domain == domain, FILE.c.value == value))
-    return [_file(row) for row in rows]
+    return [file_of(row) for row in rows]
 
 
 def delete_file(db: Connection, file: str) -> None:
@@ -205,5 +207,6 @@ def delete_file(db: Connection, file: str) -> None:
     db.execute(delete(FILE).where(FILE.c.id == file))
 
 
-def _file(row: Any) -> FileRow:
+def file_of(row: Any) -> FileRow:
+    """A row of the table."""
     return FileRow(**row._mapping)

@@ -1,0 +1,109 @@
+"""The queue of received files: whose turn it is, and what waits (`ARCHITECTURE.md` section 7).
+
+The rows of the files are the queue: a file waits from the commit of its receipt on, and what became
+of it is written by the transaction that ends its turn. A turn is some files of one facility. Only
+one worker has a facility's lane at a time, so its files are worked on in the order in which they
+came (R-21); the lane that was served longest ago is next, so nobody waits for a flood (R-09).
+
+A worker that dies leaves its lane to run out. Whoever takes it then works on the next files one by
+one and counts each attempt first, so that a file that kills workers is found (O-05).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from gateway.identity import crossref
+from gateway.model.identifiers import PatientId
+from gateway.store.record import queue as rows
+from gateway.store.record.queue import LaneRow
+from gateway.store.record.uploads import FileRow
+
+MOST = 64
+"Files of one turn."
+LEASE = timedelta(seconds=30)
+"How long a lane is kept without a sign of life."
+ATTEMPTS = 5
+"After so many failures a file is set aside with its reason (O-05)."
+
+
+class Overtaken(Exception):
+    """The lane was taken over meanwhile: what this turn was about to write is somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The next files of one facility, in the order in which they came."""
+
+    lane: LaneRow
+    files: tuple[FileRow, ...]
+    careful: int
+    "How many files still are to be worked on one by one, this turn's included."
+
+
+def is_waiting(db: Connection, facility: str = "") -> bool:
+    """Whether there is anything to do; for the audit door's snapshot."""
+    return rows.is_waiting(db, facility)
+
+
+def take(
+    db: Connection, *, token: str, now: datetime, facility: str = "", dropped: Iterable[str] = ()
+) -> Turn | None:
+    """The next turn, of one facility or of whose turn it is; None where nothing can be done now.
+
+    `dropped` are tokens of turns that this worker gave up in order.
+    """
+    names = [facility] if facility else rows.select_facilities(db)
+    lane = rows.take_lane(db, names, token=token, now=now, until=now + LEASE, dropped=dropped)
+    if lane is None:
+        return None
+    careful = MOST if lane.left else lane.careful
+    files = rows.select_next(db, lane.facility, 1 if careful else MOST)
+    if not files:
+        rows.leave_lane(db, lane, careful)
+        return None
+    if careful:
+        (file,) = files
+        files = [replace(file, attempts=rows.count_attempt(db, file.id))]
+    return Turn(lane, tuple(files), careful)
+
+
+def hold(db: Connection, turn: Turn, patients: Iterable[PatientId]) -> None:
+    """Begin to write what a turn made of its files; raises `Overtaken`.
+
+    Everybody it is about is locked first: persons before files, in one order for everybody.
+    """
+    if not rows.holds_lane(db, turn.lane):
+        raise Overtaken(turn.lane.facility)
+    crossref.lock_all(db, patients)
+
+
+def end(db: Connection, turn: Turn) -> None:
+    """The turn is over: its lane is free."""
+    rows.leave_lane(db, turn.lane, max(turn.careful - len(turn.files), 0))
+
+
+def keep(db: Connection, turn: Turn, now: datetime) -> bool:
+    """Keep the lane while a turn lasts; False where it was taken over."""
+    return rows.keep_lane(db, turn.lane, now + LEASE)
+
+
+def free(db: Connection, owner: str) -> int:
+    """Let the lanes of a worker that died be taken at once, by the one that takes its place."""
+    return rows.free_lanes(db, owner)
+
+
+def progress(db: Connection, receipt: str) -> tuple[int, int]:
+    """How many files and parts an upload has so far, and how many of them still wait."""
+    return rows.count_waiting(db, receipt)
+
+
+def backlog(db: Connection) -> list[dict[str, Any]]:
+    """What waits of each facility: how many files, and since when the oldest."""
+    return [
+        {"facility": one.facility, "files": one.files, "oldest": one.oldest}
+        for one in rows.select_backlog(db)
+    ]

@@ -1,0 +1,58 @@
+"""Statements run raw on measured hot paths: SQLAlchemy's own work costs more than SQLite's there.
+
+A statement is written once, with `?` for each value; `%s` is what PostgreSQL's driver reads. Values
+go as the columns keep them: moments and JSON as text (`store/metadata.py`).
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from gateway.store.database import execute, execute_many, fetch
+
+
+@cache
+def _marked(dialect: str, statement: str) -> str:
+    return statement if dialect == "sqlite" else statement.replace("?", "%s")
+
+
+def rows(db: Connection, statement: str, values: Sequence[object] = ()) -> list[Any]:
+    """Every row that a statement finds."""
+    return fetch(db, _marked(db.dialect.name, statement), values)
+
+
+def run(db: Connection, statement: str, values: Sequence[object] = ()) -> None:
+    """Run a statement that finds nothing."""
+    execute(db, _marked(db.dialect.name, statement), values)
+
+
+def some(count: int) -> str:
+    """The marks of so many values, for `IN (…)`."""
+    return ", ".join("?" * count)
+
+
+def locking(db: Connection) -> str:
+    """What a SELECT ends with so that others wait; a writing transaction on SQLite is alone."""
+    return " FOR UPDATE" if db.dialect.name == "postgresql" else ""
+
+
+@cache
+def _insert(dialect: str, table: str, columns: tuple[str, ...]) -> str:
+    """The INSERT of one row; every name in it is a constant of the caller's module."""
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({some(len(columns))})"  # noqa: S608
+    return _marked(dialect, statement)
+
+
+def insert(
+    db: Connection, table: Table, columns: tuple[str, ...], values: Sequence[Sequence[object]]
+) -> None:
+    """Insert rows of a table."""
+    if values:
+        execute_many(db, _insert(db.dialect.name, table.name, columns), values)
+
+
+def savepoint(db: Connection, what: str) -> None:
+    """Set, release or go back to the one savepoint that a transaction has at a time."""
+    execute(db, what + " piece", ())

@@ -1,0 +1,195 @@
+"""Statements on the queue: files that wait, and whose turn it is.
+
+Each facility has a lane, and a lane is one worker's at a time: so what one facility sends is
+worked on in the order in which it came (R-21); the lane served longest ago comes first (R-09).
+Every look at the queue is by the index of files that wait, however many there are.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy import text as sql
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.store import raw
+from gateway.store.metadata import read_moment
+from gateway.store.record import FILE, LANE
+from gateway.store.record.uploads import FileRow, file_of
+
+_WAITING = sql("upload_file.state = 'received'")
+"Written out, not bound: only so does the index of files that wait serve."
+_FACILITIES = """
+WITH RECURSIVE waiting(name) AS (
+  SELECT min(facility) FROM upload_file WHERE state = 'received'
+  UNION ALL
+  SELECT (SELECT min(facility) FROM upload_file
+          WHERE state = 'received' AND facility > waiting.name)
+  FROM waiting WHERE waiting.name IS NOT NULL
+) SELECT name FROM waiting WHERE name IS NOT NULL
+"""
+"One look into the index for each facility, not for each file."
+_HOLDER = "SELECT token FROM intake_lane WHERE facility = ?"
+_EPOCH = "1970-01-01T00:00:00.000000Z"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """A facility's lane while somebody works on it."""
+
+    facility: str
+    token: str
+    "Drawn anew for each turn; empty while nobody works."
+    left: bool
+    "Whether the turn before this one never ended: its worker died."
+    careful: int
+    "How many of the next files are worked on one by one, because one of them may kill a worker."
+
+
+def select_facilities(db: Connection) -> list[str]:
+    """The facilities that have files waiting."""
+    return [row[0] for row in raw.rows(db, _FACILITIES)]
+
+
+def take_lane(
+    db: Connection,
+    names: Sequence[str],
+    *,
+    token: str,
+    now: datetime,
+    until: datetime,
+    dropped: Iterable[str] = (),
+) -> LaneRow | None:
+    """Take the free lane among these that was served longest ago; None where all are taken.
+
+    A lane whose worker let its time run out is free, and says so; so is one whose turn is known to
+    have been `dropped`.
+    """
+    if not names:
+        return None
+    _add_lanes(db, names)
+    ended = ["", *dropped]
+    statement = (
+        select(LANE.c.facility, LANE.c.token, LANE.c.careful)
+        .where(LANE.c.facility.in_(names), LANE.c.token.in_(ended) | (LANE.c.until < now))
+        .order_by(LANE.c.served, LANE.c.facility)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = db.execute(statement).first()
+    if row is None:
+        return None
+    db.execute(
+        update(LANE)
+        .where(LANE.c.facility == row.facility)
+        .values(token=token, until=until, served=now)
+    )
+    return LaneRow(row.facility, token, row.token not in ended, row.careful)
+
+
+def _add_lanes(db: Connection, names: Sequence[str]) -> None:
+    found = db.execute(select(LANE.c.facility).where(LANE.c.facility.in_(names))).scalars()
+    missing = set(names) - set(found)
+    if missing:
+        dialect = sqlite if db.dialect.name == "sqlite" else postgresql
+        db.execute(
+            dialect.insert(LANE).on_conflict_do_nothing(),
+            [
+                {"facility": name, "token": "", "until": read_moment(_EPOCH),
+                 "served": read_moment(_EPOCH), "careful": 0}
+                for name in sorted(missing)
+            ],
+        )  # fmt: skip
+
+
+def holds_lane(db: Connection, lane: LaneRow) -> bool:
+    """Whether the lane is still this turn's; it stays so until the transaction ends."""
+    statement = _HOLDER + raw.locking(db)
+    found = raw.rows(db, statement, (lane.facility,))
+    return bool(found) and found[0][0] == lane.token
+
+
+def keep_lane(db: Connection, lane: LaneRow, until: datetime) -> bool:
+    """Have the lane longer; False where it is somebody else's by now."""
+    done = db.execute(
+        update(LANE)
+        .where(LANE.c.facility == lane.facility, LANE.c.token == lane.token)
+        .values(until=until)
+    )
+    return bool(done.rowcount)
+
+
+def leave_lane(db: Connection, lane: LaneRow, careful: int) -> None:
+    """Give the lane back."""
+    raw.run(
+        db,
+        "UPDATE intake_lane SET token = '', careful = ? WHERE facility = ? AND token = ?",
+        (careful, lane.facility, lane.token),
+    )
+
+
+def free_lanes(db: Connection, owner: str) -> int:
+    """Let the lanes of a worker that is no more be taken at once; tokens begin with their owner."""
+    done = db.execute(
+        update(LANE)
+        .where(func.substr(LANE.c.token, 1, len(owner) + 1) == owner + "/")
+        .values(until=read_moment(_EPOCH))
+    )
+    return int(done.rowcount)
+
+
+def is_waiting(db: Connection, facility: str = "") -> bool:
+    """Whether any file waits."""
+    if facility:
+        statement = "SELECT 1 FROM upload_file WHERE state = 'received' AND facility = ? LIMIT 1"
+        return bool(raw.rows(db, statement, (facility,)))
+    return bool(raw.rows(db, "SELECT 1 FROM upload_file WHERE state = 'received' LIMIT 1"))
+
+
+def select_next(db: Connection, facility: str, limit: int) -> list[FileRow]:
+    """The next files of a facility, in the order in which they came."""
+    rows = db.execute(
+        select(FILE)
+        .where(_WAITING, FILE.c.facility == facility)
+        .order_by(FILE.c.queued, FILE.c.receipt, FILE.c.number, FILE.c.part)
+        .limit(limit)
+    )
+    return [file_of(row) for row in rows]
+
+
+def count_attempt(db: Connection, file: str) -> int:
+    """One attempt more at a file that may have killed a worker; how many there were."""
+    raw.run(db, "UPDATE upload_file SET attempts = attempts + 1 WHERE id = ?", (file,))
+    found = raw.rows(db, "SELECT attempts FROM upload_file WHERE id = ?", (file,))
+    return int(found[0][0]) if found else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits of one facility."""
+
+    facility: str
+    files: int
+    oldest: datetime
+
+
+def select_backlog(db: Connection) -> list[Backlog]:
+    """How many files wait of each facility, and since when the oldest does."""
+    rows = raw.rows(
+        db,
+        "SELECT facility, count(*), min(queued) FROM upload_file WHERE state = 'received' "
+        "GROUP BY facility ORDER BY facility",
+    )
+    return [Backlog(row[0], int(row[1]), read_moment(row[2])) for row in rows]
+
+
+def count_waiting(db: Connection, receipt: str) -> tuple[int, int]:
+    """How many files and parts an upload has, and how many of them wait or are being cut."""
+    rows = raw.rows(
+        db,
+        "SELECT count(*), sum(CASE WHEN state IN ('received', 'pending') THEN 1 ELSE 0 END) "
+        "FROM upload_file WHERE receipt = ?",
+        (receipt,),
+    )
+    return int(rows[0][0]), int(rows[0][1] or 0)
