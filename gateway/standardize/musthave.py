@@ -5,7 +5,7 @@ is marked as absent (R4 extension data-absent-reason), never filled in.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from gateway.model.batch import Resource
 from gateway.wire import fhir
@@ -87,7 +87,81 @@ _ELEMENTS: Mapping[str, tuple[str, ...]] = {
 }
 "Elements with minimum 1 at the top of each profile; for a choice, the type we write."
 
+_SIMPLE = "http://jpfhir.jp/fhir/core/CodeSystem/JP_SimpleObservationCategory_CS"
+_LOINC = "http://loinc.org"
+_CATEGORIES: Mapping[str, list[dict[str, Any]]] = {
+    "JP_Observation_LabResult": [fhir.concept(fhir.coding("laboratory", _SIMPLE))],
+    "JP_Observation_Microbiology": [
+        fhir.concept(fhir.coding("laboratory", _SIMPLE)),
+        fhir.concept(fhir.coding("18725-2", _LOINC)),
+    ],
+    "JP_Observation_VitalSigns": [fhir.concept(fhir.coding("vital-signs", _SIMPLE))],
+    "JP_Observation_SocialHistory": [fhir.concept(fhir.coding("social-history", _SIMPLE))],
+    "JP_Observation_BodyMeasurement": [fhir.concept(fhir.coding("body-measurement", _SIMPLE))],
+    "JP_Observation_Common": [{"coding": [{"system": _SIMPLE, "_code": fhir.absent()}]}],
+    "JP_DiagnosticReport_LabResult": [fhir.concept(fhir.coding("LP29693-6", _LOINC))],
+    "JP_DiagnosticReport_Microbiology": [fhir.concept(fhir.coding("LP7819-8", _LOINC))],
+}
+"What the profile itself fixes of a category; the source has no say in it."
+
+_Kind = Literal["primitive", "list", "object"]
+_P: _Kind = "primitive"
+_L: _Kind = "list"
+_O: _Kind = "object"
+_SERIES: Mapping[str, _Kind] = {
+    "series.uid": _P,
+    "series.modality": _O,
+    "series.performer.actor": _O,
+    "series.instance.uid": _P,
+    "series.instance.sopClass": _O,
+}
+_NESTED: Mapping[str, Mapping[str, _Kind]] = {
+    "JP_AllergyIntolerance": {"reaction.manifestation": _L},
+    "JP_Condition_Diagnosis": {"code.coding.code": _P},
+    "JP_Coverage": {
+        "identifier.value": _P,
+        "class.type": _O,
+        "class.value": _P,
+        "costToBeneficiary.valueQuantity": _O,
+        "costToBeneficiary.exception.type": _O,
+    },
+    "JP_DiagnosticReport_LabResult": {"media.link": _O},
+    "JP_Encounter": {
+        "statusHistory.status": _P,
+        "statusHistory.period": _O,
+        "classHistory.class": _O,
+        "classHistory.period": _O,
+        "diagnosis.condition": _O,
+        "location.location": _O,
+    },
+    "JP_ImagingStudy_Radiology": _SERIES,
+    "JP_ImagingStudy_Endoscopy": _SERIES,
+    "JP_Location": {"position.longitude": _P, "position.latitude": _P},
+    "JP_Medication": {"ingredient.itemCodeableConcept": _O, "ingredient.strength": _O},
+    "JP_MedicationAdministration": {"performer.actor": _O},
+    "JP_MedicationDispense": {"performer.actor": _O},
+    "JP_MedicationRequest": {"substitution.allowedBoolean": _P},
+    "JP_MedicationRequest_Injection": {"substitution.allowedBoolean": _P},
+    "JP_Observation_LabResult": {"note.text": _P},
+    "JP_Observation_VitalSigns": {"component.code": _O},
+    "JP_Patient": {
+        "identifier.value": _P,
+        "communication.language": _O,
+        "link.other": _O,
+        "link.type": _P,
+    },
+    "JP_Practitioner": {"qualification.code": _O},
+    "JP_PractitionerRole": {"notAvailable.description": _P},
+    "JP_Procedure": {"performer.actor": _O, "focalDevice.manipulated": _O},
+}
+"Elements with minimum 1 inside parents that need not be there; for a choice, one type of it."
+
 _CHOICES = {"effectiveDateTime": ("effectivePeriod",)}
+_CHOICES |= {
+    "valueQuantity": ("valueMoney",),
+    "allowedBoolean": ("allowedCodeableConcept",),
+    "itemCodeableConcept": ("itemReference",),
+}
 "Other types of a choice that satisfy it."
 
 _PRIMITIVE = frozenset({"status", "intent", "authoredOn", "whenHandedOver", "effectiveDateTime"})
@@ -103,18 +177,46 @@ def complete(resource: Resource) -> tuple[str, ...]:
         if element in resource:
             continue
         if not any(one in resource for one in (f"_{element}", *_CHOICES.get(element, ()))):
-            _mark(resource, element)
+            _mark(resource, element, name)
             missing.append(element)
+    nested = _NESTED.get(name)
+    if nested:
+        for path, kind in nested.items():
+            if path.partition(".")[0] in resource and _descend(resource, path.split("."), kind):
+                missing.append(path)
     inside = _INSIDE.get(name)
     if inside:
         missing.extend(inside(resource))
     return tuple(missing)
 
 
-def _mark(resource: Resource, element: str) -> None:
+def _descend(node: dict[str, Any], path: list[str], kind: _Kind) -> bool:
+    """Mark the last step of a path in every parent that is there and lacks it."""
+    if fhir.is_absent(node):
+        return False
+    step, rest = path[0], path[1:]
+    if not rest:
+        if any(one in node for one in (step, f"_{step}", *_CHOICES.get(step, ()))):
+            return False
+        _put(node, step, kind)
+        return True
+    found = node.get(step, [])
+    parents = found if isinstance(found, list) else [found]
+    marked = [_descend(one, rest, kind) for one in parents]  # every one, not the first
+    return any(marked)
+
+
+def _put(node: dict[str, Any], element: str, kind: _Kind) -> None:
+    name = f"_{element}" if kind == _P else element
+    node[name] = [fhir.absent()] if kind == _L else fhir.absent()
+
+
+def _mark(resource: Resource, element: str, profile: str) -> None:
     """Put the absent mark in place of one element."""
     if element in _PRIMITIVE:
         resource[f"_{element}"] = fhir.absent()
+    elif element == "category" and profile in _CATEGORIES:
+        resource[element] = _CATEGORIES[profile]
     elif element in ("category", "identifier", "payor"):
         resource[element] = [fhir.absent()]
     elif element == "quantity":
@@ -157,12 +259,13 @@ def _medication(resource: Resource) -> list[str]:
 
 def _injection(resource: Resource) -> list[str]:
     """Injections: rpNumber; a mixture has no place in its RP."""
-    found = next((one for one in resource["identifier"] if one.get("system") == _RP), None)
+    identifiers = resource.setdefault("identifier", [])
+    found = next((one for one in identifiers if one.get("system") == _RP), None)
     if found and (found.get("value") or "_value" in found):
         return []
     if found is None:
         found = {"system": _RP}
-        resource["identifier"].insert(0, found)
+        identifiers.insert(0, found)
     found["_value"] = fhir.absent()
     return ["identifier.value"]
 

@@ -169,6 +169,11 @@ def absent(reason: str = "unknown") -> dict[str, Any]:
     return {"extension": [extension(DATA_ABSENT, "Code", reason)]}
 
 
+def is_absent(node: dict[str, Any]) -> bool:
+    """Whether a node stands in place of what the source does not give."""
+    return any(one.get("url") == DATA_ABSENT for one in node.get("extension", ()))
+
+
 def human_name(name: PersonName) -> dict[str, Any]:
     """A JP_HumanName: kanji, kana and Roman forms are told apart by their representation."""
     made: dict[str, Any] = {
