@@ -56,6 +56,8 @@ def _overtaken(work: Work, file: FileRow, batch: Batch) -> dict[tuple[str, str],
     )
     found = {}
     for item in batch.items:
+        if not item.key.startswith(batch.scope):
+            continue  # beside the scope, so no other statement says anything of it
         since = item.version or batch.version
         lacking = next(
             (

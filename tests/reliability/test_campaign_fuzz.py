@@ -25,16 +25,18 @@ from gateway.errors import Refusal
 from gateway.hpki.verify import verify
 from gateway.intake import entry
 from gateway.settings import LimitSettings
-from gateway.standardize import Upload, archive, read
+from gateway.standardize import Upload, archive, batches, read
 from gateway.store.blobs import Folder
 from gateway.wire import saml, soap
 from gateway.wire.faults import Fault
 from tests import pki
+from tests.conftest import ROOT
 from tests.reliability import campaign, load
 from tests.saml import AUDIENCE, ENVELOPE, NEIGHBOUR, NOW, neighbour, parsed, pem, signed
 from tests.wire.packages import Taken
 
 pytestmark = pytest.mark.campaign
+CLAIMS = ROOT / "samples" / "standardize" / "uke" / "RECEIPTC.UKE"
 EXAMPLES = int(os.environ.get("EXAMPLES", "20000"))
 WORDS = (b"<", b">", b"&", b'"', b"\x00", b"\xff", b"\r\n", b"--", b"|", b"^", b"~", b"\x1b$B",
          b"<!DOCTYPE a>", b"<!--x-->", b"<?x y?>", b"<![CDATA[", b"]]>", b"&#0;", b"xmlns:a=''",
@@ -112,6 +114,12 @@ def _form(folder: Path, kind: str) -> Callable[[bytes], object]:
     return judge
 
 
+def _claims(content: bytes) -> None:
+    """Cutting and reading; a part that is refused is a batch that says so."""
+    for batch in batches(Upload(path="RECEIPTC.UKE", content=content)):
+        assert batch.account or batch.findings
+
+
 def _verify(content: bytes) -> None:
     verify(content, pki.policy(), at=pki.NOW, received=pki.NOW)
     look(content)
@@ -157,6 +165,7 @@ def _readers(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes], object], 
         "notebook": (
             notebook(WHO, load.DAY), text("a.csv"), 2,
         ),
+        "claims": (CLAIMS.read_bytes(), _claims, 2),
         "entry": (entry_json, lambda content: entry.parse(content), 1),
         "xades": (pki.prescription(), _verify, 40),
         "pades": (pki.pdf(), _verify, 40),
@@ -164,7 +173,7 @@ def _readers(folder: Path) -> dict[str, tuple[bytes, Callable[[bytes], object], 
 
 
 NAMES = ("iti44", "iti44-merge", "iti45", "iti55", "iti39", "saml", "mtom", "multipart", "archive",
-         "hl7v2", "notebook", "entry", "xades", "pades")  # fmt: skip
+         "hl7v2", "notebook", "claims", "entry", "xades", "pades")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

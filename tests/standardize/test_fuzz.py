@@ -35,12 +35,17 @@ BYTES = st.one_of(
             b"201,",
             b"301,",
             b"5,",
+            b"\r\nRE,",
+            b"\r\nSI,60,",
+            b"\r\nIY,,1,",
+            b"\r\nGO,",
             b"\xff",
             b"\x00",
         ]
     ),
     st.integers(0, 10**20).map(lambda number: str(number).encode()),
 )
+CLAIM = b"IR,1,13,1,1234567,,x,202611,00,\r\nRE,1,1112,202610,x,1,19500101,,,,,,,1\r\nSI,60,1,"
 CALM = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -87,4 +92,5 @@ def test_damaged_files(path, changes):
 def test_any_bytes(chosen, content, path):
     judge(Upload(path=path, content=content, mappings=MAPPINGS), chosen)
     judge(Upload(path=path, content=b"A1000123" + content), chosen)
+    judge(Upload(path=path, content=CLAIM + content + b"\r\nGO,,,99\r\n"), chosen)
     judge(Upload(path=path, content=b"JAHISTC08,1\r\n1,x,1,S330303\r\n" + content), chosen)
