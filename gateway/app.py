@@ -3,48 +3,40 @@
 Also the only place that reads the clock and draws identifiers; both are handed down.
 """
 
-import gc
 import logging
-import os
-import shutil
-import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.audit import chain
 from gateway.audit.door import Door
 from gateway.audit.events import time_ordered
 from gateway.errors import Malformed
-from gateway.intake import Filing, Intake, Signatures, tidy
+from gateway.intake import Intake, Signatures
 from gateway.members import codes, profiles
 from gateway.members.mappings import Shelf
 from gateway.members.neighbours import NeighbourError
 from gateway.model import chance, network
-from gateway.model.audit import EventKind
 from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
 from gateway.model.category import FacilityType
 from gateway.model.identifiers import HomeCommunityId, Oid
 from gateway.model.network import NetworkPolicy, PolicyError
 from gateway.model.periods import ZONES
-from gateway.record import erasures, removal
+from gateway.record import erasures
 from gateway.settings import Settings, SettingsError
-from gateway.store import replay
-from gateway.store.blobs import RESERVE, Blobs, blobs_from_url
+from gateway.store.blobs import Blobs, blobs_from_url
 from gateway.store.database import Database, SchemaError
 from gateway.store.serving import sole_server
 from gateway.store.work import Community
 from gateway.transaction import Table, index
-from gateway.wire.schemas import Schemas
+
+if TYPE_CHECKING:
+    from gateway.edge.sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
-_WORST_SKEW = timedelta(seconds=60)
-_REPLAY = timedelta(days=1)
-_COLLECT = (10_000, 20, 20)
-"How many more objects than before, and how many such times, are worth a garbage collection."
-_OLD_TEMPORARY = timedelta(minutes=15)
 
 
 def now() -> datetime:
@@ -169,128 +161,20 @@ def alone(settings: Settings) -> AbstractContextManager[None]:
     return sole_server(settings.blobs.url)
 
 
-# --- serving --------------------------------------------------------------------------------------
-
-
-def serve(
-    settings: Settings, ready: Callable[[str, dict[str, int]], None], *, workers: int = 0
-) -> int:
-    """Serve until SIGTERM; `ready` hears the address and the ports once every door accepts."""
-    from gateway.edge import server
-    from gateway.edge import workers as processes
-
-    check_private(settings)
-    http = settings.http
-    addresses = {
-        "machines": (http.host, http.port),
-        "people": (http.host, http.people_port),
-        "operator": ("127.0.0.1", http.operator_port),
-    }
-    sockets = {}
-    for name, (host, port) in addresses.items():
-        try:
-            sockets[name] = server.bind(host, port)
-        except OSError as error:
-            raise SettingsError(f"[http] port {port}: {error.strerror}: name another") from error
-    ports = server.ports(sockets)
-
-    def say_ready() -> None:
-        ready(f"https://{http.names[0]}:{ports['machines']}", ports)
-
-    count = workers or http.workers
-
-    def run(told: Callable[[], None]) -> None:
-        with open_gateway(settings) as gateway:
-            _serve(gateway, sockets, told, alone=count <= 1)
-
-    with sole_server(settings.blobs.url):
-        blobs_from_url(settings.blobs.url).sweep_temp()
-        if count > 1:
-            return processes.supervise(count, run, say_ready)
-        run(say_ready)
-    return 0
-
-
-def _serve(
+def open_intake(
     gateway: Gateway,
-    sockets: Mapping[str, socket.socket],
-    ready: Callable[[], None],
+    sandbox: "Sandbox",
     *,
-    alone: bool,
-) -> None:
-    """One process: its doors and its jobs; `alone` where no other process takes anything in."""
-    from gateway.edge import compose, server, tls
-    from gateway.edge.jobs import every, once, until_empty
-    from gateway.edge.operator import OperatorDoor
-    from gateway.edge.people import PeopleDoor
-    from gateway.edge.readiness import Readiness
-    from gateway.edge.sandbox import Sandbox
-
-    settings, door = gateway.settings, gateway.door
-    begun = now() if alone else now() - _OLD_TEMPORARY
-    machines = compose.Machines(
-        settings=settings, door=door, table=transactions(), schemas=_schemas(settings),
-        inline_reads=gateway.database.kind == "sqlite", clock=now, day=gateway.day, new_id=new_id,
-        new_request=new_request,
-    )  # fmt: skip
-    watch = profiles.Watch(settings.folder, gateway.policy)
-    machines.know(read_neighbours(settings, gateway.policy))
-    sandbox = Sandbox(settings.hpki)
-    intake = Intake(
-        door=door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id,
+    owner: str = "",
+    stuck: Callable[[], None] | None = None,
+) -> Intake:
+    """The one way in, with everything that files are read with."""
+    settings = gateway.settings
+    return Intake(
+        door=gateway.door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id,
         mappings=Shelf(settings.folder).of, codes=gateway.codes().of,
-        signatures=Signatures(sandbox.verify, now),
+        signatures=Signatures(sandbox.verify, now), owner=owner, stuck=stuck,
     )  # fmt: skip
-    filing = Filing(door=door, blobs=gateway.blobs, verify=sandbox.verify, clock=now)
-
-    def work_through(stopping: Callable[[], bool]) -> int:
-        return intake.process_waiting(lambda: gateway.job("intake"), stopping)
-
-    context = tls.server_context(settings.tls, client=True)
-    machines.revocations.guard(context)
-    machines.revocations.refresh()
-    with door.work(EventKind.ADMIN, gateway.job("start")) as work:  # no audit, no start (G13)
-        work.trail.detail.update(start=os.getpid(), insecure=_insecure(settings))
-    pool = machines.pool
-    background = [
-        every(settings.audit.seal_seconds, "seal", lambda: _seal(gateway), pool),
-        every(settings.audit.checkpoint_seconds, "checkpoint", lambda: _checkpoint(gateway), pool),
-        until_empty("intake", machines.waiting, work_through, pool),
-        every(2.0, "register", machines.refresh, pool),
-        every(2.0, "neighbours", lambda: machines.know_anew(watch.changed()), pool),
-        every(5.0, "revocations", machines.revocations.refresh, pool),
-        every(60.0, "temporary files", lambda: gateway.blobs.sweep_temp(now() - _OLD_TEMPORARY),
-              pool),
-        every(60.0, "removal", lambda: _sweep(gateway), pool),
-        once("unreferenced bytes", lambda: _tidy(gateway, begun), pool),
-        every(3600.0, "unreferenced bytes", lambda: _tidy(gateway, now() - _OLD_TEMPORARY), pool,
-              last=False),
-        every(60.0, "verification", lambda: _examine_again(gateway, filing), pool),
-        every(3600.0, "replay memory", lambda: _forget(gateway), pool),
-    ]  # fmt: skip
-    readiness = Readiness(_checks(gateway), pool)
-    gc.collect()
-    gc.freeze()  # what is here now stays: no collection needs to look at it again
-    gc.set_threshold(*_COLLECT)
-    server.serve(
-        [
-            server.Listener(
-                app=machines.application(intake, filing), socket=sockets["machines"], tls=context
-            ),
-            server.Listener(
-                app=PeopleDoor(settings.http.names), socket=sockets["people"],
-                tls=tls.server_context(settings.tls, client=False),
-            ),
-            server.Listener(
-                app=OperatorDoor(readiness, machines.metrics.registry),
-                socket=sockets["operator"], tls=None, last=True,
-            ),
-        ],
-        http=settings.http, limits=settings.limits, ready=ready, refused=machines.refused,
-        background=background,
-    )  # fmt: skip
-    sandbox.close()
-    pool.shutdown(wait=True)
 
 
 def transactions() -> Table:
@@ -298,100 +182,3 @@ def transactions() -> Table:
     from gateway import pix, xca
 
     return index((*pix.TRANSACTIONS, *xca.TRANSACTIONS))
-
-
-def _schemas(settings: Settings) -> Schemas | None:
-    """The published schemas, compiled before the first request, where the operator has them."""
-    if settings.ihe.schemas is None:
-        return None
-    schemas = Schemas(settings.ihe.schemas)
-    rows = transactions().values()
-    try:
-        schemas.load({name for row in rows for name in row.request_schemas.values()})
-        schemas.load({name for row in rows for name in row.response_schema.values()})
-    except (OSError, ValueError, SyntaxError) as error:
-        raise SettingsError(f"[ihe] schemas: cannot be read: {error}") from error
-    return schemas
-
-
-def _insecure(settings: Settings) -> list[str]:
-    """The relaxing switches that are on; loud in log and audit (G13)."""
-    found = ["insecure_test_cards"] if settings.hpki.insecure_test_cards else []
-    for name in found:
-        logger.warning("%s is on: not for production", name)
-    return found
-
-
-def _seal(gateway: Gateway) -> None:
-    """Fold what is committed into the chain, batch by batch."""
-    sealed = 1
-    while sealed:
-        with gateway.database.writing() as db:
-            sealed = chain.seal(db)
-
-
-def _checkpoint(gateway: Gateway) -> None:
-    """Seal, then sign the chain's head (L-02)."""
-    _seal(gateway)
-    with gateway.database.reading() as db:
-        chain.checkpoint(db, gateway.settings.audit.checkpoints, now())
-    gateway.keep_erasures()
-
-
-def _sweep(gateway: Gateway) -> None:
-    """Remove the bytes of what was erased or refused (WDR-01)."""
-    if gateway.door.snapshot(removal.any_loose, max_age=0.0):
-        with gateway.door.work(EventKind.JOB, gateway.job("removal")) as work:
-            removal.sweep(work)
-
-
-def _tidy(gateway: Gateway, before: datetime) -> None:
-    """Remove bytes that were kept for an upload whose receipt never came to be."""
-    tidy.unreferenced(gateway.door, gateway.blobs, lambda: gateway.job("removal"), before)
-
-
-def _examine_again(gateway: Gateway, filing: Filing) -> None:
-    """Verify again what could not be established (RD-23)."""
-    job = gateway.job("verification")
-    filing.examine_again(lambda: job, lambda facility: replace(job, facility=facility))
-
-
-def _forget(gateway: Gateway) -> None:
-    """Drop what can no longer be replayed."""
-    moment = now()
-    with gateway.database.writing() as db:
-        replay.delete_expired(db, messages_before=moment - _REPLAY, now=moment)
-
-
-def _checks(gateway: Gateway) -> dict[str, Callable[[], bool]]:
-    """What `/readyz` asks (R-24)."""
-    from gateway.edge import tls
-
-    settings = gateway.settings
-
-    def database() -> bool:
-        with gateway.database.reading() as db:
-            return bool(db.exec_driver_sql("SELECT 1").scalar_one() == 1)
-
-    def audit() -> bool:
-        with gateway.database.writing() as db:
-            db.exec_driver_sql("SELECT 1")
-        return gateway.door.is_open
-
-    def disk() -> bool:
-        folders = [] if gateway.database.folder is None else [gateway.database.folder]
-        free = min(shutil.disk_usage(one).free for one in (*folders, settings.audit.checkpoints))
-        return free > RESERVE and gateway.blobs.has_room()
-
-    def clock() -> bool:
-        with gateway.database.reading() as db:
-            told = db.exec_driver_sql("SELECT CURRENT_TIMESTAMP").scalar_one()
-        moment = datetime.fromisoformat(told) if isinstance(told, str) else told
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return bool(abs(now() - moment) < _WORST_SKEW)
-
-    def keys() -> bool:
-        return tls.is_usable(settings.tls, now())
-
-    return {"database": database, "audit": audit, "disk": disk, "clock": clock, "keys": keys}

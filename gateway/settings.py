@@ -141,6 +141,14 @@ class MllpSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeSettings:
+    """`[intake]`: what works received files through."""
+
+    workers: int = 1
+    "Processes beside those that serve; 0 works in the serving process."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
     """`[limits]`: `security.md` section 3."""
 
@@ -189,6 +197,7 @@ class Settings:
     ihe: IheSettings = field(default_factory=IheSettings)
     fhir: FhirSettings = field(default_factory=FhirSettings)
     mllp: MllpSettings = field(default_factory=MllpSettings)
+    intake: IntakeSettings = field(default_factory=IntakeSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
 
 

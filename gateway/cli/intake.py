@@ -57,20 +57,15 @@ def take_in(
     gateway: "Gateway", path: Path, *, facility: str, source: "Source", patient: str = ""
 ) -> dict[str, Any]:
     """Receive a path and work it through; the receipt as `GET /uploads/<receipt>` shows it."""
-    from gateway.app import new_id, now
+    from gateway.app import open_intake
     from gateway.edge.sandbox import Sandbox
-    from gateway.intake import Intake, OnDisk, Signatures
-    from gateway.members.mappings import Shelf
+    from gateway.intake import OnDisk
     from gateway.model.audit import EventKind
     from gateway.record import receipts
 
     arrivals = [OnDisk(path, gateway.blobs)]
     sandbox = Sandbox(gateway.settings.hpki)
-    work = Intake(
-        door=gateway.door, blobs=gateway.blobs, limits=gateway.settings.limits, new_id=new_id,
-        mappings=Shelf(gateway.settings.folder).of, codes=gateway.codes().of,
-        signatures=Signatures(sandbox.verify, now),
-    )  # fmt: skip
+    work = open_intake(gateway, sandbox)
     receipt = work.receive(
         gateway.operator(), arrivals, facility=facility, source=source, patient=patient
     )

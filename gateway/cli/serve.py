@@ -26,7 +26,7 @@ _STEPS = 8
 @configured
 def serve(port: int | None, workers: int | None, config: Path, *, as_json: bool) -> None:
     """起動します。Serve until SIGTERM; prints `ready https://HOST:PORT` once it accepts."""
-    from gateway import app, settings
+    from gateway import app, serving, settings
 
     def ready(address: str, ports: dict[str, int]) -> None:
         if as_json:
@@ -42,7 +42,7 @@ def serve(port: int | None, workers: int | None, config: Path, *, as_json: bool)
         app.check_private(found)
         if found.hpki.insecure_test_cards:
             click.echo("WARNING insecure_test_cards is on: test cards are accepted", err=True)
-        failed = app.serve(found, ready, workers=workers or 0)
+        failed = serving.serve(found, ready, workers=workers or 0)
     if failed:
         click.echo("a worker failed: see the log 障害: ログを確認してください", err=True)
         sys.exit(UNAVAILABLE)

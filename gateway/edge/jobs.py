@@ -49,6 +49,16 @@ def once(name: str, do: Callable[[], object], pool: Executor) -> Job:
     return run
 
 
+def at_stop(do: Callable[[], None]) -> Job:
+    """A job that does something as soon as the gateway begins to stop."""
+
+    async def run(stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        do()
+
+    return run
+
+
 class Bell:
     """Rung from any thread where work has come, so that the job need not look all the time."""
 

@@ -39,8 +39,8 @@ def supervise(count: int, serve: Serve, ready: Callable[[], None]) -> int:
             for worker in workers:
                 os.kill(worker, signal.SIGTERM)
         ended, status = os.waitpid(-1, os.WNOHANG)
-        if not ended:
-            continue
+        if ended not in workers:
+            continue  # nobody, or the parent of the intake workers
         workers.discard(ended)
         if told:
             # One that had not come up yet ends by the signal itself: it held nothing.

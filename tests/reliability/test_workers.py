@@ -37,6 +37,7 @@ def _parent(pid: int) -> int:
 def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(
     installed: Installation,
 ) -> None:
+    installed.add("\n[intake]\nworkers = 0\n")
     server, load = installed.start("--workers", "2"), Load(SEED)
     installed.keep_ports(server)
     try:
@@ -77,3 +78,57 @@ def test_workers_that_cannot_start_end_the_command(installed: Installation) -> N
     installed.change(("host = ", 'names_wrong = "x"\nhost = '))
     with pytest.raises(AssertionError, match="did not start"):
         installed.start("--workers", "2")
+
+
+def intake_workers(server: Server, count: int) -> set[int]:
+    """The processes that work the queue through: children of the one child that starts them."""
+    until = time.monotonic() + 20
+    while True:
+        below = workers(server)
+        found = {pid for pid in descendants(server.process.pid) if _parent(pid) in below}
+        if len(found) == count:
+            return found
+        assert time.monotonic() < until, f"{len(found)} intake workers instead of {count}"
+        time.sleep(0.1)
+
+
+def test_intake_workers_that_are_killed_are_replaced_and_lose_nothing(
+    installed: Installation,
+) -> None:
+    installed.add("\n[intake]\nworkers = 2\n")
+    server, load = installed.start(), Load(SEED)
+    installed.keep_ports(server)
+    try:
+        threads = load.start(server)
+        for _ in range(2):
+            time.sleep(0.7)
+            before = intake_workers(server, 2)
+            os.kill(min(before), signal.SIGKILL)
+            time.sleep(0.1)
+            assert intake_workers(server, 2) - before
+        load.stop(threads)
+        load.again(server)
+        assert sum(sent.acked for sent in load.sent) > 10
+        compare.by_wire(server, load)
+        assert server.terminate() == 0
+    finally:
+        if server.process.poll() is None:
+            server.kill()
+    compare.in_store(installed, load)
+
+
+@pytest.mark.parametrize("installed", ["sqlite"], indirect=True)
+def test_intake_workers_end_with_a_gateway_that_is_killed(installed: Installation) -> None:
+    server = installed.start()
+    below = descendants(server.process.pid)
+    intake_workers(server, 1)
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(10)
+    until = time.monotonic() + 20
+    while left := {pid for pid in below if Path(f"/proc/{pid}").exists()}:
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+    with installed.served() as again:
+        assert again.terminate() == 0
+    assert server.process.stdout is not None
+    server.process.stdout.close()
