@@ -86,6 +86,9 @@ _ROLES = "http://terminology.hl7.org/CodeSystem/object-role"
 _SOURCES = "http://terminology.hl7.org/CodeSystem/security-source-type"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _IHE_SYSTEM = "urn:ihe:event-type-code"
+_ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+_REASONS = {"TREATMENT": "TREAT", "EMERGENCY": "ETREAT", "OPERATIONS": "HOPERAT"}
+"Purposes of use (XSPA, ITI-40) as FHIR says them (value set PurposeOfUse)."
 _PAGE = 1000
 
 
@@ -261,8 +264,11 @@ def fhir(event: StoredEvent, community: Community) -> dict[str, Any]:
     }
     if described := _description(content):
         made["outcomeDesc"] = described
-    if content["purpose"]:
-        made["purposeOfEvent"] = [{"coding": [{"system": _OWN, "code": content["purpose"]}]}]
+    if purpose := content["purpose"]:
+        codings = [{"system": _OWN, "code": purpose}]
+        if reason := _REASONS.get(purpose):
+            codings.insert(0, {"system": _ACT_REASON, "code": reason})
+        made["purposeOfEvent"] = [{"coding": codings}]
     if not made["entity"]:
         del made["entity"]
     return made

@@ -40,6 +40,10 @@ def test_every_event_is_an_audit_event(installation: Installation) -> None:
     assert len(bundle["entry"]) > 40
     for entry in bundle["entry"]:
         AuditEvent.model_validate(entry["resource"])
+    told = [entry["resource"].get("purposeOfEvent", [{"coding": []}]) for entry in bundle["entry"]]
+    purposes = [[coding["code"] for coding in one[0]["coding"]] for one in told]
+    assert ["TREAT", "TREATMENT"] in purposes
+    assert all(one in ([], ["TREAT", "TREATMENT"], ["HOPERAT", "OPERATIONS"]) for one in purposes)
 
 
 def test_a_refusal_carries_patient_rule_and_code(installation: Installation) -> None:
