@@ -38,10 +38,10 @@ _REPORT_STATUS = {
     "C": "corrected",
     "X": "cancelled",
 }
-_SPM = frozenset({1, 2, 4, 17, 18})
+_SPM = frozenset({1, 2, 4, 8, 17, 18})
 _OBR = frozenset({1, 2, 3, 4, 7, 8, 16, 22, 24, 25})
 _CHILD = _OBR | {26, 29}
-_ORC = persons.ORC | {5}
+_ORC = persons.ORC | {5, 15}
 _NTE = frozenset({1, 2, 3})
 _NO_CHILD = Parent(-1, -1)
 "Of an OBR that is nobody's child."
@@ -254,6 +254,9 @@ def _service_request(
         requester, parties = persons.orderer(reading, orc, obr)
         if requester:
             made["requester"] = requester
+        reason = reading.concept(orc, 15, wanted=False)
+        if reason:
+            made["reasonCode"] = [reason]
         clerk = persons.staff(reading, orc, 10)
         if clerk:
             parties = (*parties, clerk)
@@ -275,6 +278,9 @@ def specimen(reading: MessageReading, spm: Segment, order: str) -> Resource:
         made["collection"] = {"collectedPeriod": {"start": start, "end": end}}
     elif start:
         made["collection"] = {"collectedDateTime": start}
+    site = reading.concept(spm, 8, wanted=False)
+    if site:
+        made.setdefault("collection", {})["bodySite"] = site
     reading.take(spm, _SPM)
     return made
 

@@ -306,3 +306,23 @@ def test_the_judge_agrees():
     for found in batch.items:
         for one in (found.resource, *found.companions):
             assert list(jp_core.problems(one)) == []
+
+
+def test_what_a_measure_is_compared_with():
+    limits = "OBX|1|NM|9N006000000000001^体重^JC10||63.5|kg^kg^ISO+|M:60-70 F:45-60|H|||F"
+    made = only(base("PV1|1|O", limits), "Observation")
+    assert made["referenceRange"][0]["high"]["value"] == 60
+    assert made["interpretation"][0]["coding"][0]["code"] == "H"
+    odd = base("PV1|1|O", limits.replace("|H|", "|??|"))
+    assert "unmapped-flag OBX[1].8" in findings(odd)
+
+
+def test_body_site_and_reason_of_a_laboratory_order():
+    spm = "SPM|1|S1||023^血清^JC10||||1^左腕^99D|||||||||202611040905"
+    orc = "ORC|SC|80001|||CM||||||||||1^術前^99D"
+    obx = "OBX|1|NM|3A010000002327101^総蛋白^JC10||7.10|g/dL^g/dL^ISO+|||||F"
+    batch = stored("OUL^R22", PID, spm, "OBR|1|80001||E1^x^99D", orc, obx)
+    found = {one["resourceType"]: one for one in batch.items[0].companions}
+    assert found["Specimen"]["collection"]["bodySite"]["text"] == "左腕"
+    assert found["Specimen"]["collection"]["collectedDateTime"] == "2026-11-04T09:05:00+09:00"
+    assert found["ServiceRequest"]["reasonCode"][0]["text"] == "術前"

@@ -164,3 +164,26 @@ def test_where_the_samples_are_absent_the_tests_say_so():
     if SHARED is None:
         pytest.skip("the published samples are absent: nothing to read")
     assert SHARED.is_dir()
+
+
+UNMAPPED = {
+    # field of the samples that is not taken over: why
+    "EVN.7": "name of the system that told the event",
+    "NK1.2": "a contact has one name; its kana form has no place",
+    "NK1.4": "a contact has one address",
+    "ORC.13": "where the order was typed",
+    "ORC.18": "on which device it was typed",
+    "PV1.8": "not used in SS-MIX2; the samples have a department's number where a doctor stands",
+    "RXE.6": "the drug's code says its form; a request has no element for it",
+    "RXE.42": "where the drug is carried to",
+}
+
+
+@needs_shared
+def test_fields_that_are_not_taken_over_are_these():
+    found = set()
+    for path in STORAGE:
+        for one in storage(path)[0].findings:
+            if one.code == "unmapped-field":
+                found.add(re.sub(r"\[[0-9]+\]", "", one.at))
+    assert found == set(UNMAPPED)

@@ -16,7 +16,7 @@ from gateway.wire.hl7v2 import Segment
 
 _PREFIX = "ssmix2/ADT-00|"
 _EVN = frozenset({1, 2, 6})
-_OBX = frozenset({1, 2, 3, 5, 6, 11, 14})
+_OBX = frozenset({1, 2, 3, 5, 6, 7, 8, 11, 14})
 _SIMPLE = "http://jpfhir.jp/fhir/core/CodeSystem/JP_SimpleObservationCategory_CS"
 _BODY = "http://jpfhir.jp/fhir/core/CodeSystem/JP_ObservationBodyMeasurementCategory_CS"
 _MEASURES = {"9N001": ("height", "身長"), "9N006": ("weight", "体重")}
@@ -104,6 +104,15 @@ def _read_obx(reading: MessageReading, obx: Segment) -> None:
         if obx.raw(2) == "NM":
             reading.find("not-a-number", f"{obx.at}.5")
         made.update(values.text_value(obx.value(5), unit))
+    if obx.raw(7):
+        sex = reading.demographics.gender if reading.demographics else None
+        limits = values.reference_range(obx.value(7), unit, sex.fhir if sex else "")
+        made["referenceRange"] = [limits]
+    if obx.raw(8):
+        meaning, known = values.interpretation(obx.value(8))
+        made["interpretation"] = [meaning]
+        if not known:
+            reading.find("unmapped-flag", f"{obx.at}.8")
     reading.take(obx, _OBX, "item Observation")
     category = Category.NURSING if measure else Category.LAB_RESULT
     reading.add(category, made, key, obx)
