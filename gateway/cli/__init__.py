@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "peer": "gateway.cli.peers:peer",
         "patient": "gateway.cli.patient:patient",
         "policy": "gateway.cli.settings:policy",
+        "queue": "gateway.cli.watch:queue",
         "restore": "gateway.cli.backup:restore",
         "retention": "gateway.cli.retention:retention",
         "serve": "gateway.cli.serve:serve",
@@ -32,6 +33,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "store": "gateway.cli.store:store",
         "user": "gateway.cli.users:user",
         "verify": "gateway.cli.verify:verify",
+        "watch": "gateway.cli.watch:watch",
     }
 )
 "Command to where it is; a command's module is imported only when it is called."

@@ -31,6 +31,7 @@ from gateway.standardize.archive import RefusedEntry
 from gateway.standardize.format import Upload
 from gateway.standardize.names import safe_path
 from gateway.store.blobs import Blob, Blobs
+from gateway.store.work import Work
 
 _HEAD = 512
 _LOOK = 1024 * 1024
@@ -111,10 +112,12 @@ class Intake:
         facility: str,
         source: Source,
         patient: str = "",
+        note: Callable[[Work, str], None] = lambda work, receipt: None,
     ) -> dict[str, Any]:
         """Keep an upload whole or not at all; the JSON of the 202 (`INTERFACES.md` section 7).
 
-        `patient` is the chart id that the sender states beside the files, for formats without one.
+        `patient` is the chart id that the sender states beside the files, for formats without one;
+        `note` is called in the transaction of the receipt, for what must be known with it.
 
         Raises a Refusal where the sender may not deliver, a name or an archive is refused, a file
         is harmful, or none of our formats knows it.
@@ -141,6 +144,7 @@ class Intake:
                 )
                 for number, finding in unread.items():
                     staging.refuse_file(work, receipt.files[number][0], (finding,))
+                note(work, receipt.id)
         except Refusal:
             with suppress(Refusal), self.door.work(EventKind.UPLOAD, caller) as work:
                 reexamine.let_go(work, {file.sha256 for file in kept})

@@ -27,9 +27,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from gateway.store import audit, codes, consent, identity, members, record, replay
 from gateway.store.metadata import METADATA
-from gateway.store.record import waiting
+from gateway.store.record import waiting, watched
 
-_ROOMS = (audit, codes, consent, identity, members, record, replay, waiting)
+_ROOMS = (audit, codes, consent, identity, members, record, replay, waiting, watched)
 "Imported for their tables: `METADATA` knows a table once its module is loaded."
 _ROWS = 2000
 

@@ -1,0 +1,284 @@
+"""A drop folder: what lands in it is taken in once it is complete, and only once.
+
+The folder is a source: nothing in it is written, moved or removed (STG-08), unless the operator
+names a folder that taken files are moved to. A file is complete once its size and time of change
+have stood still for a while; one that is renamed into place is complete at once when it is old
+enough. Names that begin with a dot or end like unfinished ones are left alone, links are never
+followed. What was taken is noted in the transaction of its receipt (`record/watched.py`).
+"""
+
+import logging
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway.audit.door import Door
+from gateway.errors import Busy, Malformed, NotPermitted, Refusal
+from gateway.intake.uploads import Intake
+from gateway.model.audit import EventKind
+from gateway.model.caller import Caller
+from gateway.model.category import Source
+from gateway.record import watched
+from gateway.record.watched import WatchedRow
+from gateway.standardize.names import safe_path
+from gateway.store.blobs import Blob, Blobs
+from gateway.store.work import Work
+
+logger = logging.getLogger(__name__)
+_UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
+_AT_ONCE = 500
+_FILES, _BYTES = 100, 16 * 1024 * 1024
+"Of one receipt."
+_LOOK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """One file of the folder as it was when it was looked at."""
+
+    file: Path
+    path: str
+    "Its path below the folder, as data."
+    size: int
+    modified: int
+
+    @property
+    def key(self) -> str:
+        """The path as it is noted; a name that is no text is noted escaped."""
+        return self.path.encode("utf-8", "backslashreplace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A file on its way in; what changes while it is copied is not complete."""
+
+    landed: Landed
+    blobs: Blobs
+
+    @property
+    def path(self) -> str:
+        """Its path below the folder."""
+        return self.landed.path
+
+    @property
+    def in_tree(self) -> bool:
+        """Whether it lies in a folder below."""
+        return "/" in self.landed.path
+
+    def reader(self) -> BinaryIO:
+        """Its bytes, to look at; never those behind a link."""
+        try:
+            handle = os.open(self.landed.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            raise _changed() from error
+        stream = os.fdopen(handle, "rb")
+        if not self._is_same(os.fstat(handle)):
+            stream.close()
+            raise _changed()
+        return stream
+
+    def commit(self) -> Blob:
+        """Copy its bytes into the store."""
+        with self.reader() as stream:
+            blob = self.blobs.put(iter(lambda: stream.read(_LOOK), b""))
+            if not self._is_same(os.fstat(stream.fileno())):
+                raise _changed()
+        return blob
+
+    def _is_same(self, found: os.stat_result) -> bool:
+        known = (self.landed.size, self.landed.modified)
+        return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == known
+
+
+def _changed() -> Busy:
+    return Busy("the file is still being written", "書き込み中のファイルです", at="file")
+
+
+@dataclass(slots=True)
+class Round:
+    """What one look at the folder came to."""
+
+    seen: int = 0
+    taken: int = 0
+    refused: int = 0
+    unfinished: int = 0
+    "Not complete yet, or to be tried again."
+
+
+@dataclass(slots=True, kw_only=True)
+class Watcher:
+    """Looks at one folder, again and again."""
+
+    root: Path
+    facility: str
+    source: Source
+    door: Door
+    intake: Intake
+    caller: Callable[[], Caller]
+    settle: float = 5.0
+    "Seconds that a file has to stand still."
+    moved_to: Path | None = None
+    told: Callable[[str, str], None] = lambda path, what: None
+    "Hears of each file that was refused, and why."
+    wall: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
+    _young: dict[str, tuple[int, int, float]] = field(default_factory=dict)
+    "Files that changed lately: size, time of change, since when they stand still."
+
+    def look(self, stopping: Callable[[], bool] = lambda: False) -> Round:
+        """Take what is complete and not known; raises `NotPermitted` where nothing may be taken."""
+        found = Round()
+        young: dict[str, tuple[int, int, float]] = {}
+        several: list[Landed] = []
+        size = 0
+        for landed in self._unknown(found, young):
+            if stopping():
+                break
+            several.append(landed)
+            size += landed.size
+            if len(several) >= _FILES or size >= _BYTES:
+                self._take(several, found)
+                several, size = [], 0
+        if several and not stopping():
+            self._take(several, found)
+        self._young = young
+        return found
+
+    def _unknown(self, found: Round, young: dict[str, tuple[int, int, float]]) -> Iterator[Landed]:
+        """Complete files that were not dealt with, in the order of their paths."""
+        some: list[Landed] = []
+        for landed in _walk(self.root, self.root):
+            found.seen += 1
+            some.append(landed)
+            if len(some) >= _AT_ONCE:
+                yield from self._fresh(some, found, young)
+                some = []
+        yield from self._fresh(some, found, young)
+
+    def _fresh(
+        self, some: list[Landed], found: Round, young: dict[str, tuple[int, int, float]]
+    ) -> Iterator[Landed]:
+        if not some:
+            return
+        paths = [one.key for one in some]
+        folder = str(self.root)
+        known = self.door.snapshot(lambda db: watched.known(db, folder, paths), max_age=0.0)
+        for one in some:
+            before = known.get(one.key)
+            if before is not None and (before.size, before.modified) == (one.size, one.modified):
+                if before.receipt:
+                    self._move(one)
+                continue
+            if self._is_complete(one, young):
+                yield one
+            else:
+                found.unfinished += 1
+
+    def _is_complete(self, one: Landed, young: dict[str, tuple[int, int, float]]) -> bool:
+        """Whether a file has stood still for long enough, by its own time or by ours."""
+        if 0 <= self.settle <= self.wall() - one.modified / 1e9:
+            return True
+        size, modified, since = self._young.get(one.path, (-1, -1, 0.0))
+        now = self.steady()
+        if (size, modified) != (one.size, one.modified):
+            since = now
+        young[one.path] = (one.size, one.modified, since)
+        return now - since >= self.settle
+
+    def _take(self, several: list[Landed], found: Round) -> None:
+        """One receipt for several files, or one for each where one of them is refused."""
+        sound = []
+        for one in several:
+            try:
+                safe_path(one.path)
+            except Malformed as refusal:
+                self._refuse(one, refusal, found)
+            else:
+                sound.append(one)
+        if not sound:
+            return
+        try:
+            self._receive(sound)
+        except NotPermitted:
+            raise
+        except Refusal as refusal:
+            if len(sound) > 1:
+                for one in sound:
+                    self._take([one], found)
+            elif isinstance(refusal, Busy):
+                found.unfinished += 1
+            else:
+                self._refuse(sound[0], refusal, found)
+        else:
+            found.taken += len(sound)
+            for one in sound:
+                self._move(one)
+
+    def _receive(self, several: list[Landed]) -> None:
+        def note(work: Work, receipt: str) -> None:
+            rows = [
+                WatchedRow(path=one.key, size=one.size, modified=one.modified, receipt=receipt)
+                for one in several
+            ]
+            watched.note(work, str(self.root), rows)
+
+        self.intake.receive(
+            self.caller(), [Dropped(one, self.intake.blobs) for one in several],
+            facility=self.facility, source=self.source, note=note,
+        )  # fmt: skip
+
+    def _refuse(self, one: Landed, refusal: Refusal, found: Round) -> None:
+        """Note a file that is not taken as it is, so that it is told once."""
+        found.refused += 1
+        row = WatchedRow(path=one.key, size=one.size, modified=one.modified, refused=refusal.code)
+        with self.door.work(EventKind.UPLOAD, self.caller()) as work:
+            work.trail.detail.update(refused=refusal.code, facility=self.facility)
+            watched.note(work, str(self.root), [row])
+        self.told(one.key, refusal.english)
+
+    def _move(self, one: Landed) -> None:
+        """Out of the way, where the operator wants that; never over another file."""
+        if self.moved_to is None:
+            return
+        target = self.moved_to / one.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        number = 0
+        while target.exists():
+            number += 1
+            target = target.with_name(f"{one.file.name}.{number}")
+        try:
+            shutil.move(one.file, target)
+        except OSError as error:
+            logger.warning("a taken file could not be moved: %s", error.strerror)
+
+
+def _walk(root: Path, place: Path) -> Iterator[Landed]:
+    """Regular files below a folder in order of their names; one that vanishes is not there."""
+    try:
+        with os.scandir(place) as entries:
+            found = sorted(entries, key=lambda one: one.name)
+    except FileNotFoundError:
+        if place == root:
+            raise
+        return
+    for one in found:
+        if one.name.startswith(".") or one.name.lower().endswith(_UNFINISHED):
+            continue
+        file = Path(one.path)
+        if one.is_dir(follow_symlinks=False):
+            yield from _walk(root, file)
+            continue
+        try:
+            state = one.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(state.st_mode):
+            yield Landed(
+                file=file, path=file.relative_to(root).as_posix(), size=state.st_size,
+                modified=state.st_mtime_ns,
+            )  # fmt: skip
