@@ -17,6 +17,7 @@ from gateway.errors import Busy, Refusal
 from gateway.identity import domains
 from gateway.intake import cutting, signed
 from gateway.intake.cutting import Whole
+from gateway.intake.joining import Part, take_part
 from gateway.intake.lease import Lease
 from gateway.intake.signed import Signatures
 from gateway.model.audit import EventKind
@@ -81,6 +82,10 @@ class Reader:
         if isinstance(looked, Whole):
             return looked
         upload, chosen = looked
+        symbol = None if file.parent else standardize.symbol_of(upload)
+        if symbol is not None:
+            part = Part(file, upload, symbol, self.blobs)
+            return Read(file, lambda work: take_part(work, part, _LOST), part.patient)
         covering = signed.evidence(upload)
         more: tuple[Finding, ...] = ()
         if covering:

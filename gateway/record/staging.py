@@ -36,6 +36,7 @@ __all__ = [
     "ReceivedFile",
     "Staged",
     "failed",
+    "lock",
     "lost",
     "promote",
     "receive",
@@ -124,7 +125,7 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
     person = None if patient is None else _person(work, patient)
     if person is not None:
         crossref.lock(work, person)  # persons before files, in every Work
-    file = _lock(work, file_id, known)
+    file = lock(work, file_id, known)
     if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
         return Staged(state=file.state)
     if not file.parent and rows.select_twin(work.db, file) is not None:
@@ -173,7 +174,7 @@ def set_aside(work: Work, file_id: str, found: Iterable[Finding]) -> None:
 
 def requeue(work: Work, file_id: str) -> None:
     """A file that was set aside waits again to be worked through."""
-    file = _lock(work, file_id)
+    file = lock(work, file_id)
     if file.state == rows.SET_ASIDE:
         rows.update_file(work.db, replace(file, state=rows.RECEIVED, findings=()))
         work.trail.detail["state"] = rows.RECEIVED
@@ -181,14 +182,14 @@ def requeue(work: Work, file_id: str) -> None:
 
 def lost(work: Work, file: FileRow, finding: Finding) -> None:
     """A file whose bytes are not there; not one whose bytes an erasure replaced meanwhile."""
-    current = _lock(work, file.id)
+    current = lock(work, file.id)
     if current.sha256 == file.sha256:
         _finish(work, file.id, rows.SET_ASIDE, (finding,))
 
 
 def failed(work: Work, file_id: str, finding: Finding) -> bool:
     """Count a failure that was not the file's fault; True once the file is set aside for it."""
-    file = _lock(work, file_id)
+    file = lock(work, file_id)
     attempts = file.attempts + 1
     if attempts < ATTEMPTS:
         rows.update_file(work.db, replace(file, attempts=attempts))
@@ -198,7 +199,7 @@ def failed(work: Work, file_id: str, finding: Finding) -> bool:
     return True
 
 
-def _lock(work: Work, file_id: str, known: FileRow | None = None) -> FileRow:
+def lock(work: Work, file_id: str, known: FileRow | None = None) -> FileRow:
     """One file, kept from others until this Work ends."""
     if known is None:
         file = rows.select_file(work.db, file_id, locking=True)
@@ -337,7 +338,7 @@ def _close(work: Work, file: FileRow, state: str, batch: Batch, *more: Finding) 
 
 
 def _finish(work: Work, file_id: str, state: str, found: Iterable[Finding]) -> None:
-    file = _lock(work, file_id)
+    file = lock(work, file_id)
     if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
         return
     told = [findings.told(finding) for finding in found]

@@ -11,6 +11,7 @@ from gateway.standardize.registry import (
     recognise,
     refuse_harmful,
 )
+from gateway.standardize.symbols import symbol_of
 
 __all__ = [
     "FORMATS",
@@ -24,4 +25,5 @@ __all__ = [
     "read",
     "recognise",
     "refuse_harmful",
+    "symbol_of",
 ]

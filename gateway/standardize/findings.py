@@ -76,8 +76,13 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
     ),
     "split-symbol": (
         _E,
-        "One part of several; send the joined data.",
-        "分割されたデータの一部です。結合して送ってください。",
+        "One part of several; it is read together with the others once all of them are here.",
+        "分割されたデータの一部です。すべて届いてから結合して読み取ります。",
+    ),
+    "split-symbol-clash": (
+        _E,
+        "Another content of a part that is here already; check which is right and send all again.",
+        "既に届いた部分と内容が異なります。正しいものを確認し、すべて再送してください。",
     ),
     # codes and values
     "code-by-fewer-digits": (

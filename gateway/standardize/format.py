@@ -42,6 +42,8 @@ class Run:
     row: int
     start: int
     content: bytes
+    within: str = ""
+    "What they stand in, where that is not the file itself: one part of several."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

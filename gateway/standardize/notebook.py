@@ -44,7 +44,7 @@ def read(upload: Upload) -> Batch:
     if not upload.patient:
         reading.find("patient-without-number", person[0].at)
     if notebook.version > NEWEST:
-        reading.find("version-unknown", "row 1")
+        reading.find("version-unknown", notebook.head.at)
     _describe(reading, person[0])
     if any(row.record == "911" and row.get("total") not in ("", "1") for row in notebook.rows):
         for row in notebook.rows:

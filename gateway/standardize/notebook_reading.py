@@ -15,7 +15,7 @@ class NotebookReading(RowReading):
 
     def __init__(self, upload: Upload, patient: PatientId, notebook: Notebook) -> None:
         super().__init__(upload, patient, notes=notebook.notes)
-        self._account["row 1"] = "used"
+        self.account(notebook.head, "used")
 
     def take(self, row: Row, *columns: str, became: str = "used") -> None:
         """Say that a row was read, who entered it, and what became of it."""

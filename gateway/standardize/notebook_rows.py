@@ -55,6 +55,7 @@ class Notebook:
     version: int
     category: str
     "1 from provider to patient, 2 from patient to provider, empty where it is not said."
+    head: Row
     rows: list[Row] = field(default_factory=list)
     notes: set[str] = field(default_factory=set)
 
@@ -66,6 +67,6 @@ def parse(upload: Upload) -> Notebook:
     head = HEADER.fullmatch(found[0].text) if found else None
     if head is None:
         raise Malformed("no notebook header", "お薬手帳の見出しがありません", at="row 1")
-    notebook = Notebook(int(head[1]), head[2], notes=notes)
+    notebook = Notebook(int(head[1]), head[2], rows.row(found[0], {}), notes=notes)
     notebook.rows.extend(rows.row(line, COLUMNS) for line in found[1:])
     return notebook

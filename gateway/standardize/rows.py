@@ -61,6 +61,7 @@ class Line:
     text: str
     start: int
     end: int
+    within: str = ""
 
 
 def lines(
@@ -82,7 +83,8 @@ def lines(
             number += _ends(run.content[before : found.start()])
             before = found.end()
             text = decode(found.group(), charset, notes, number)
-            yield Line(number, text, run.start + found.start(), run.start + found.end())
+            at = run.start
+            yield Line(number, text, at + found.start(), at + found.end(), run.within)
 
 
 def _ends(between: bytes) -> int:
@@ -119,6 +121,7 @@ def row(line: Line, layouts: Layouts) -> Row:
         extra=sum(1 for cell in cells[1 + len(names) :] if cell.strip(BLANKS)),
         start=line.start,
         end=line.end,
+        within=line.within,
     )
 
 

@@ -148,10 +148,10 @@ def parse(
     notes: set[str] = set()
     found = []
     for line in rows.lines(upload, charset, notes, choose=choose):
-        row = replace(rows.row(line, LAYOUTS), within=within)
+        row = rows.row(line, LAYOUTS)
         if place:
             start, end = place(row.start, row.end)
-            row = replace(row, start=start, end=end)
+            row = replace(row, start=start, end=end, within=within)
         found.append(row)
     head = header.fullmatch(found[0].record) if found else None
     if head is None or found[0].extra:

@@ -178,6 +178,23 @@ def select_twin(db: Connection, file: FileRow) -> str | None:
     return str(found[0][0]) if found else None
 
 
+def select_waiting_parts(db: Connection, file: FileRow, format: str, key: str) -> list[FileRow]:
+    """Files of the same facility and stated chart id that wait as parts of one whole."""
+    rows = db.execute(
+        select(FILE)
+        .where(
+            FILE.c.state == SET_ASIDE,
+            FILE.c.facility == file.facility,
+            FILE.c.stated == file.stated,
+            FILE.c.format == format,
+            FILE.c.version.startswith(key, autoescape=True),
+            FILE.c.id != file.id,
+        )
+        .order_by(FILE.c.id)
+    )
+    return [_file(row) for row in rows]
+
+
 def count_items(db: Connection, receipt: str) -> dict[str, tuple[int, int]]:
     """File to how many of its items are staged and how many were promoted, parts included."""
     found: dict[str, tuple[int, int]] = {}
