@@ -38,6 +38,7 @@ __all__ = [
     "failed",
     "lock",
     "lost",
+    "may_keep",
     "promote",
     "receive",
     "refuse_file",
@@ -170,6 +171,15 @@ def refuse_file(work: Work, file_id: str, found: Iterable[Finding]) -> None:
 def set_aside(work: Work, file_id: str, found: Iterable[Finding]) -> None:
     """A file that somebody must look at; the queue goes on (O-05)."""
     _finish(work, file_id, rows.SET_ASIDE, found)
+
+
+def may_keep(work: Work, facility: str, patient: PatientId | None) -> bool:
+    """Whether bytes about a chart may be kept before they are read (STG-06, CON-01)."""
+    person = None if patient is None else _person(work, patient)
+    if person is not None and ledger.standing(work, person).participates:
+        return True
+    members = facilities.snapshot(work.db)
+    return work.policy.staging.custody and members.has_custody(facility, facilities.today(work))
 
 
 def requeue(work: Work, file_id: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.model.batch import Finding
+from gateway.model.identifiers import PatientId
 from gateway.record import findings, staging
 from gateway.record.staging import FileRow
 from gateway.store.record import lock_unique, uploads
@@ -18,18 +19,30 @@ FORMAT = "split-symbol"
 
 
 def arrive(
-    work: Work, file_id: str, whole: str, part: int, total: int, found: Finding, clash: Finding
+    work: Work,
+    file_id: str,
+    chart: PatientId | None,
+    symbol: tuple[str, int, int],
+    *,
+    found: Finding,
+    clash: Finding,
 ) -> tuple[FileRow, ...]:
     """Take a part in; all parts in their order once they are here, else nothing.
 
+    `symbol` is the id of the whole, the part, and how many there are; `chart` is what its sender
+    stated. A part that may not be kept is refused as the whole would be (CON-01).
     The same part again is a duplicate; another content under the same number is set aside alone.
     """
+    whole, part, total = symbol
     file = staging.lock(work, file_id)
     lock_unique(work.db, f"{FORMAT}|{file.facility}|{whole}")
     if file.state != uploads.RECEIVED:
         return ()
     if uploads.select_twin(work.db, file) is not None:
         _put(work, file, uploads.DUPLICATE)
+        return ()
+    if not staging.may_keep(work, file.facility, chart):
+        staging.refuse_file(work, file_id, (findings.NO_CONSENT,))
         return ()
     key = f"{whole}/{total}/"
     waiting = {
@@ -46,7 +59,10 @@ def arrive(
     waiting[part] = file
     if len(waiting) == total:
         return tuple(waiting[number] for number in sorted(waiting))
-    _put(work, replace(file, format=FORMAT, version=f"{key}{part}"), uploads.SET_ASIDE, found)
+    file = replace(file, format=FORMAT, version=f"{key}{part}")
+    if chart is not None:
+        file = replace(file, domain=chart.domain, value=chart.value)  # erased with the patient
+    _put(work, file, uploads.SET_ASIDE, found)
     return ()
 
 

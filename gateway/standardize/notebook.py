@@ -11,7 +11,7 @@ from gateway.model.batch import Batch
 from gateway.model.category import Category
 from gateway.model.identifiers import PatientId
 from gateway.model.person import Address, Demographics, Gender, Script, Telecom
-from gateway.standardize import allergies, codes, notebook_blocks, notebook_rows
+from gateway.standardize import allergies, codes, notebook_blocks, notebook_notes, notebook_rows
 from gateway.standardize.dates import western
 from gateway.standardize.described import patient_of, person_name
 from gateway.standardize.format import Format, Upload
@@ -59,13 +59,18 @@ def read(upload: Upload) -> Batch:
 
 def _read_rows(reading: NotebookReading, notebook: Notebook) -> None:
     notebook_blocks.read(reading, notebook.rows)
+    day = ""
     for row in notebook.rows:
-        if reading.has(row):
+        if row.record == "5":
+            day = reading.day(row, "date")
+        if reading.has(row) or notebook_notes.read(reading, row, day):
             continue
         if row.record == "2" and row.get("kind") in _KINDS and row.get("text"):
             _read_allergy(reading, row)
         elif row.record == "3" and row.get("drug"):
-            _read_otc(reading, row)
+            _read_otc(reading, row, _ingredients(notebook, row))
+        elif row.cells and not any(row.get(name) for name in row.cells if name != "creator"):
+            reading.leave(row, "empty-row")
         elif row.record in notebook_rows.COLUMNS:
             reading.leave(row, "not-yet-mapped")
         else:
@@ -117,8 +122,19 @@ def _read_allergy(reading: NotebookReading, row: Row) -> None:
     reading.add(Category.ALLERGY, made, key, row)
 
 
-def _read_otc(reading: NotebookReading, row: Row) -> None:
-    """Record 3, a medicine bought without prescription, as JP_MedicationStatement."""
+def _ingredients(notebook: Notebook, row: Row) -> list[Row]:
+    """Records 31 of a record 3, by its number."""
+    if not row.get("seq"):
+        return []
+    return [
+        one
+        for one in notebook.rows
+        if one.record == "31" and one.get("seq") == row.get("seq") and one.get("ingredient")
+    ]
+
+
+def _read_otc(reading: NotebookReading, row: Row, ingredients: list[Row]) -> None:
+    """Records 3 and 31, a medicine bought without prescription, as JP_MedicationStatement."""
     start, end = reading.day(row, "start"), reading.day(row, "end")
     key = reading.digest_key("notebook|statement", row.get("drug"), start, end)
     made = fhir.resource(
@@ -135,6 +151,13 @@ def _read_otc(reading: NotebookReading, row: Row) -> None:
         made["effectivePeriod"] = period
     if row.get("creator") == "2":
         made["informationSource"] = reading.subject
+    if ingredients:
+        made["note"] = [
+            {"text": f"成分: {one.get('ingredient')} {one.get('code')}".strip()}
+            for one in ingredients
+        ]
+    for one in ingredients:
+        reading.take(one, "seq", "ingredient", "code_kind", "code")
     if not coding:
         reading.find("unmapped-code", f"{row.at} drug")
     columns = ("drug", "start", "end", "seq", "jan")

@@ -79,7 +79,20 @@ def test_other_wholes_and_other_people_are_not_mixed_in(house: House, intake: In
         facility="pharmacy-c", source=Source.DISPENSING, patient="P-10",
     )  # fmt: skip
     work_through(house, intake)
-    assert states(house, str(found["receipt"])) == [("set-aside", 0)]
+    assert states(house, str(found["receipt"])) == [("refused", 0)]
+
+
+def test_a_part_that_may_not_be_kept_is_not(house: House, intake: Intake) -> None:
+    """Without consent and custody no part waits; a withdrawal takes one that does."""
+    house.feed("pharmacy-c")
+    alone = send(house, intake, content(1))
+    assert told(house, alone) == [("refused", 0, ["no-consent"])]
+    house.enrol("pharmacy-c")
+    waits = send(house, intake, content(2))
+    assert states(house, waits) == [("set-aside", 0)]
+    withdraw(house)
+    with house.work() as work:
+        assert select_files_of_chart(work.db, CHART.domain, CHART.value) == []
 
 
 def test_the_same_part_again_and_another_content_of_it(house: House, intake: Intake) -> None:

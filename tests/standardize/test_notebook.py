@@ -205,12 +205,22 @@ def test_limits():
     [
         ("2,1,乳製品,1", "item AllergyIntolerance"),
         ("2,2,発疹,1", "item AllergyIntolerance"),
-        ("2,3,胃炎,1", "not-yet-mapped"),
+        ("2,3,胃炎,1", "item Condition"),
+        ("2,9,嚥下困難,1", "item Communication"),
+        ("2,5,不明な種別,1", "not-yet-mapped"),
         ("2,1,,1", "not-yet-mapped"),
+        ("2,,,1", "empty-row"),
         ("3,かぜ薬,R081101,R081103,2", "item MedicationStatement"),
         ("3,かぜ薬,,,2,1,4987000000000", "item MedicationStatement"),
-        ("4,メモ,R081101,2", "not-yet-mapped"),
-        ("601,眠い,R081101", "not-yet-mapped"),
+        ("4,メモ,R081101,2", "item Communication"),
+        ("601,眠い,R081101", "item Communication"),
+        ("601,,R081101", "not-yet-mapped"),
+        ("421,残薬なし,1", "item Communication"),
+        ("411,退院,30,1", "item Communication"),
+        ("501,備考,1", "item Communication"),
+        ("701,見本 一郎,見本薬局,03-0000-0000,R080101,,1", "item CareTeam"),
+        ("701,,,03-0000-0000,,,1", "not-yet-mapped"),
+        ("31,1,成分,1,,1", "not-yet-mapped"),
         ("999,なにか", "layout-unknown"),
         ("", None),
         ("201,1,薬,1,錠,1,,1", "not-yet-mapped"),
@@ -221,6 +231,43 @@ def test_rows_outside_a_block(row, became):
     assert batch.account.get("row 3") == became
     if became and not became.startswith("item"):
         assert f"{became} row 3" in findings(batch)
+
+
+def test_what_the_patient_wrote_is_the_patients():
+    batch = notebook("5,R081102,1", "421,残薬なし,1", "601,眠い,S640107")
+    pharmacy, own = (item.resource for item in batch.items)
+    assert pharmacy["sent"] == "2026-11-02"
+    assert "sender" not in pharmacy
+    assert own["sent"] == "1989-01-07"
+    assert own["sender"] == own["subject"]
+    assert batch.items[1].category is Category.USER_NOTE
+    for item in batch.items:
+        kind = item.resource["resourceType"]
+        get_fhir_model_class(kind).model_validate_json(fhir.dumps(item.resource))
+
+
+def test_history_and_family_pharmacist():
+    batch = notebook(
+        "2,3,狭心症(2011年～),2", "701,見本 一郎,見本薬局,03-0000-0000,R080101,R080301,1"
+    )
+    past, team = (item.resource for item in batch.items)
+    assert past["code"] == {"text": "狭心症(2011年～)"}
+    assert past["verificationStatus"]["coding"][0]["code"] == "unconfirmed"
+    assert "clinicalStatus" not in past
+    assert past["asserter"] == past["subject"]
+    assert team["status"] == "inactive"
+    assert team["period"] == {"start": "2026-01-01", "end": "2026-03-01"}
+    assert len(batch.items[1].companions) == 2
+    for item in batch.items:
+        for one in (item.resource, *item.companions):
+            get_fhir_model_class(one["resourceType"]).model_validate_json(fhir.dumps(one))
+
+
+def test_ingredients_of_a_bought_medicine():
+    batch = notebook("3,かぜ薬,,,2,1,", "31,1,アセトアミノフェン,1,,1", "31,2,別の薬の成分,1,,1")
+    assert only(batch, "MedicationStatement")["note"] == [{"text": "成分: アセトアミノフェン"}]
+    assert batch.account["row 4"] == "used"
+    assert batch.account["row 5"] == "not-yet-mapped"
 
 
 def test_one_part_of_several_is_set_aside():
