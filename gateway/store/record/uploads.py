@@ -192,7 +192,7 @@ def select_waiting_parts(db: Connection, file: FileRow, format: str, key: str) -
         )
         .order_by(FILE.c.id)
     )
-    return [_file(row) for row in rows]
+    return [file_of(row) for row in rows]
 
 
 def count_items(db: Connection, receipt: str) -> dict[str, tuple[int, int]]:
