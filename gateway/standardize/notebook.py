@@ -24,6 +24,8 @@ from gateway.wire import fhir
 NEWEST = 8
 _GTIN = "https://www.gs1.org/gtin"
 _KINDS = {"1": "allergy", "2": "intolerance"}
+_BLOCK = ("5", "11", "15")
+"Records that say when and by whom something was dispensed."
 _PERSON = ("name", "sex", "birth", "postal", "address", "tel", "kana")
 
 
@@ -59,11 +61,17 @@ def read(upload: Upload) -> Batch:
 
 def _read_rows(reading: NotebookReading, notebook: Notebook) -> None:
     notebook_blocks.read(reading, notebook.rows)
-    day = ""
+    left = []
+    block: dict[str, Row] = {}
     for row in notebook.rows:
         if row.record == "5":
-            day = reading.day(row, "date")
-        if reading.has(row) or notebook_notes.read(reading, row, day):
+            block = {}
+        if row.record in _BLOCK:
+            block[row.record] = row
+        if not reading.has(row) and not notebook_notes.read(reading, row, block):
+            left.append(row)
+    for row in left:
+        if reading.has(row):
             continue
         if row.record == "2" and row.get("kind") in _KINDS and row.get("text"):
             _read_allergy(reading, row)

@@ -118,11 +118,11 @@ def _read_block(reading: NotebookReading, block: _Block) -> None:
     reading.take(block.day, "date")
     givers: list[Resource] = []
     if block.pharmacy:
-        givers.append(_institution(reading, block.pharmacy))
+        givers.append(institution(reading, block.pharmacy))
         columns = ("name", "prefecture", "fee_table", "number", "postal", "address", "tel")
         reading.take(block.pharmacy, *columns)
     if block.pharmacist and block.pharmacist.get("name"):
-        givers.append(_practitioner(reading, block.pharmacist, givers))
+        givers.append(practitioner(reading, block.pharmacist, givers))
         reading.take(block.pharmacist, "name")
     for row in block.notes:
         reading.take(row, "text")
@@ -168,7 +168,7 @@ def _name_or_number(row: Row | None) -> str:
     return (row.get("number") or row.get("name")) if row else ""
 
 
-def _institution(reading: NotebookReading, row: Row) -> Resource:
+def institution(reading: NotebookReading, row: Row) -> Resource:
     """Records 11 and 51 as JP_Organization."""
     address = Address(text=row.get("address"), postal_code=row.get("postal"))
     number = row.get("number")
@@ -188,7 +188,7 @@ def _institution(reading: NotebookReading, row: Row) -> Resource:
     )
 
 
-def _practitioner(reading: NotebookReading, row: Row, at: list[Resource]) -> Resource:
+def practitioner(reading: NotebookReading, row: Row, at: list[Resource]) -> Resource:
     """Records 15 and 55: a name at an institution is all that is known."""
     name = person_name(row.get("name"), Script.KANJI)
     place = at[0]["id"] if at else reading.patient.domain
@@ -200,14 +200,14 @@ def _origin(reading: NotebookReading, prescriber: _Prescriber) -> tuple[Resource
     """Who prescribed: a role, a doctor or an institution, and what it leads to."""
     parts: list[Resource] = []
     if prescriber.institution and prescriber.institution.get("name"):
-        parts.append(_institution(reading, prescriber.institution))
+        parts.append(institution(reading, prescriber.institution))
         reading.take(prescriber.institution, "name", "prefecture", "fee_table", "number")
     doctor = prescriber.doctor
     if doctor is None or not (doctor.get("name") or doctor.get("department")):
         return tuple(parts)
     reading.take(doctor, "name", "department")
     if doctor.get("name"):
-        parts.append(_practitioner(reading, doctor, parts))
+        parts.append(practitioner(reading, doctor, parts))
     identity = fhir.resource_id(
         "PractitionerRole", *(str(one["id"]) for one in parts), doctor.get("department")
     )

@@ -9,6 +9,7 @@ from typing import Any
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.model.person import PersonName, Script
+from gateway.standardize.notebook_blocks import institution, practitioner
 from gateway.standardize.notebook_reading import NotebookReading
 from gateway.standardize.rows import Row
 from gateway.wire import fhir
@@ -32,8 +33,11 @@ _BY_PATIENT = "601"
 "Written by the patient or somebody at home, whatever else the row says."
 
 
-def read(reading: NotebookReading, row: Row, day: str) -> bool:
-    """Read a row that stands for itself; `day` is that of its block. False where it is another."""
+_PHARMACY = ("name", "prefecture", "fee_table", "number", "postal", "address", "tel")
+
+
+def read(reading: NotebookReading, row: Row, block: dict[str, Row]) -> bool:
+    """Read a row that stands for itself; `block` is what stands above it. False for another."""
     match row.record:
         case "2" if row.get("kind") == "3" and row.get("text"):
             _history(reading, row)
@@ -43,26 +47,51 @@ def read(reading: NotebookReading, row: Row, day: str) -> bool:
         case "701" if row.get("name") or row.get("pharmacy"):
             _family_pharmacist(reading, row)
         case "4" | "601" | "401" | "411" | "421" | "501":
-            return _text(reading, row, day)
+            return _text(reading, row, block)
         case _:
             return False
     return True
 
 
-def _text(reading: NotebookReading, row: Row, day: str) -> bool:
+def _text(reading: NotebookReading, row: Row, block: dict[str, Row]) -> bool:
     title, category, column, dated = _TEXTS[row.record]
     if not row.get(column):
         return False
     kind = row.get("kind") if row.record == "411" else ""
     shown = f"{title}({_INFORMATION.get(kind, kind)})" if kind else title
-    sent = reading.day(row, dated) if dated else day
-    _communication(reading, row, shown, category, row.get(column), sent)
+    if dated:
+        _communication(reading, row, shown, category, row.get(column), reading.day(row, dated))
+    else:
+        writers = _writers(reading, block)
+        day = block.get("5")
+        sent = reading.day(day, "date") if day else ""
+        _communication(reading, row, shown, category, row.get(column), sent, writers)
     reading.take(row, column, "kind", *([dated] if dated else []), became="item Communication")
     return True
 
 
+def _writers(reading: NotebookReading, block: dict[str, Row]) -> tuple[Resource, ...]:
+    """Who dispensed on the day of a block: the pharmacist and the pharmacy (15, 11)."""
+    found: list[Resource] = []
+    if "5" in block:
+        reading.take(block["5"], "date")
+    if "11" in block:
+        found.append(institution(reading, block["11"]))
+        reading.take(block["11"], *_PHARMACY)
+    if "15" in block and block["15"].get("name"):
+        found.insert(0, practitioner(reading, block["15"], found))
+        reading.take(block["15"], "name")
+    return tuple(found)
+
+
 def _communication(
-    reading: NotebookReading, row: Row, title: str, category: Category, text: str, sent: str
+    reading: NotebookReading,
+    row: Row,
+    title: str,
+    category: Category,
+    text: str,
+    sent: str,
+    writers: tuple[Resource, ...] = (),
 ) -> None:
     """What somebody wrote, and when."""
     key = reading.digest_key("notebook|note", row.record, title, sent, text)
@@ -74,8 +103,11 @@ def _communication(
         made["sent"] = sent
     if row.get("creator") == "2" or row.record == _BY_PATIENT:
         made["sender"] = reading.subject
+        writers = ()
+    elif writers:
+        made["sender"] = fhir.reference(writers[0]["id"])
     made["payload"] = [{"contentString": text}]
-    reading.add(category, made, key, row)
+    reading.add(category, made, key, row, companions=writers)
 
 
 def _history(reading: NotebookReading, row: Row) -> None:

@@ -246,6 +246,17 @@ def test_what_the_patient_wrote_is_the_patients():
         get_fhir_model_class(kind).model_validate_json(fhir.dumps(item.resource))
 
 
+def test_a_note_without_a_dispense_names_who_wrote_it():
+    batch = notebook(*BLOCK[:2], "15,見本 薬子,,1", "411,錠剤は粉砕して投与,31,1")
+    made = only(batch, "Communication")
+    assert made["sent"] == "2026-11-02"
+    assert made["sender"]["reference"] == f"urn:uuid:{batch.items[0].companions[0]['id']}"
+    assert [one["resourceType"] for one in batch.items[0].companions] == [
+        "Practitioner", "Organization",
+    ]  # fmt: skip
+    assert set(batch.account.values()) == {"used", "item Communication"}
+
+
 def test_history_and_family_pharmacist():
     batch = notebook(
         "2,3,狭心症(2011年～),2", "701,見本 一郎,見本薬局,03-0000-0000,R080101,R080301,1"
