@@ -10,7 +10,7 @@ from tests.shared import needs_shared, shared
 from tests.standardize import jp_core
 from tests.standardize.conftest import FILES, sample_batches
 
-PLAIN = {"Communication", "SupplyDelivery"}
+PLAIN = {"CareTeam", "Communication", "SupplyDelivery"}
 "Resources that JP Core has no profile for, and that the samples become."
 
 
