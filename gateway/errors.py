@@ -184,8 +184,10 @@ class UntrustedSignature(Refusal):
 
     code = "untrusted-signature"
 
-    def __init__(self, english: str, japanese: str = "", *, report: object = None) -> None:
-        super().__init__(english, japanese, rule="SIG-05")
+    def __init__(
+        self, english: str, japanese: str = "", *, at: str = "", report: object = None
+    ) -> None:
+        super().__init__(english, japanese, at=at, rule="SIG-05")
         self.report = report
         "The `SignatureReport` that says why, or None where there was nothing to verify."
 

@@ -56,7 +56,9 @@ def total(batches: Sequence[Batch], content: bytes) -> Total:
     for place, batch in enumerate(batches):
         for at, what in batch.account.items():
             account[at if at.startswith(_OF_THE_FILE) else f"{at} of {place}"] = what
-    if any(at.startswith("record ") for at in account):
+    if all("document" in batch.account for batch in batches):
+        number = 1  # the file is one document, whatever its bytes look like
+    elif any(at.startswith("record ") for at in account):
         number = -(-len(content.rstrip(b"\x1a\r\n")) // LENGTH)
     elif any(at.startswith("PrescriptionDocument row ") for at in account):
         number = _container(content)

@@ -18,6 +18,7 @@ from gateway import standardize
 from gateway.audit.door import Defect, Door
 from gateway.errors import Busy, Invalid, Malformed, Refusal, UntrustedSignature
 from gateway.intake import entry as entries
+from gateway.intake import papers
 from gateway.intake.signed import Verifier
 from gateway.intake.uploads import Arrival, overlapping
 from gateway.members import facilities
@@ -139,7 +140,7 @@ class Filing:
         active: tuple[str, ...],
     ) -> Filed:
         """File what the signature covers; an unsigned document as it came, and marked so."""
-        covered = self._covered(blob, report)
+        covered = papers.covered(self.blobs, blob, report)
         try:
             with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
                 receipt = self._received(work, found, received)
@@ -202,7 +203,7 @@ class Filing:
                 if not report.passed:
                     raise _untrusted(report)
                 stored = Blob(sha256=waited.sha256, sha1="", size=0)
-                covered = self._covered(stored, report)
+                covered = papers.covered(self.blobs, stored, report)
                 entry = self._read(work, waited.entry, waited.facility, covered)
                 documents.file_blob(work, entry, covered, report)
                 reexamine.settle(work, waited)
@@ -218,14 +219,6 @@ class Filing:
     def _read(self, work: Work, found: dict[str, Any], caller: str, covered: Blob) -> DocumentEntry:
         facility = facilities.find(work, entries.facility_of(found, caller))
         return entries.read(work, found, facility, covered.sha256)
-
-    def _covered(self, blob: Blob, report: SignatureReport) -> Blob:
-        """The blob of the covered bytes: the file itself, or what its signature covers of it."""
-        if not report.signed or any(
-            one.whole_document or one.covered_sha256 == blob.sha256 for one in report.signatures
-        ):
-            return blob if blob.sha1 else self.blobs.put_bytes(self.blobs.read(blob.sha256))
-        return self.blobs.put_bytes(report.signatures[-1].covered)
 
     def _let_go(self, caller: Caller, *blobs: Blob) -> None:
         """What was kept for a document that was then refused goes, if nothing else needs it."""

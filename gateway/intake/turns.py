@@ -7,7 +7,7 @@ that is cut off anywhere leaves its files waiting (R-01, R-03).
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -15,11 +15,13 @@ from gateway import standardize
 from gateway.audit.door import Defect, Door, Group, tried
 from gateway.errors import Busy, Refusal
 from gateway.identity import domains
-from gateway.intake import cutting, signed
+from gateway.intake import cutting, papers, signed
 from gateway.intake.cutting import Whole
 from gateway.intake.joining import Part, take_part
 from gateway.intake.lease import Lease
+from gateway.intake.papers import Judged
 from gateway.intake.signed import Signatures
+from gateway.members import facilities
 from gateway.model.audit import EventKind
 from gateway.model.batch import Batch, Finding, Severity
 from gateway.model.caller import Caller
@@ -27,7 +29,9 @@ from gateway.model.codebook import CodeBook
 from gateway.model.csv_mapping import CsvMapping
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.network import SignaturePolicyKeys
+from gateway.record import papers as paper_record
 from gateway.record import queue, reexamine, staging
+from gateway.record.papers import JudgedPaper
 from gateway.record.queue import Overtaken, Turn
 from gateway.record.staging import FileRow
 from gateway.standardize.findings import refused
@@ -58,6 +62,10 @@ class Read:
     file: FileRow
     write: Callable[[Work], None]
     patient: PatientId | None = None
+    owner: str = ""
+    "Facility that stands behind the documents of the file (G-01); empty where it has none."
+    loose: frozenset[str] = frozenset()
+    "Digests of bytes that were kept only for its documents."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +77,11 @@ class Reader:
     codes: Callable[[str], CodeBook]
     signatures: Signatures | None
 
-    def of(self, facility: str, domain: Oid | None) -> Upload:
+    def of(self, facility: str, domain: Oid | None, institution: str = "") -> Upload:
         """What every file of a facility is read with."""
         return Upload(
-            path="", content=b"", domain=domain, mappings=self.mappings(facility),
-            codes=self.codes(facility),
+            path="", content=b"", domain=domain, institution=institution,
+            mappings=self.mappings(facility), codes=self.codes(facility),
         )  # fmt: skip
 
     def read(self, file: FileRow, reading: Upload, rule: SignaturePolicyKeys) -> Read | Whole:
@@ -98,6 +106,12 @@ class Reader:
                 return Read(file, lambda work: reexamine.put_upload(work, file.id, more))
         batch = standardize.read(upload, format=chosen)
         batch = replace(batch, findings=(*more, *batch.findings))
+        if batch.papers:
+            found = papers.judge(self.blobs, self.signatures, file, upload, batch)
+            return Read(
+                file, lambda work: _file(work, file, found), batch.patient,
+                owner=file.facility, loose=found.loose,
+            )  # fmt: skip
         return Read(file, lambda work: _store(work, file, batch), batch.patient)
 
 
@@ -167,7 +181,9 @@ class Turns:
         domain = self._door.snapshot(
             lambda db: domains.chart_domain_in(db, turn.lane.facility), max_age=0.0
         )
-        reading = self._reader.of(turn.lane.facility, domain)
+        members = self._door.snapshot(facilities.snapshot)
+        facility = members.facilities.get(turn.lane.facility)
+        reading = self._reader.of(turn.lane.facility, domain, facility.code if facility else "")
         found: list[Read] = []
         size = 0
         for file in turn.files:
@@ -213,8 +229,9 @@ class Turns:
             queue.end(group.db, turn)
 
     def _write_one(self, group: Group, one: Read, caller: Callable[[], Caller]) -> None:
+        who = replace(caller(), facility=one.owner) if one.owner else caller()
         try:
-            with group.work(EventKind.INTAKE, caller()) as work:
+            with group.work(EventKind.INTAKE, who) as work:
                 one.write(work)
         except Busy:
             raise
@@ -222,16 +239,28 @@ class Turns:
             told = refusal
             with group.work(EventKind.INTAKE, caller()) as work:
                 _refuse(work, one.file, told)
+                reexamine.let_go(work, one.loose)
         except Defect:
             with group.work(EventKind.INTAKE, caller()) as work:
                 staging.failed(work, one.file.id, _DEFECT)
 
 
-def _store(work: Work, file: FileRow, batch: Batch) -> None:
-    """The items of a file, staged and shared as far as they may be."""
+def _file(work: Work, file: FileRow, found: Judged) -> None:
+    """The items of a file and its documents, or that it waits for their signatures."""
+    if not found.waiting:
+        _store(work, file, found.batch, found.papers)
+        return
+    reexamine.put_upload(work, file.id, found.batch.findings)
+    if found.batch.patient is not None:
+        reexamine.about(work, file.id, found.batch.patient, found.batch.format)
+
+
+def _store(work: Work, file: FileRow, batch: Batch, documents: Sequence[JudgedPaper] = ()) -> None:
+    """The items of a file, staged and shared as far as they may be, and its documents."""
     work.trail.objects.append(file.sha256)
     staged = staging.stage(work, file.id, batch, known=file)
     work.trail.detail.update(state=staged.state, staged=staged.items)
+    paper_record.file(work, file, batch.patient, documents, staged)
     if staged.person is not None:
         promoted = staging.promote(work, staged.person)
         work.trail.detail["promoted"] = promoted.items

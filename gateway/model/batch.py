@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from gateway.model.category import Category
+from gateway.model.document import Paper
 from gateway.model.identifiers import PatientId
 from gateway.model.person import Demographics
 
@@ -99,5 +100,8 @@ class Batch:
     "Version of the mapping and the tables that made it."
     tables: tuple[str, ...] = ()
     "Loaded code masters and maps that said something about its codes: name, version, digest."
+    papers: tuple[Paper, ...] = ()
+    """Documents that the file is or carries (`standardize/papers.py`): verified and filed with its
+    items, or the whole file is refused or set aside."""
     account: dict[str, str] = field(default_factory=dict)
     "What became of each segment or row: position to `item …`, `used`, or a finding's code."

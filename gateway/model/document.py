@@ -90,6 +90,35 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """A document that an uploaded file is, or carries, as its reader describes it.
+
+    The reader names what it knows; filing adds whose it is, the facility and the ids.
+    """
+
+    title: str
+    category: Category
+    class_code: Code
+    type_code: Code
+    mime_type: str
+    content: bytes | None = None
+    "Its bytes; None where the file (or the part of it that was read) is the document as it came."
+    format_code: Code | None = None
+    "None where the media type says it all."
+    language: str = "ja"
+    created: datetime | None = None
+    "When it was written, with a zone; None where nobody says so: then when it was received."
+    service_start: datetime | None = None
+    service_stop: datetime | None = None
+    author: str = ""
+    author_institution: str = ""
+    unique_id: str = ""
+    "An OID that the source gives it; empty: one is made of chart id and bytes."
+    at: str = ""
+    "Where it stands in the file, as findings say it; empty where the file is the document."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimeRange:
     """From (inclusive) and to (exclusive), either absent (ITI TF-2: 3.18.4.1.2.3.4)."""
 

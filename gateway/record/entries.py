@@ -21,9 +21,10 @@ from gateway.wire.fhir_document import SECTIONS
 
 _LOINC = "2.16.840.1.113883.6.1"
 _SUMMARY = Code("34133-9", _LOINC, "Summarization of Episode Note")
-_SUFFICIENT = Code(
+SUFFICIENT = Code(
     "urn:ihe:iti:xds:2017:mimeTypeSufficient", "1.3.6.1.4.1.19376.1.2.3", "mimeType Sufficient"
 )
+"Format code of content that its media type describes."
 NORMAL = Code("N", "2.16.840.1.113883.5.25", "Normal")
 GENERAL = Code("394802001", "2.16.840.1.113883.6.96", "General medicine")
 _ROLES = "2.16.840.1.113883.5.111"
@@ -89,7 +90,7 @@ def made_entry(
         category=category,
         class_code=_SUMMARY,
         type_code=kind,
-        format_code=_SUFFICIENT,
+        format_code=SUFFICIENT,
         facility_type=FACILITY_CODES[facility_type],
         practice_setting=GENERAL,
         confidentiality=NORMAL,

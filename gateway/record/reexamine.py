@@ -21,6 +21,7 @@ from gateway.store.work import Work
 
 __all__ = [
     "WaitingDocument",
+    "about",
     "again",
     "any_due",
     "due",
@@ -47,7 +48,7 @@ _UNVERIFIABLE = Finding(
 def put(work: Work, file_id: str, chart: PatientId, entry: dict[str, Any]) -> None:
     """Set a received document aside with its description."""
     staging.set_aside(work, file_id, (_UNVERIFIABLE,))
-    _about(work, file_id, chart)
+    about(work, file_id, chart)
     waiting.insert_waiting(work.db, file_id, entry, work.now)
 
 
@@ -65,16 +66,17 @@ def again(work: Work, waited: WaitingDocument) -> None:
 
 def filed(work: Work, file_id: str, path: str, chart: PatientId) -> None:
     """A received document was filed: its file is about this chart, and is erased with it."""
-    _about(work, file_id, chart)
+    about(work, file_id, chart)
     staging.stage(work, file_id, Batch(path=path, format=FORMAT, patient=None))
 
 
-def _about(work: Work, file_id: str, chart: PatientId) -> None:
+def about(work: Work, file_id: str, chart: PatientId, format: str = FORMAT) -> None:
+    """Say whose a received file is, so that it is erased with their chart."""
     file = uploads.select_file(work.db, file_id, locking=True)
     if file is None:
         raise NotFound("no such file", "ファイルが見つかりません")
     uploads.update_file(
-        work.db, replace(file, domain=chart.domain, value=chart.value, format=FORMAT)
+        work.db, replace(file, domain=chart.domain, value=chart.value, format=format)
     )
     work.trail.patients.add(chart)
 

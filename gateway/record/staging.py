@@ -47,6 +47,9 @@ __all__ = [
     "stage",
 ]  # fmt: skip
 
+_NOT_STATED = "patient-not-stated"
+"Finding of a file that is whole, and only lacks the patient whom it is about."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedFile:
@@ -132,6 +135,8 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
     if not file.parent and rows.select_twin(work.db, file) is not None:
         return _close(work, file, rows.DUPLICATE, batch)
     if patient is None:
+        if any(finding.code == _NOT_STATED for finding in batch.findings):
+            return _close(work, file, rows.SET_ASIDE, batch)
         hurt = any(finding.severity is Severity.ERROR for finding in batch.findings)
         return _close(work, file, rows.REFUSED if hurt else rows.STANDARDIZED, batch)
     work.trail.patients.add(patient)
@@ -158,7 +163,7 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
     item_rows.insert_staged(work.db, fresh)
     work.trail.detail.update(staged=len(fresh), duplicates=duplicates)
     said = (findings.DELETE_UNKNOWN,) if unknown else ()
-    more = (*said, *_unshared(work, members, file, batch.items))
+    more = (*said, *_unshared(work, members, file, batch))
     done = _close(work, file, rows.STANDARDIZED, batch, *more)
     return replace(done, items=len(fresh), duplicates=duplicates, person=person)
 
@@ -306,12 +311,11 @@ def _same(content: str, item: Item) -> bool:
     return fhir.dumps(before) == fhir.dumps(item.resource)
 
 
-def _unshared(
-    work: Work, members: Members, file: FileRow, items: Sequence[Item]
-) -> tuple[Finding, ...]:
+def _unshared(work: Work, members: Members, file: FileRow, batch: Batch) -> tuple[Finding, ...]:
     """What of a file stays in staging whatever happens, said once per category (STG-07, 5.3)."""
     found = []
-    for category in sorted({item.category for item in items}, key=lambda one: one.value):
+    kinds = {one.category for one in batch.items} | {one.category for one in batch.papers}
+    for category in sorted(kinds, key=lambda one: one.value):
         if category not in work.policy.categories:
             code, why = "category-not-shared", "this network does not share"
             japanese = "このネットワークでは共有対象外のため、格納のみ行いました"

@@ -59,6 +59,8 @@ class Upload:
     "Whether `path` is a path inside a delivered tree or archive, so that folders mean something."
     domain: Oid | None = None
     "Chart id domain of the facility it is delivered for; None only on the pure command line."
+    institution: str = ""
+    "Ten digits of the facility it is delivered for; empty where nobody said them."
     patient: str = ""
     "Chart id the sender states beside a file whose format carries none (medication notebook)."
     mappings: tuple[CsvMapping, ...] = ()

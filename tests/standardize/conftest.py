@@ -51,6 +51,21 @@ def readable(batch: Batch) -> str:
         "findings": [f"{one.severity.value} {one.code} {one.at}" for one in batch.findings],
         "account": batch.account,
     }
+    if batch.papers:
+        document["papers"] = [
+            {
+                "at": paper.at,
+                "title": paper.title,
+                "category": paper.category.value,
+                "class": f"{paper.class_code.code} {paper.class_code.display}",
+                "type": f"{paper.type_code.code} {paper.type_code.display}",
+                "mime_type": paper.mime_type,
+                "created": paper.created.isoformat() if paper.created else "",
+                "author": f"{paper.author} {paper.author_institution}".strip(),
+                "bytes": "the file" if paper.content is None else len(paper.content),
+            }
+            for paper in batch.papers
+        ]
     written = json.loads(fhir.dumps(document), parse_float=str, parse_int=str)
     return json.dumps(written, ensure_ascii=False, indent=1) + "\n"
 
@@ -63,6 +78,7 @@ def sample(name: str, domain: str = "2.999.30.1") -> Upload:
         in_tree=name.startswith("ssmix2/"),
         domain=Oid(domain),
         mappings=MAPPINGS,
+        patient="00000123" if name.startswith("document/") else "",
     )
 
 

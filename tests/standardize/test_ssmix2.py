@@ -187,7 +187,7 @@ def test_what_nobody_takes_is_found():
 
 
 def test_nothing_recognises_other_things():
-    for content in (b"", b"%PDF-1.7", b"<html>", b"a,b,c", b"MSHX|", b"MSH", b"PK"):
+    for content in (b"", b" %PDF-1.7", b"<html>", b"a,b,c", b"MSHX|", b"MSH", b"PK"):
         with pytest.raises(Unsupported):
             recognise(Upload(path="x.csv", content=content))
 

@@ -1,0 +1,92 @@
+"""Documents that came among uploads: filed with their file, or their file waits (SIG-05, RD-23).
+
+The rules are those of the document door (`documents.file_blob`); only the description comes from
+the file's reader instead of the sender.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.errors import Busy, NotFound
+from gateway.members import facilities
+from gateway.model.document import DocumentEntry, Paper
+from gateway.model.identifiers import PatientId
+from gateway.model.signature import SignatureReport
+from gateway.record import documents, entries
+from gateway.record.staging import Staged
+from gateway.store.blobs import Blob, Damaged
+from gateway.store.record import lock_blobs, uploads
+from gateway.store.record.uploads import FileRow, UploadRow
+from gateway.store.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPaper:
+    """A document, the stored bytes that are filed, and what verification found."""
+
+    paper: Paper
+    blob: Blob
+    report: SignatureReport
+
+
+def file(
+    work: Work, row: FileRow, patient: PatientId | None, judged: Sequence[JudgedPaper],
+    staged: Staged,
+) -> int:  # fmt: skip
+    """File the documents of one file that was staged; how many. Raises what `file_blob` raises.
+
+    A file that came twice, was refused or set aside has none to file.
+    """
+    if patient is None or not judged or staged.state != uploads.STANDARDIZED:
+        return 0
+    lock_blobs(work.db, removing=False)
+    upload = uploads.select_upload(work.db, row.receipt)
+    if upload is None:
+        raise NotFound("no such upload", "受付番号が見つかりません")
+    count = 0
+    for one in judged:
+        try:
+            work.blobs.path(one.blob.sha256)
+        except Damaged as error:  # let go of by another upload meanwhile: verified and kept anew
+            raise Busy("the bytes are not here", "再処理します", at="content") from error
+        entry = _entry(work, upload, patient, one)
+        documents.file_blob(work, entry, one.blob, one.report)
+        count += 1
+    if count:
+        work.trail.detail["documents"] = count
+    return count
+
+
+def _entry(work: Work, upload: UploadRow, patient: PatientId, judged: JudgedPaper) -> DocumentEntry:
+    """The entry; without an id of its own, its id is made of the chart id and its bytes (STG-04).
+
+    So the same bytes are one document, whatever the file was called and by which way it came.
+    """
+    facility = facilities.find(work, upload.facility)
+    paper = judged.paper
+    return DocumentEntry(
+        entry_uuid=f"urn:uuid:{work.new_id()}",
+        unique_id=paper.unique_id
+        or documents.derived_unique_id(patient.domain, patient.value, judged.blob.sha256),
+        repository=work.community.repository,
+        home=work.community.home,
+        patient=patient,
+        source_patient=patient,
+        title=paper.title,
+        category=paper.category,
+        class_code=paper.class_code,
+        type_code=paper.type_code,
+        format_code=paper.format_code or entries.SUFFICIENT,
+        facility_type=entries.FACILITY_CODES[facility.type],
+        practice_setting=entries.GENERAL,
+        confidentiality=entries.NORMAL,
+        mime_type=paper.mime_type,
+        language=paper.language,
+        created=paper.created or upload.received,
+        service_start=paper.service_start,
+        service_stop=paper.service_stop,
+        author=paper.author,
+        author_institution=paper.author_institution or facility.title,
+        facility=upload.facility,
+        source_system=upload.source,
+    )
