@@ -6,6 +6,7 @@ under the code of a finding; the number of lines is counted in the bytes, apart 
 
 import base64
 import codecs
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,8 @@ def total(batches: Sequence[Batch], content: bytes) -> Total:
             account[at if at.startswith(_OF_THE_FILE) else f"{at} of {place}"] = what
     if all("document" in batch.account for batch in batches):
         number = 1  # the file is one document, whatever its bytes look like
+    elif any(batch.format.startswith("fhir/") for batch in batches):
+        number = _resources(content)
     elif any(at.startswith("record ") for at in account):
         number = -(-len(content.rstrip(b"\x1a\r\n")) // LENGTH)
     elif any(at.startswith("PrescriptionDocument row ") for at in account):
@@ -80,6 +83,15 @@ def _container(content: bytes) -> int:
     holder = xml.children(xml.parse(content))[0]
     inside = base64.b64decode("".join(holder.findtext("PrescriptionDocument", "").split()))
     return len(xml.children(holder)) + sum(1 for line in _ENDS.split(inside) if line)
+
+
+def _resources(content: bytes) -> int:
+    """How many resources a FHIR file has: entries of a Bundle, lines, or one."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return sum(1 for line in content.splitlines() if line.strip())
+    return len(found.get("entry", ())) if found.get("resourceType") == "Bundle" else 1
 
 
 def lines(batch: Batch) -> Iterator[str]:

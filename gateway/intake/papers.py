@@ -6,6 +6,7 @@ stands or falls with its documents: where one of them is not to be filed, nothin
 
 from dataclasses import dataclass, replace
 
+from gateway import standardize
 from gateway.errors import UntrustedSignature
 from gateway.intake.signed import Signatures
 from gateway.model.batch import Batch, Finding
@@ -76,6 +77,8 @@ def _stored(blobs: Blobs, file: FileRow, upload: Upload, paper: Paper) -> Blob:
     """The bytes of a document in the blob store, so that the verifier can read them."""
     if paper.content is None and not file.parent:
         return Blob(sha256=file.sha256, sha1="", size=file.size)
+    if paper.content is not None:
+        standardize.refuse_harmful(paper.content)  # base64 hid it until now (E-14)
     return blobs.put_bytes(upload.content if paper.content is None else paper.content)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from gateway.errors import Refusal
 from gateway.model.batch import Finding, Severity
+from gateway.standardize.findings_documents import DOCUMENTS
 from gateway.wire import hl7v2, japanese
 
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -335,22 +336,7 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "分割ファイルまたは件数の記載がなく、欠けの有無を確認できませんでした。",
     ),
     "no-receipt": (_W, "A claim file without any receipt.", "レセプトのない請求ファイルです。"),
-    # documents
-    "patient-not-stated": (
-        _E,
-        "A document, and nothing says whose; send it again with its chart id in `patient`.",
-        "文書の患者がわかりません。patient にカルテIDを指定して送り直してください。",
-    ),
-    "unsigned-document": (
-        _N,
-        "A document without a signature; it is filed and marked as without assurance.",
-        "電子署名のない文書です。真正性の保証なしとして登録しました。",
-    ),
-    "active-content": (
-        _W,
-        "A document with content that would act; it is kept as it is and only given for download.",
-        "動作する内容を含む文書です。そのまま保管し、ダウンロードのみとします。",
-    ),
+    **DOCUMENTS,
     # archives and folders
     "unsafe-name": (
         _E,

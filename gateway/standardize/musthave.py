@@ -156,6 +156,9 @@ _NESTED: Mapping[str, Mapping[str, _Kind]] = {
 }
 "Elements with minimum 1 inside parents that need not be there; for a choice, one type of it."
 
+PROFILES = frozenset(_ELEMENTS)
+"Names of the profiles that our own mappers write."
+
 _CHOICES = {"effectiveDateTime": ("effectivePeriod",)}
 _CHOICES |= {
     "valueQuantity": ("valueMoney",),

@@ -73,6 +73,13 @@ def described(title: str, mime_type: str) -> Paper:
     )
 
 
+def of_kind(code: str, title: str, mime_type: str) -> Paper:
+    """A document whose source says its kind; one that the table does not know goes by its title."""
+    found = next((row for row in _KINDS if row[1] == code), None)
+    made = described(found[0] if found else title, mime_type)
+    return replace(made, title=title[:_LONGEST_TITLE] or made.title)
+
+
 def title_of(path: str) -> str:
     """The title of a document that only has a file name."""
     name = path.rpartition("/")[2]

@@ -130,7 +130,7 @@ class Reading:
             companions = tuple({one["id"]: one for one in companions}.values())
         if self.upload.codes:
             companions = self._enrich(resource, companions, place)
-        for path in musthave.complete(resource):
+        for path in self.complete(resource):
             self.find("value-absent", f"{place.at} {resource['resourceType']}.{path}")
         self.items.append(
             Item(
@@ -164,6 +164,10 @@ class Reading:
         if added.ended:
             self.find("code-ended", place.at)
         return copies
+
+    def complete(self, resource: Resource) -> tuple[str, ...]:
+        """Mark as absent what the resource's profile demands and it lacks; the paths of those."""
+        return musthave.complete(resource)
 
     def key(self, text: str) -> str:
         """A key that no other item of the file has: one that comes again is counted."""

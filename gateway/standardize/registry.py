@@ -6,7 +6,16 @@ from dataclasses import replace
 
 from gateway.errors import Invalid, Refusal, Unsupported
 from gateway.model.batch import Batch
-from gateway.standardize import csv_mapped, hl7, lab_fixed, notebook, papers, ssmix2, uke
+from gateway.standardize import (
+    csv_mapped,
+    fhir_bundle,
+    hl7,
+    lab_fixed,
+    notebook,
+    papers,
+    ssmix2,
+    uke,
+)
 from gateway.standardize.findings import refused
 from gateway.standardize.format import Format, Upload, part_of
 from gateway.standardize.prescription import container, jahis
@@ -21,6 +30,7 @@ FORMATS: tuple[Format, ...] = (
     lab_fixed.FORMAT,
     uke.FORMAT,
     csv_mapped.FORMAT,
+    fhir_bundle.FORMAT,
     papers.PDF_FORMAT,
     papers.XML_FORMAT,
 )

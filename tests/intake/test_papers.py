@@ -288,3 +288,25 @@ def test_a_reader_may_find_documents_inside(
     work_through(house, intake)
     assert told(house, wrong)["state"] == "set-aside"  # stated and found patient differ
     assert len(documents(house)) == 1
+
+
+def test_harm_that_base64_hides_is_refused(house: House, intake: Intake) -> None:
+    import base64
+    import json
+
+    harm = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+    told_of = {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "subject": {"reference": "Patient/p"},
+        "content": [{"attachment": {
+            "contentType": "application/pdf",
+            "data": base64.b64encode(b"%PDF-1.7\n" + harm).decode(),
+        }}],
+    }  # fmt: skip
+    house.enrol("hospital-a")
+    receipt = send(house, intake, json.dumps(told_of).encode(), "x.json")
+    work_through(house, intake)
+    file = told(house, receipt)
+    assert file["state"] == "refused"
+    assert documents(house) == []

@@ -108,6 +108,8 @@ def test_what_is_missing_is_marked_and_named(profile, given, missing):
 
 def test_every_profile_written_is_one_we_check():
     for name, one in resources():
+        if name.startswith("fhir/"):
+            continue  # others' claims: `fhir_bundle/profiles.py` knows every profile of JP Core
         if "meta" not in one:
             assert one["resourceType"] in PLAIN, name
             continue
