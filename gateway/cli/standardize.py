@@ -15,6 +15,7 @@ import click
 from gateway import standardize as room
 from gateway.cli import account, common
 from gateway.cli.codes import read_files
+from gateway.cli.replay import replay
 from gateway.cli.why import why
 from gateway.errors import Refusal
 from gateway.members.mappings import load_mapping
@@ -40,12 +41,12 @@ class _WordsOrPath(click.Group):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Both uses."""
-        formatter.write_usage(ctx.command_path, "[OPTIONS] PATH | why RESOURCE")
+        formatter.write_usage(ctx.command_path, "[OPTIONS] PATH | why RESOURCE | replay")
 
 
 @click.group("standardize", cls=_WordsOrPath)
 def standardize() -> None:
-    """標準化。What a file would become (PATH), and where a resource comes from (why)."""
+    """標準化。What a file would become (PATH), where a resource comes from (why), replay."""
 
 
 @standardize.command("path")
@@ -139,6 +140,7 @@ def standardize_path(
 
 
 standardize.add_command(why)
+standardize.add_command(replay)
 
 _Batches = tuple[tuple[Batch, ...], bytes]
 

@@ -49,6 +49,8 @@ def _lines(traced: "Traced") -> Iterator[str]:
         state = "shared 共有" if one.shared else "staged 仮保管"
         cancelled = ", cancelled 取消" if one.cancelled else ""
         yield f"version 版 {one.version or '-'}: {state}{cancelled}, {one.format}, {one.mapping}"
+        for table in one.tables:
+            yield f"  code table コード表 {table}"
         yield f"  receipt 受付 {one.receipt}, posted 受信 {one.posted.isoformat()}"
         yield f"  {one.path}, sha256 {one.sha256}"
         yield f"  {one.at}, bytes {one.start}-{one.end}:"

@@ -13,6 +13,10 @@ def told(finding: Finding) -> dict[str, Any]:
     }  # fmt: skip
 
 
+OF_STAGING = frozenset(
+    {"category-not-shared", "category-withheld", "signature-verified", "signature-missing"}
+)
+"Findings that intake adds to those of the reading of a file that it keeps."
 NO_CONSENT = Finding(
     code="no-consent", severity=Severity.ERROR,
     text="no consent and no custody contract: nothing was kept; send again after consent",

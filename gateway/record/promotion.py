@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from gateway.consent import ledger
 from gateway.identity import crossref
@@ -102,14 +103,26 @@ def _move(work: Work, members: Members, person: PersonId, moving: list[ItemRow])
     added = [replace(row, id=identity) for row, identity in zip(moving, ids, strict=True)]
     alive = _alive([*before, *added])
     fresh = alive - _alive(before)  # an item that is no longer covered by another comes back
-    for group in _grouped(row for row in (*before, *added) if row.id in fresh):
-        _make_document(work, members, group)
     replaced = [row.id for row in before if row.id not in alive]
+    left: list[int] = []
     for entry_uuid, contents in document_rows.select_made_of(work.db, replaced).items():
         document_rows.insert_deprecation(work.db, entry_uuid, work.now)
-        left = [identity for identity in contents if identity in alive]
-        if left:
-            _make_document(work, members, rows.select_items_by_id(work.db, left))
+        left += [identity for identity in contents if identity in alive]
+    staying = rows.select_items_by_id(work.db, left) if left else []
+    for group in _grouped([*staying, *(row for row in (*before, *added) if row.id in fresh)]):
+        _make_document(work, members, group)
+
+
+def remake(work: Work, person: PersonId, file: str) -> None:
+    """Make the documents of a file's items anew, after what it says of the patient changed."""
+    if not ledger.standing(work, person).participates:
+        return
+    members = facilities.snapshot(work.db)
+    items = [row.id for row in rows.select_items(work.db, person) if row.file == file]
+    lock_blobs(work.db, removing=False)
+    for entry_uuid, contents in document_rows.select_made_of(work.db, items).items():
+        document_rows.insert_deprecation(work.db, entry_uuid, work.now)
+        _make_document(work, members, rows.select_items_by_id(work.db, contents))
 
 
 def _alive(versions: Iterable[ItemRow]) -> set[int]:
@@ -168,17 +181,26 @@ def _provenance(
     file = uploads.select_file(work.db, first.file)
     if file is None:
         return None
+    targets: dict[str, str] = {}
+    mappings, tables = set(), set()
+    for one in items:
+        # A replay says of each item what made it; else it is what the file was read with.
+        mappings.add(one.source.get("mapping", file.mapping))
+        tables.update(one.source.get("tables", file.tables))
+        place = _place(one.source)
+        for resource in (one.resource, *one.companions):
+            targets.setdefault(resource["id"], place)
     source = provenance.Source(
         sha256=file.received_sha256, format=file.format, received=first.posted,
-        mapping=file.mapping, facility=facility,
+        receipt=file.receipt, mappings=tuple(sorted(mappings - {""})),
+        tables=tuple(sorted(tables)), facility=facility,
     )  # fmt: skip
-    targets = [
-        (one.resource["id"], f"{at['at']} bytes {at.get('start', 0)}-{at.get('end', 0)}")
-        for one in items
-        if (at := one.source)
-    ]
     identity = fhir.resource_id("Provenance", document)
-    return provenance.provenance(source, targets, identity=identity, recorded=work.now)
+    return provenance.provenance(source, targets.items(), identity=identity, recorded=work.now)
+
+
+def _place(source: dict[str, Any]) -> str:
+    return f"{source['at']} bytes {source.get('start', 0)}-{source.get('end', 0)}"
 
 
 def _patient(work: Work, chart: PatientId, file: str) -> Resource:

@@ -17,7 +17,7 @@ from gateway.members.facilities import Members
 from gateway.model.batch import Batch, Finding, Item, Severity
 from gateway.model.category import Source
 from gateway.model.identifiers import PatientId, PersonId
-from gateway.record import findings, scopes, senders
+from gateway.record import difference, findings, scopes, senders
 from gateway.record.promotion import Promoted, promote
 from gateway.record.queue import ATTEMPTS
 from gateway.store.blobs import Damaged
@@ -144,7 +144,7 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
         work.trail.code = "LINK"
         return _close(work, file, rows.SET_ASIDE, batch, findings.MISMATCH)
     work.once(domains.every)
-    wrong = _foreign(work, file, patient)
+    wrong = foreign(work, file, patient)
     if wrong is not None:
         work.trail.code = "AUTH-SPOOF"
         return _close(work, file, rows.REFUSED, batch, wrong)
@@ -155,7 +155,7 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
     if not shares and not (custody and work.policy.staging.custody):
         work.trail.rule = "CON-01"
         return _close(work, file, rows.REFUSED, batch, findings.NO_CONSENT)
-    if person is not None and _conflicts(work, patient, batch):
+    if person is not None and conflicts(work, patient, batch):
         work.trail.code = "LINK"
         return _close(work, file, rows.SET_ASIDE, batch, findings.MISMATCH)
     file = replace(file, domain=patient.domain, value=patient.value, version=batch.version)
@@ -231,7 +231,7 @@ def _person(work: Work, patient: PatientId) -> PersonId | None:
     return crossref.known(work, patient)
 
 
-def _foreign(work: Work, file: FileRow, patient: PatientId) -> Finding | None:
+def foreign(work: Work, file: FileRow, patient: PatientId) -> Finding | None:
     """Why this chart id cannot come from this facility (DOM-02, G-01), or None."""
     work.once(domains.every)
     try:
@@ -245,7 +245,7 @@ def _foreign(work: Work, file: FileRow, patient: PatientId) -> Finding | None:
     return None
 
 
-def _conflicts(work: Work, patient: PatientId, batch: Batch) -> bool:
+def conflicts(work: Work, patient: PatientId, batch: Batch) -> bool:
     """Whether the file is about another person than the chart's feed said: hold, do not write."""
     stated = crossref.stated(work, patient)
     if stated is None or batch.demographics is None:
@@ -271,13 +271,13 @@ def _new_rows(
     for item in batch.items:
         version = item.version or batch.version
         before = known.setdefault(item.key, {})
-        same = [v for v in before if v == version or v.startswith(version + "~")]
+        same = [v for v in before if difference.is_of(v, version)]
         if any(_same(before[v], item) for v in same):
             duplicates += 1
             continue
         if same:
             # The source states no newer version, yet says something else: a correction.
-            version = f"{version}~{len(same)}"
+            version = difference.corrected(version, same)
         place = item.source
         content = item_rows.write_content(
             item.resource, item.companions,

@@ -37,6 +37,9 @@ class Version:
     receipt: str
     format: str
     mapping: str
+    "Version of mapping and shipped tables that made it."
+    tables: tuple[str, ...]
+    "Loaded code masters and maps that were used: name, version, digest."
     at: str
     start: int
     end: int
@@ -112,7 +115,8 @@ def _version(work: Work, row: ItemRow, *, shared: bool) -> Version:
         sha256=file.received_sha256 if file else "",
         receipt=file.receipt if file else "",
         format=file.format if file else "",
-        mapping=file.mapping if file else "",
+        mapping=str(source.get("mapping", file.mapping if file else "")),
+        tables=tuple(source.get("tables", file.tables if file else ())),
         at=str(source.get("at", "")),
         start=start,
         end=end,
@@ -121,9 +125,20 @@ def _version(work: Work, row: ItemRow, *, shared: bool) -> Version:
 
 
 def _lines(work: Work, file: FileRow, start: int, end: int) -> bytes:
+    """The bytes of a range; of a part only those of its own lines, for others stand between."""
+    runs = [(start, end)]
+    if file.spans is not None:
+        lines = sorted((first, last) for _, first, last in (*file.spans["shared"],
+                                                            *file.spans["own"]))  # fmt: skip
+        runs = [(max(start, first), min(end, last)) for first, last in lines]
+    found, left = [], _LONGEST
     try:
         with work.blobs.open(file.sha256) as stream:
-            stream.seek(start)
-            return stream.read(max(0, min(end - start, _LONGEST)))
+            for first, last in runs:
+                if first < last and left:
+                    stream.seek(first)
+                    found.append(stream.read(min(last - first, left)))
+                    left -= len(found[-1])
     except Damaged:
         return b""
+    return b"".join(found)

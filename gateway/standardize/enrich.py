@@ -44,6 +44,10 @@ def enrich(resource: Resource, book: CodeBook, day: str, added: Added) -> None:
                 {**one, inside: concept(one[inside], book, day, added)} if inside in one else one
                 for one in resource[name]
             ]
+    supplied = resource.get("suppliedItem", {})
+    if "itemCodeableConcept" in supplied:
+        made = concept(supplied["itemCodeableConcept"], book, day, added)
+        resource["suppliedItem"] = {**supplied, "itemCodeableConcept": made}
 
 
 def day_of(resource: Resource) -> str:

@@ -93,6 +93,7 @@ def drug_coding(
         reading.find("unmapped-code", at)
         return None
     system = _SYSTEMS.get(kind) or codes.standard_system(_HL7_NAMES.get(kind, ""), code)
+    made = fhir.coding(code, system or reading.local_system("drug"), text)
     if not system:
-        reading.find("unmapped-code", at)
-    return fhir.coding(code, system or reading.local_system("drug"), text)
+        reading.unmapped(fhir.concept(made), at)
+    return made

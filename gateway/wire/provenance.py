@@ -7,12 +7,15 @@ The source is named by digest and format, never by its path: paths carry chart i
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from gateway.model.batch import Resource
 from gateway.wire import fhir
 
 POSITION = "urn:x-regional-gateway:source-position"
 _DIGEST = "urn:x-regional-gateway:sha256"
+_RECEIPT = "urn:x-regional-gateway:receipt"
+_TABLE = "urn:x-regional-gateway:code-table:"
 _MAPPING = "urn:x-regional-gateway:mapping:"
 _ACTIVITY = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -27,8 +30,12 @@ class Source:
     format: str
     "`ssmix2/OML-11`"
     received: datetime
-    mapping: str
-    "Version of mapping and tables."
+    receipt: str
+    "Of the upload that brought it."
+    mappings: tuple[str, ...]
+    "Versions of mapping and shipped tables that made the resources; more than one after a replay."
+    tables: tuple[str, ...]
+    "Loaded code masters and maps that were used: name, version, digest."
     facility: str
     "Who provided it, as people read it."
 
@@ -44,15 +51,18 @@ def provenance(
     ]
     made["occurredDateTime"] = source.received.isoformat(timespec="milliseconds")
     made["recorded"] = recorded.isoformat(timespec="milliseconds")
-    if source.mapping:
-        made["policy"] = [_MAPPING + source.mapping]
+    policy = [_MAPPING + one for one in source.mappings]
+    policy += [_TABLE + quote(one, safe=":.-") for one in source.tables]
+    if policy:
+        made["policy"] = policy
     made["activity"] = fhir.concept(fhir.coding("CREATE", _ACTIVITY, "create"))
     made["agent"] = [
-        _agent("assembler", "Assembler", f"regional-gateway {source.mapping}".strip()),
+        _agent("assembler", "Assembler", " ".join(("regional-gateway", *source.mappings))),
         _agent("author", "Author", source.facility),
     ]
     what = {"identifier": fhir.identifier(_DIGEST, source.sha256), "display": source.format}
-    made["entity"] = [{"role": "source", "what": what}]
+    upload = {"identifier": fhir.identifier(_RECEIPT, source.receipt), "display": "upload"}
+    made["entity"] = [{"role": "source", "what": one} for one in (what, upload)]
     return made
 
 

@@ -1,6 +1,7 @@
 """Code masters and maps from files: kinds, columns, encodings; bad rows and bad files by row."""
 
 import io
+import random
 
 import pytest
 
@@ -238,3 +239,28 @@ def test_a_guarded_cell_comes_back_as_it_was(code: str) -> None:
         {"system": "s", "code": shown, "standard_system": "LN", "standard_code": "99999-9"}
     )  # fmt: skip
     assert key == f"s\x1f{code}"
+
+
+_PIECES = (b'"', b",", b"\n", b"\r", b"\0", b"\t", b"\xff", b"\x1b$B", b"'", b"=", b"\x82\xa0",
+           b"\xef\xbb\xbf", b"\xff\xfe", b"\x1a", b"a" * 600)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_bytes_make_it_crash(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    texts = (DRUG + OLD_DRUG, HOT, DISEASE, HEAD + "99LAB,TP,総蛋白,9,JC10,3A990000002399901,\n")
+    refused = []
+    for _ in range(400):
+        content = bytearray(chance.choice(texts).encode(chance.choice(("utf-8", "cp932"))))
+        for _ in range(chance.randint(1, 6)):
+            place = chance.randrange(len(content) + 1)
+            if chance.random() < 0.6:
+                content[place:place] = chance.choice(_PIECES)
+            else:
+                del content[place : place + chance.randint(1, 20)]
+        try:
+            read(bytes(content), kind=chance.choice(("", "", "hot", "map", "loinc")))
+        except Refusal as refusal:
+            refused.append(refusal)
+    assert 0 < len(refused) < 400
+    assert all(one.english and one.japanese and one.at for one in refused)

@@ -221,9 +221,10 @@ def identification(reading: UkeReading, kind: str) -> dict[str, Any]:
 def coded(reading: UkeReading, act: Act, system: str, local: str) -> dict[str, Any]:
     """The code of an act, drug or material; one that has not the standard's form stays local."""
     if not (len(act.code) == 9 and act.code.isascii() and act.code.isdigit()):
-        reading.find("unmapped-code", reading.at(act.row, act.column))
         codings = [fhir.coding(act.code, reading.local_system(local))] if act.code else []
-        return fhir.concept(*codings, text=act.text)
+        made = fhir.concept(*codings, text=act.text)
+        reading.unmapped(made, reading.at(act.row, act.column))
+        return made
     return reading.named(system, act.code, act.text)
 
 

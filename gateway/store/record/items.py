@@ -161,8 +161,8 @@ def select_statements(
             )
         )
         for key, version, content in rows:
-            # A correction within one version (`1~1`) is of the same statement.
-            stated = version.partition("~")[0]
+            # A correction within one version (`1~1`) or a replay of it (`1!1`) is of the same one.
+            stated = version.partition("~")[0].partition("!")[0]
             found.setdefault(stated, set()).add(key)
             if fhir.loads(content)["source"].get("scope") == scope:
                 whole.add(stated)
