@@ -57,6 +57,8 @@ class Replay:
             with self.door.work(EventKind.VIEW, self.caller(), reading=True) as work:
                 work.trail.detail["replay"] = "preview"
                 outcome = replay.preview(work, file, read, overlay)
+            if work.recorded is not None:
+                work.recorded.result()  # nothing is shown before it is on record (G5)
             yield Replayed(file=file, outcome=outcome)
 
     def apply(self, chart: Chart) -> Iterator[Replayed]:
