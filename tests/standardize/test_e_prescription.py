@@ -86,6 +86,11 @@ GOOD = container(packed(ORAL, USAGE, DRUG))
         container("JAHIS10\n" + packed(ORAL, USAGE, DRUG)),
         container(packed(ORAL, USAGE, DRUG).encode("cp932")),
         GOOD.decode().encode("utf-16"),
+        # taken for a CDA, so that nobody would ask for the signature of what is inside
+        GOOD.replace(
+            b"<Prescription>",
+            b"<!--<ClinicalDocument 1.2.392.100495.20.2.11--><Prescription>",
+        ),
     ],
 )  # fmt: skip
 def test_damaged_containers_are_refused(content):

@@ -81,6 +81,12 @@ def read(upload: Upload) -> Batch:
         return _kept(upload, "cda")
     if xml.maybe(root, "Dispensing") is not None:
         return _kept(upload, "dispensing")
+    if not covered(upload):  # nothing is made of what no signature was asked for
+        raise Malformed(
+            "not the container of an e-prescription",
+            "電子処方箋の様式ではありません",
+            at="Document",
+        )
     body = _body(upload, xml.text(xml.one(root, "Prescription/PrescriptionDocument")))
     inner = replace(upload, content=body.content, runs=())
     prescription = records.parse(
