@@ -16,6 +16,7 @@ from gateway.model.person import Demographics, Gender, PersonName
 from gateway.record import disclose, promotion, queue, staging
 from gateway.record.staging import ReceivedFile
 from gateway.store.record import items as item_rows
+from gateway.store.record import uploads
 from tests.record.house import CHARTS, CLINIC, HANAKO, House, item
 
 LAB, RX = Category.LAB_RESULT, Category.PRESCRIPTION
@@ -293,3 +294,11 @@ def test_whole_lists_are_the_same_in_whatever_order_they_come(
         shared = item_rows.select_items(work.db, person)
         current = promotion.newest(shared)
     assert {row.key for row in current.values() if not row.cancelled} == {"list|a", "list|c"}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_twin_is_found_by_its_digest(house: House) -> None:
+    """Not by looking at every file that has no parent: there are as many as were ever received."""
+    with house.work() as work:
+        plan = work.db.exec_driver_sql("EXPLAIN QUERY PLAN " + uploads._TWIN, ("",) * 5).all()
+    assert "ix_upload_file_sha256" in str(plan), plan

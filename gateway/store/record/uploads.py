@@ -26,8 +26,9 @@ _UPDATE = (
 )
 _TWIN = (
     "SELECT id FROM upload_file WHERE sha256 = ? AND facility = ? AND path = ? AND stated = ? "
-    "AND state IN ('standardized', 'split') AND parent = '' AND id <> ? LIMIT 1"
+    "AND state IN ('standardized', 'split') AND coalesce(parent, '') = '' AND id <> ? LIMIT 1"
 )
+"By its digest: without `coalesce` SQLite takes the index of parents, and looks at every file."
 
 
 @dataclass(frozen=True, slots=True)
