@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import Any
 
 from conformance.peers.hapi.verdict import Accepted, Said, Verdict
@@ -13,12 +12,11 @@ _JOINT = ", "
 
 
 def rows(found: Sequence[Verdict]) -> list[tuple[str, ...]]:
-    """A row for each file; neighbours in one folder that came out alike share one."""
-    made = []
-    for _, alike in groupby(found, key=_likeness):
-        group = list(alike)
-        made.append((_names(group), *_cells(group[0])))
-    return made
+    """A row for each file; those of one folder that came out alike share one."""
+    groups: dict[tuple[str, ...], list[Verdict]] = {}
+    for verdict in found:
+        groups.setdefault(_likeness(verdict), []).append(verdict)
+    return [(_names(group), *_cells(group[0])) for group in groups.values()]
 
 
 def _likeness(verdict: Verdict) -> tuple[str, ...]:
