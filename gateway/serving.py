@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _WORST_SKEW = timedelta(seconds=60)
-_REPLAY = timedelta(days=1)
+_REPLAY, _CONTROLS = timedelta(days=1), timedelta(days=400)
 _COLLECT = (10_000, 20, 20)
 "How many more objects than before, and how many such times, are worth a garbage collection."
 _OLD_TEMPORARY = timedelta(minutes=15)
@@ -58,12 +58,15 @@ def serve(
         "people": (http.host, http.people_port),
         "operator": ("127.0.0.1", http.operator_port),
     }
+    if settings.mllp.port:
+        addresses["mllp"] = (http.host, settings.mllp.port)
     sockets = {}
     for name, (host, port) in addresses.items():
         try:
             sockets[name] = server.bind(host, port)
         except OSError as error:
-            raise SettingsError(f"[http] port {port}: {error.strerror}: name another") from error
+            where = "[mllp]" if name == "mllp" else "[http]"
+            raise SettingsError(f"{where} port {port}: {error.strerror}: name another") from error
     ports = server.ports(sockets)
 
     def say_ready() -> None:
@@ -193,6 +196,7 @@ def _serve(
         ],
         http=settings.http, limits=settings.limits, ready=ready, refused=machines.refused,
         background=background,
+        beside=[machines.mllp(intake, sockets["mllp"], context)] if "mllp" in sockets else [],
     )  # fmt: skip
     sandbox.close()
     pool.shutdown(wait=True)
@@ -248,7 +252,7 @@ def _forget(gateway: Gateway) -> None:
     """Drop what can no longer be replayed."""
     moment = now()
     with gateway.database.writing() as db:
-        replay.delete_expired(db, messages_before=moment - _REPLAY, now=moment)
+        replay.delete_expired(db, moment - _REPLAY, moment - _CONTROLS, moment)
 
 
 def _checks(gateway: Gateway) -> dict[str, Callable[[], bool]]:

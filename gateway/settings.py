@@ -138,6 +138,13 @@ class MllpSettings:
     """`[mllp]`: HL7 v2 over TLS; off unless a port is set."""
 
     port: int = 0
+    senders: tuple[str, ...] = ()
+    """`NAME=facility`: what MSH-4 says of a facility's systems. A facility that is named here sends
+    under these names only; of others MSH-4 is accepted unless it names another facility (E-04)."""
+    strict: bool = False
+    "Refuse every departure from a message's structure, not only wrong values in MSH, EVN and PID."
+    idle_seconds: float = 900.0
+    "A connection on which nothing comes for so long is closed."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """The doors put together from the parts of one opened installation."""
 
 import os
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +18,16 @@ from gateway.edge.jobs import Bell
 from gateway.edge.limits import Rate
 from gateway.edge.machines import MachineDoor
 from gateway.edge.metrics import Metrics
+from gateway.edge.mllp import MllpDoor
 from gateway.edge.protocol import Client
 from gateway.edge.soap import SoapDoor
 from gateway.edge.tls import Revocations
 from gateway.edge.uploads import Doorway, Uploads
-from gateway.intake import Filing, Intake
+from gateway.intake import Filing, Intake, messages
+from gateway.intake.messages import MessageIntake
 from gateway.members.neighbours import Neighbour
 from gateway.model.audit import EventKind, Outcome
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsError
 from gateway.transaction import Table
 from gateway.wire.limits import Limits
 from gateway.wire.schemas import Schemas
@@ -137,6 +141,31 @@ class Machines:
             wsdl=wsdl,
             new_id=self.new_id,
         )
+
+    def mllp(self, intake: Intake, socket: socket.socket, tls: ssl.SSLContext) -> MllpDoor:
+        """The door for HL7 v2 messages, on a socket of its own."""
+        settings = self.settings.mllp
+        try:
+            names = messages.read_names(settings.senders)
+        except ValueError as error:
+            raise SettingsError(f"[mllp] senders: {error} is not NAME=facility") from error
+        return MllpDoor(
+            socket=socket,
+            tls=tls,
+            authenticator=self.authenticator,
+            messages=MessageIntake(
+                intake=intake, clock=self.clock, new_id=self.new_id, names=names,
+                strict=settings.strict,
+            ),
+            door=self.door,
+            metrics=self.metrics,
+            rate=self.rate,
+            limits=self.settings.limits,
+            idle_seconds=settings.idle_seconds,
+            new_id=self.new_request,
+            pool=self.pool,
+            arrived=self.waiting.ring,
+        )  # fmt: skip
 
     def refused(self, client: Client, code: str, status: int) -> None:
         """Record what a connection was refused for before any request was known (section 5)."""

@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import ssl
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,16 @@ class Listener:
     tls: ssl.SSLContext | None
     last: bool = False
     "Stops after the others, so that its answers can be watched while they drain."
+
+
+class Beside(typing.Protocol):
+    """A door that speaks no HTTP and opens and drains with the others."""
+
+    async def open(self) -> None:
+        """Accept."""
+
+    async def drain(self, seconds: float) -> None:
+        """Stop accepting, and end what has begun within so many seconds."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -63,10 +74,11 @@ def serve(
     ready: Callable[[], None],
     refused: Callable[[Client, str, int], None],
     background: Sequence[Job] = (),
+    beside: Sequence[Beside] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; `ready` is called once every door accepts."""
     with asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(_serve(listeners, http, limits, ready, refused, background))
+        runner.run(_serve(listeners, http, limits, ready, refused, background, beside))
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -123,6 +135,7 @@ async def _serve(
     ready: Callable[[], None],
     refused: Callable[[Client, str, int], None],
     background: Sequence[Job],
+    beside: Sequence[Beside],
 ) -> None:
     """All doors, all jobs, one stop: first the doors close, then the jobs make a last turn."""
     stopping = asyncio.Event()
@@ -137,13 +150,18 @@ async def _serve(
             if started.done():
                 started.result()
         await asyncio.sleep(_STEP)
+    for door in beside:
+        await door.open()
     closed = asyncio.Event()
     jobs = [asyncio.create_task(job(closed)) for job in background]
     ready()
     pace = asyncio.create_task(_keep_pace(servers))
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait([waiting, *tasks, *jobs], return_when=asyncio.FIRST_COMPLETED)
-    await _stop([s for s in servers if not s.listener.last], tasks, servers)
+    await asyncio.gather(
+        _stop([s for s in servers if not s.listener.last], tasks, servers),
+        *(door.drain(http.drain_seconds) for door in beside),
+    )
     closed.set()
     await asyncio.gather(*jobs)
     await _stop([s for s in servers if s.listener.last], tasks, servers)

@@ -5,7 +5,7 @@ waits in the queue for its turn (`turns.py`; `ARCHITECTURE.md` section 3). The u
 command line and the drop folder all come through here (STG-04).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,18 +137,10 @@ class Intake:
                 if finding is not None:
                     unread[len(kept)] = finding
                 kept.append(file)
-        try:
-            with self.door.work(EventKind.UPLOAD, caller) as work:
-                receipt = staging.receive(
-                    work, facility=facility, source=source, files=kept, patient=patient
-                )
-                for number, finding in unread.items():
-                    staging.refuse_file(work, receipt.files[number][0], (finding,))
-                note(work, receipt.id)
-        except Refusal:
-            with suppress(Refusal), self.door.work(EventKind.UPLOAD, caller) as work:
-                reexamine.let_go(work, {file.sha256 for file in kept})
-            raise
+        receipt = self.keep(
+            caller, kept, facility=facility, source=source, patient=patient, unread=unread,
+            note=note,
+        )  # fmt: skip
         return {
             "receipt": receipt.id,
             "files": [
@@ -156,6 +148,35 @@ class Intake:
                 for _, file in receipt.files
             ],
         }
+
+    def keep(
+        self,
+        caller: Caller,
+        kept: Sequence[ReceivedFile],
+        *,
+        facility: str,
+        source: Source,
+        patient: str = "",
+        unread: Mapping[int, Finding] | None = None,
+        note: Callable[[Work, str], None] = lambda work, receipt: None,
+    ) -> staging.Receipt:
+        """The receipt of files whose bytes are durable already; those go again if it is refused.
+
+        `unread` are the findings of files that are not read; `note` is done in the same Work.
+        """
+        try:
+            with self.door.work(EventKind.UPLOAD, caller) as work:
+                receipt = staging.receive(
+                    work, facility=facility, source=source, files=kept, patient=patient
+                )
+                for number, finding in (unread or {}).items():
+                    staging.refuse_file(work, receipt.files[number][0], (finding,))
+                note(work, receipt.id)
+        except Refusal:
+            with suppress(Refusal), self.door.work(EventKind.UPLOAD, caller) as work:
+                reexamine.let_go(work, {file.sha256 for file in kept})
+            raise
+        return receipt
 
     def _judge(self, arrival: Arrival, mappings: tuple[CsvMapping, ...]) -> None:
         """Refuse a name, a harmful or unknown file, or an unsound archive, before it is kept."""

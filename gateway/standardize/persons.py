@@ -66,6 +66,7 @@ def patient_of(upload: Upload, pid: Segment | None) -> PatientId | None:
                 "他機関が発番した患者IDです",
                 at="PID-3",
                 rule="HL7 AE 204",
+                log="AUTH-SPOOF",
             )
         if found is None:
             found = _patient_id(stated or stated_domain(upload), value)

@@ -1,6 +1,7 @@
-"""What was seen before: feeds by MessageID, assertions by their first use (B-12, D-06).
+"""What was seen before: feeds by MessageID, assertions by their first use, HL7 v2 by control id.
 
-Both are written in the message's own Work, so that two processes cannot both take one as new.
+`security.md` B-12, D-06, E-03. All are written in the message's own Work, so that two processes
+cannot both take one as new.
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,23 @@ ASSERTION = Table(
     Column("until", Moment, nullable=False, index=True),
     PrimaryKeyConstraint("issuer", "id"),
 )
+CONTROL = Table(
+    "control_seen",
+    METADATA,
+    Column("sender", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("answers", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    PrimaryKeyConstraint("sender", "id"),
+)
 
+_CLAIM_CONTROL = text(
+    "INSERT INTO control_seen (sender, id, digest, answers, at) "
+    "VALUES (:sender, :id, :digest, :answers, :at) ON CONFLICT DO NOTHING"
+).bindparams(bindparam("at", type_=Moment))
+_BETWEEN = b"\x1c"
+"Separates the answers of one message: no byte of an HL7 message."
 _CLAIM_MESSAGE = text(
     "INSERT INTO message_seen (sender, id, digest, answer, at) "
     "VALUES (:sender, :id, :digest, :answer, :at) ON CONFLICT DO NOTHING"
@@ -86,6 +103,38 @@ def update_answer(db: Connection, sender: str, id: str, answer: bytes) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SeenControl:
+    """An HL7 v2 message that was taken before: the digest of its bytes, and what was answered."""
+
+    digest: str
+    answers: tuple[bytes, ...]
+
+
+def select_control(db: Connection, sender: str, id: str) -> SeenControl | None:
+    """The message of this sending system with this control id, if one was taken before."""
+    row = db.execute(
+        select(CONTROL.c.digest, CONTROL.c.answers).where(
+            CONTROL.c.sender == sender, CONTROL.c.id == id
+        )
+    ).first()
+    if row is None:
+        return None
+    return SeenControl(
+        row.digest, tuple(part for part in bytes(row.answers).split(_BETWEEN) if part)
+    )
+
+
+def claim_control(
+    db: Connection, sender: str, id: str, digest: str, answers: tuple[bytes, ...], at: datetime
+) -> bool:
+    """Take a control id with what is answered; False where it was taken before."""
+    values = {
+        "sender": sender, "id": id, "digest": digest, "answers": _BETWEEN.join(answers), "at": at,
+    }  # fmt: skip
+    return db.execute(_CLAIM_CONTROL, values).rowcount == 1
+
+
 def select_assertion(db: Connection, issuer: str, id: str) -> str | None:
     """The TLS certificate that used this assertion first, if it was used."""
     found = db.execute(
@@ -106,7 +155,10 @@ def insert_assertion(
     return db.execute(_INSERT_ASSERTION, values).rowcount == 1
 
 
-def delete_expired(db: Connection, *, messages_before: datetime, now: datetime) -> None:
+def delete_expired(
+    db: Connection, messages_before: datetime, controls_before: datetime, now: datetime
+) -> None:
     """Forget what can no longer be replayed (section 3)."""
+    db.execute(delete(CONTROL).where(CONTROL.c.at < controls_before))
     db.execute(delete(MESSAGE).where(MESSAGE.c.at < messages_before))
     db.execute(delete(ASSERTION).where(ASSERTION.c.until < now))

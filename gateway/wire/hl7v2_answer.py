@@ -5,10 +5,11 @@ ERR-3 the code of table 0357, ERR-8 a fixed text without patient data (`security
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 
 from gateway import errors
-from gateway.errors import Refusal
+from gateway.errors import Malformed, Refusal
 from gateway.wire import hl7v2
 
 _ANSWERS: dict[type[Refusal], tuple[str, str]] = {
@@ -50,6 +51,7 @@ _WORDS = {
     "204": "Unknown key identifier",
     "205": "Duplicate key identifier",
     "206": "Application record locked",
+    "207": "Application internal error",
 }
 _SIMPLE = re.compile(rb"[\x20-\x7e]*")
 _LONGEST_HEADER = 4096
@@ -66,16 +68,68 @@ def verdict(refusal: Refusal) -> tuple[str, str]:
     return "AE", "102"
 
 
+def answers(
+    content: bytes,
+    *,
+    new_id: Callable[[], str],
+    at: datetime,
+    refusal: Refusal | None = None,
+    incident: str = "",
+) -> tuple[bytes, ...]:
+    """What goes back for a message: as MSH-15 and MSH-16 ask, else one application answer.
+
+    HL7 v2.5 2.9.2, 2.9.3: where either is valued the enhanced mode holds. A commit answer is sent
+    only if MSH-15 asks; the application answer follows it as a message of its own.
+    """
+    fields = _header(content)
+    accept, application = (fields[15], fields[16]) if _is_usable(content) else ("", "")
+    good = refusal is None and not incident
+    wanted = [(True, _wanted(accept, good)), (False, _wanted(application, good))]
+    if not accept and not application:
+        wanted = [(False, True)]
+    return tuple(
+        acknowledge(
+            content, control_id=new_id(), at=at, refusal=refusal, commit=commit, incident=incident
+        )
+        for commit, is_wanted in wanted if is_wanted
+    )  # fmt: skip
+
+
+def _is_usable(content: bytes) -> bool:
+    """Whether the header's delimiters are such that its fields are where they seem to be."""
+    try:
+        return bool(hl7v2.delimiters_of(content[:_LONGEST_HEADER].lstrip(b"\x0b")))
+    except Malformed:
+        return False
+
+
+def _wanted(condition: str, good: bool) -> bool:
+    """Whether a condition of table 0155 holds: always, never, on error, on success."""
+    return {"": False, "NE": False, "ER": not good, "SU": good}.get(condition, True)
+
+
 def acknowledge(
-    content: bytes, *, control_id: str, at: datetime, refusal: Refusal | None = None
+    content: bytes,
+    *,
+    control_id: str,
+    at: datetime,
+    refusal: Refusal | None = None,
+    commit: bool = False,
+    incident: str = "",
 ) -> bytes:
     """The acknowledgement of the message that `content` is or tries to be, without framing.
 
-    `control_id` is ours and fresh. Only ASCII of the header is repeated, escaped anew.
+    `control_id` is ours and fresh; `commit` makes it one of table 0008's CA, CE, CR. `incident` is
+    the number of a fault of ours, and nothing else is told of it. Only ASCII of the header is
+    repeated, escaped anew.
     """
     fields = _header(content)
     event = fields[9].split("^")[1] if "^" in fields[9] else ""
     code, error = ("AA", "") if refusal is None else verdict(refusal)
+    text = "" if refusal is None else refusal.english
+    if incident:
+        code, error, text = "AE", "207", f"incident {incident}"
+    code = f"C{code[1]}" if commit else code
     header = [
         "MSH",
         "^~\\&",
@@ -88,20 +142,18 @@ def acknowledge(
         "2.5",
     ]
     segments = ["|".join(header), f"MSA|{code}|{_safe(fields[10])}"]
-    if refusal is not None:
-        segments.append(
-            f"ERR||{_location(refusal.at)}|{error}^{_WORDS[error]}^HL70357|E|||"
-            f"|{hl7v2.escape(refusal.english)}"
-        )
+    if error:
+        place = _location(refusal.at) if refusal else ""
+        segments.append(f"ERR||{place}|{error}^{_WORDS[error]}^HL70357|E||||{hl7v2.escape(text)}")
     return "".join(segment + "\r" for segment in segments).encode("ascii", "backslashreplace")
 
 
 def _header(content: bytes) -> list[str]:
     """Fields of MSH as far as they are plain; index is the field number."""
     line = re.split(rb"[\r\n]", content[:_LONGEST_HEADER].lstrip(b"\x0b"), maxsplit=1)[0]
-    found = [""] * 13
+    found = [""] * 17
     if line.startswith(b"MSH") and len(line) > 3:
-        for number, field in enumerate(line.split(line[3:4])[1:12], start=2):
+        for number, field in enumerate(line.split(line[3:4])[1:16], start=2):
             if _SIMPLE.fullmatch(field):
                 found[number] = field.decode("ascii")
     return found

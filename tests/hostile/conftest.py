@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hostile.site import UNLIMITED, Site, configure, install, serve
+from tests.hostile.site import UNLIMITED, Site, configure, free_port, install, serve
 from tests.hostile.xua import equip
+
+SENDERS = ["FAC_A=hospital-a", "FAC_B=clinic-b"]
+"What MSH-4 of the published messages means here."
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +17,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("hostile") / "installation"
     install(folder, schemas=True)
     equip(folder)
-    configure(folder, limits=UNLIMITED)
+    configure(folder, limits=UNLIMITED, mllp={"port": free_port(), "senders": SENDERS})
     with serve(folder) as made:
         yield made
         assert made.peak() < 700 * 1024

@@ -214,6 +214,13 @@ def configure(folder: Path, **tables: Mapping[str, Any]) -> None:
     path.write_text(text, "utf-8")
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 @contextmanager
 def serve(folder: Path, *, log: str = "told") -> Iterator[Site]:
     """Serve an installation until the end of the block."""

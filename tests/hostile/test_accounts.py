@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.hostile.forms import PUBLISHED, rows
 from tests.shared import needs_shared
 
-MODULES = ("test_documents", "test_framing", "test_messages", "test_mtom", "test_queries",
-           "test_soap", "test_text", "test_uploads", "test_xua")  # fmt: skip
+MODULES = ("test_documents", "test_framing", "test_messages", "test_mllp", "test_mtom",
+           "test_queries", "test_soap", "test_text", "test_uploads", "test_xua")  # fmt: skip
 
 LATER = {
     "gateway/mtom.jsonl#MTOM-21": "documents handed in by ITI-41: not built",

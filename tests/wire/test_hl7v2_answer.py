@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway import errors
 from gateway.wire import hl7v2
-from gateway.wire.hl7v2_answer import _ANSWERS, acknowledge, verdict
+from gateway.wire.hl7v2_answer import _ANSWERS, acknowledge, answers, verdict
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 CONTENT = b"MSH|^~\\&|LAB|FAC_A|GW|HUB|20260401120000||ORU^R01^ORU_R01|C1|T|2.5\rPID|1||X\r"
@@ -69,3 +69,35 @@ def test_any_bytes_get_one_sound_answer(tail):
     for content in (tail, CONTENT[:9] + tail, b"MSH" + tail):
         _, found = answer(content, refusal)
         assert [one.name for one in found] == ["MSH", "MSA", "ERR"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "good", "bad"),
+    [("", ["AA"], ["AE"]), ("AL|NE", ["CA"], ["CE"]), ("|AL", ["AA"], ["AE"]),
+     ("ER|SU", ["AA"], ["CE"]), ("NE|NE", [], []), ("AL|AL", ["CA", "AA"], ["CE", "AE"])],
+)  # fmt: skip
+def test_what_is_asked_for_is_answered(asked, good, bad):
+    """HL7 v2.5 2.9.3, table 0155."""
+    content = CONTENT.replace(b"|2.5\r", f"|2.5|||{asked}\r".encode())
+    numbers = iter("12345678")
+
+    def codes(refusal):
+        made = answers(content, new_id=lambda: next(numbers), at=AT, refusal=refusal)
+        return [hl7v2.parse(one, framed=True).first("MSA").value(1) for one in made]
+
+    assert codes(None) == good
+    assert codes(errors.Malformed("x")) == bad
+
+
+def test_a_header_that_cannot_be_read_asks_for_nothing():
+    content = b"MSH|||||A|B|C|D|20260401120000||ADT^A08|C1|P|2.5||||||~ISO IR87\r"
+    (made,) = answers(content, new_id=lambda: "1", at=AT, refusal=errors.Malformed("x"))
+    assert b"MSA|AE|" in made
+
+
+def test_a_fault_of_ours_tells_its_incident_only():
+    (made,) = answers(CONTENT, new_id=lambda: "1", at=AT, incident="ab12")
+    found = hl7v2.parse(made, framed=True)
+    assert found.first("MSA").value(1) == "AE"
+    assert found.first("ERR").value(3) == "207"
+    assert found.first("ERR").value(8) == "incident ab12"

@@ -137,7 +137,7 @@ def refuse_foreign(upload: Upload, message: Message) -> None:
             if authority and authority[0] and authority[0] != (upload.domain or authority[0]):
                 raise NotOwner(
                     "identifier of another assigning authority", "他機関が発番した患者IDです",
-                    at="MRG-1", rule="HL7 AE 204",
+                    at="MRG-1", rule="HL7 AE 204", log="AUTH-SPOOF",
                 )  # fmt: skip
 
 

@@ -104,6 +104,13 @@ def data_type_of(message: Message) -> str:
     return next((name for name, kinds in MESSAGES.items() if kind in kinds), "")
 
 
+def structure_of(message: Message) -> str:
+    """The structure of a message that came without its name."""
+    if message.type in ("OUL^R22", "ORU^R01"):
+        return message.type.replace("^", "_")
+    return MESSAGES[data_type_of(message)][message.type]
+
+
 def is_physiology(message: Message) -> bool:
     """Whether the results of a message are those of a physiological examination."""
     return any(one.value(24) in _PHYSIOLOGY for one in message.all("OBR"))
