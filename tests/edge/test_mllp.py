@@ -57,7 +57,7 @@ def files(site: Site, name: str) -> list[tuple[Any, ...]]:
 
 def worked(site: Site, name: str) -> tuple[Any, ...]:
     """The file of a control id, once it was worked through."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + 90  # a lease of a killed worker has to run out first
     while True:
         (found,) = files(site, name)
         if found[0] != "received" or time.monotonic() > until:
