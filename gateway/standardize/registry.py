@@ -23,6 +23,7 @@ from gateway.standardize.version import mapping_version
 
 FORMATS: tuple[Format, ...] = (
     ssmix2.FORMAT,
+    ssmix2.TRANSACTIONS,
     hl7.FORMAT,
     notebook.FORMAT,
     jahis.FORMAT,

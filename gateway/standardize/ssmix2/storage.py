@@ -115,9 +115,11 @@ def read(upload: Upload) -> Batch:
     return read_message(upload, hl7v2.parse(upload.content), name, f"ssmix2/{name.data_type}")
 
 
-def read_message(upload: Upload, message: Message, name: StoredName, label: str) -> Batch:
-    """Read a message that a storage wrote, under the name that it has there."""
-    reading = _begin(upload, message, name)
+def read_message(
+    upload: Upload, message: Message, name: StoredName, label: str, *, at: str = "path"
+) -> Batch:
+    """Read a message that a storage wrote, under the name that it has there; `at` says where."""
+    reading = _begin(upload, message, name, at)
     if message.type not in MESSAGES.get(name.data_type, ()):
         raise Invalid(
             "the message is not of the data type of its name",
@@ -134,14 +136,14 @@ def read_message(upload: Upload, message: Message, name: StoredName, label: str)
     return reading.batch(label)
 
 
-def _begin(upload: Upload, message: Message, name: StoredName) -> MessageReading:
+def _begin(upload: Upload, message: Message, name: StoredName, at: str) -> MessageReading:
     """Whose file it is: the patient of the name, compared with PID-3."""
     inside = persons.patient_of(upload, message.first("PID"))
     domain = inside.domain if inside else stated_domain(upload)
     try:
         patient = PatientId(domain, safe_identifier(name.patient))
     except Malformed as refusal:
-        raise Invalid(refusal.english, refusal.japanese, at="path", rule="E-06") from refusal
+        raise Invalid(refusal.english, refusal.japanese, at=at, rule="E-06") from refusal
     clash = inside is not None and inside.value != name.patient
     reading = MessageReading(
         upload,
@@ -154,7 +156,7 @@ def _begin(upload: Upload, message: Message, name: StoredName) -> MessageReading
     if clash:
         reading.find("pid-clash", "PID-3")
     if reading.cancelled:
-        reading.find("deleted", "path")
+        reading.find("deleted", at)
     return reading
 
 
