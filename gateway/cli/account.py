@@ -30,6 +30,10 @@ _OF_THE_FILE = ("row ", "record ", "FHS", "BHS", "BTS", "FTS")
 own message."""
 
 
+_WHOLE = ("document ", "SSMIXIDX ")
+"Places of files that are taken, or not, as one."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
     """How many lines a file has, and how many of them became what."""
@@ -63,6 +67,8 @@ def total(batches: Sequence[Batch], content: bytes) -> Total:
         number = _resources(content)
     elif any(at.startswith("record ") for at in account):
         number = -(-len(content.rstrip(b"\x1a\r\n")) // LENGTH)
+    elif all(at.startswith(_WHOLE) for at in account) and account:
+        number = 1  # a document or a database: one thing, whatever lines its bytes have
     elif any(at.startswith("PrescriptionDocument row ") for at in account):
         number = _container(content)
     else:

@@ -94,6 +94,9 @@ class Format:
     bind: Callable[[Upload], "Format"] | None = None
     """Of a format that needs what came with an upload (its mappings): the format that reads this
     upload and cuts it into parts."""
+    placed: bool = False
+    """Its place or its name says what it is, whatever its content is like: asked before all that
+    look at the content."""
 
 
 def part_of(upload: Upload, part: Part) -> Upload:

@@ -58,6 +58,7 @@ _ELEMENTS: Mapping[str, tuple[str, ...]] = {
     ),
     "JP_Medication": ("status",),
     "JP_MedicationStatement": ("status", "medicationCodeableConcept", "subject"),
+    "JP_DocumentReference": ("status", "content"),
     "JP_Observation_Common": ("status", "category", "code"),
     "JP_Observation_LabResult": (
         "status",
@@ -220,7 +221,7 @@ def _mark(resource: Resource, element: str, profile: str) -> None:
         resource[f"_{element}"] = fhir.absent()
     elif element == "category" and profile in _CATEGORIES:
         resource[element] = _CATEGORIES[profile]
-    elif element in ("category", "identifier", "payor"):
+    elif element in ("category", "identifier", "payor", "content"):
         resource[element] = [fhir.absent()]
     elif element == "quantity":
         # An absent quantity still has the parts that JP_MedicationSimpleQuantity demands.

@@ -24,6 +24,8 @@ from gateway.standardize.version import mapping_version
 FORMATS: tuple[Format, ...] = (
     ssmix2.FORMAT,
     ssmix2.TRANSACTIONS,
+    ssmix2.EXTENDED,
+    ssmix2.INDEX,
     hl7.FORMAT,
     notebook.FORMAT,
     jahis.FORMAT,
@@ -63,7 +65,8 @@ def format_named(name: str) -> Format:
 
 def recognise(upload: Upload) -> Format:
     """The one format that an upload is; none or several is a refusal, not a race."""
-    found = [one for one in FORMATS if one.recognise(upload)]
+    found = [one for one in FORMATS if one.placed and one.recognise(upload)]
+    found = found or [one for one in FORMATS if not one.placed and one.recognise(upload)]
     if len(found) == 1:
         return bound(found[0], upload)
     if found:

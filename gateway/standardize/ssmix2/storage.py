@@ -87,7 +87,7 @@ def check_place(upload: Upload) -> None:
         return
     first, second, patient, day, data_type = folders[-5:]
     is_storage = (first, second) == (patient[:3], patient[3:6]) and _DAY.fullmatch(day)
-    if is_storage and data_type not in MESSAGES:
+    if is_storage and data_type not in MESSAGES and "^" not in data_type:
         raise Invalid(
             "the data type of the folder is not known",
             "フォルダのデータ種別が不明です",

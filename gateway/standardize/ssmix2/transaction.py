@@ -1,12 +1,13 @@
-"""SS-MIX2 transaction storage (トランザクションストレージ): a file of messages, each under a header line.
+"""SS-MIX2 transaction storage (トランザクションストレージ): messages, each under a header line.
 
-SS-MIX2 標準化ストレージ仕様書 1.2: `<root>/YYYY/TR_YYYYMMDDHHMMSSFFF_nnnnn.DAT`, before each message
+SS-MIX2 標準化ストレージ仕様書 1.2: `<root>/YYYY/TR_YYYYMMDDHHMMSSFFF_nnnnn.DAT`, and in it before
+each message
 
     #SSMIX,2.00,facility,patient,day|-,data type,order,INS|DEL,department|-,moment
 
-The header says what the name of a stored file says, with `INS` and `DEL` for the condition flag, so a
-message is read under that name, and its items have the keys and versions of the standardized
-storage: the same order by both ways is one (STG-04). The feed is ordered, and deletions are explicit.
+The header says what the name of a stored file says, with `INS` and `DEL` for the condition flag,
+so a message is read under that name, and its items have the keys and versions of the standardized
+storage: the same order by both ways is one (STG-04). Messages are ordered, deletions explicit.
 """
 
 import re
@@ -145,9 +146,7 @@ def read_header(line: bytes, at: str) -> Header:
 
 
 def _wrong(what: str, at: str) -> Malformed:
-    return Malformed(
-        f"header line: {what}", "ヘッダ行が正しくありません", at=at, rule="E-08"
-    )
+    return Malformed(f"header line: {what}", "ヘッダ行が正しくありません", at=at, rule="E-08")
 
 
 FORMAT = Format(name="ssmix2-transaction", recognise=recognise, read=read, split=split)

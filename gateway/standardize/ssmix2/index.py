@@ -1,0 +1,38 @@
+"""SS-MIX2 index (索引, table `SSMIXIDX`) as a file: kept, not trusted (`security.md` E-08).
+
+It says of every stored file whose it is and whether it was deleted, for many people at once. The
+files say that themselves, and an index that says otherwise may be forged; so nothing is read of it.
+"""
+
+from gateway.model.batch import Batch
+from gateway.standardize.findings import finding
+from gateway.standardize.format import Format, Upload
+
+_SQLITE = b"SQLite format 3\x00"
+_TABLE = b"SSMIXIDX"
+_COLUMNS = (b"VOLUMELABEL", b"FACILITYID", b"PATIENTID", b"ORDERDATE", b"DATAKIND")
+"Columns of the table that an export has in its first line."
+_HEAD = 64 * 1024
+
+
+def recognise(upload: Upload) -> bool:
+    """By the table's name in the file's, in a database, or by its columns in a first line."""
+    head = upload.content[:_HEAD]
+    if _TABLE.decode() in upload.path.rpartition("/")[2].upper():
+        return True
+    if head.startswith(_SQLITE):
+        return _TABLE in head.upper()
+    first = head.splitlines()[:1] or [b""]
+    words = first[0].replace(b"\x00", b"").upper()
+    return all(column in words for column in _COLUMNS)
+
+
+def read(upload: Upload) -> Batch:
+    """Nothing of it is taken."""
+    return Batch(
+        path=upload.path, format="ssmix2-index", patient=None,
+        findings=(finding("layout-unknown", "SSMIXIDX"),), account={"SSMIXIDX": "layout-unknown"},
+    )  # fmt: skip
+
+
+FORMAT = Format(name="ssmix2-index", recognise=recognise, read=read, placed=True)
