@@ -41,6 +41,21 @@ def site(place: Path, ports: dict[str, int]) -> Iterator[Site]:
     assert not made.defects()
 
 
+def settle(site: Site) -> None:
+    """Wait until nothing is being worked through any more."""
+    until = time.monotonic() + 60
+    while site.query("SELECT count(*) FROM upload_file WHERE state = 'received'")[0][0]:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def settled(request: pytest.FixtureRequest) -> None:
+    """What earlier tests sent is worked through before a test looks at what it leaves."""
+    if "site" in request.fixturenames:
+        settle(request.getfixturevalue("site"))
+
+
 @pytest.fixture
 def sender(site: Site, ports: dict[str, int]) -> Iterator[Sender]:
     made = Sender(site.folder / "pki", ports["mllp"])
@@ -81,6 +96,7 @@ def test_the_same_bytes_again_get_the_same_answer_and_do_nothing(
     again = sender.send(message("SAME-1"))
     assert first == again
     assert len(files(site, "SAME-1")) == 1
+    settle(site)
     with site.nothing_left("REPLAY"):
         other = sender.send(message("SAME-1", name="YAMADA^JIRO"))
     assert code(other) == "AE 205"
