@@ -103,6 +103,11 @@ def facility_show(name: str, *, config: Path, as_json: bool) -> None:
 @click.option("--administrator", help="施設管理者 (FAC-03).")
 @click.option("--code", help="医療機関コード, ten digits.")
 @click.option(
+    "--pid",
+    type=click.Choice(["trust-path", "set-aside"]),
+    help="SS-MIX2 files whose PID is not their path's. パスと PID が異なるファイルの扱い。",
+)
+@click.option(
     "--bind",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A client certificate that acts for it from now on. 証明書の追加。",
@@ -112,7 +117,7 @@ def facility_show(name: str, *, config: Path, as_json: bool) -> None:
 @configured
 def facility_change(
     name: str, *, title: str | None, administrator: str | None, code: str | None,
-    bind: Path | None, revoke: str, reason: str, config: Path, as_json: bool,
+    pid: str | None, bind: Path | None, revoke: str, reason: str, config: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """施設の登録を変更します。Change what is registered; what is not given stays."""
     from gateway.cli import opened
@@ -122,8 +127,9 @@ def facility_change(
 
     with speaking(), opened.work(config, EventKind.ADMIN) as (_, work):
         found = facilities.change(
-            work, name, title=title, administrator=administrator, code=code, reason=reason
-        )
+            work, name, title=title, administrator=administrator, code=code, reason=reason,
+            trust_path=None if pid is None else pid == "trust-path",
+        )  # fmt: skip
         if bind is not None:
             facilities.bind_certificate(work, name, fingerprint_of(bind))
         if revoke:

@@ -63,6 +63,9 @@ class Facility:
     "Medical institution code, ten digits."
     basis: str = ""
     "Ground of eligibility (FAC-02)."
+    trust_path: bool = False
+    """Whether a stored file belongs to the patient of its path although its PID names another one;
+    else such a file is set aside (`pid-clash`, `security.md` E-08)."""
 
     @property
     def is_active(self) -> bool:
@@ -186,6 +189,7 @@ def change(
     title: str | None = None,
     administrator: str | None = None,
     code: str | None = None,
+    trust_path: bool | None = None,
     reason: str = "",
 ) -> Facility:
     """Change what is registered; what is not given stays."""
@@ -198,9 +202,11 @@ def change(
         title=before.title if title is None else title,
         administrator=before.administrator if administrator is None else administrator,
         code=before.code if code is None else code,
+        trust_path=before.trust_path if trust_path is None else trust_path,
     )
     rows.update_facility(work.db, _row(after))
-    _event(work, name, "changed", {"reason": reason})
+    told = {"reason": reason} if trust_path is None else {"reason": reason, "pid": trust_path}
+    _event(work, name, "changed", told)
     return after
 
 

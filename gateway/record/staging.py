@@ -49,6 +49,8 @@ __all__ = [
 
 _NOT_STATED = "patient-not-stated"
 "Finding of a file that is whole, and only lacks the patient whom it is about."
+_CLASH = "pid-clash"
+"Finding of a file that names one patient by its path and another one inside."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,9 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
         work.trail.code = "LINK"
         return _close(work, file, rows.SET_ASIDE, batch, findings.MISMATCH)
     file = replace(file, domain=patient.domain, value=patient.value, version=batch.version)
+    if _clashes(members, file, batch):
+        work.trail.code = "SSMIX"
+        return _close(work, file, rows.SET_ASIDE, batch)
     fresh, duplicates, unknown = _new_rows(work, file, batch, custody=custody)
     item_rows.insert_staged(work.db, fresh)
     work.trail.detail.update(staged=len(fresh), duplicates=duplicates)
@@ -166,6 +171,13 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
     more = (*said, *_unshared(work, members, file, batch))
     done = _close(work, file, rows.STANDARDIZED, batch, *more)
     return replace(done, items=len(fresh), duplicates=duplicates, person=person)
+
+
+def _clashes(members: Members, file: FileRow, batch: Batch) -> bool:
+    """Whether path and PID name two patients, and the paths are not declared right (E-08)."""
+    facility = members.facilities.get(file.facility)
+    trusted = facility is not None and facility.trust_path
+    return not trusted and any(finding.code == _CLASH for finding in batch.findings)
 
 
 def refuse_file(work: Work, file_id: str, found: Iterable[Finding]) -> None:

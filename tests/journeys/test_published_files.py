@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import group
-from tests.journeys.senders import archive, enrol_and_link, receipt, taken, upload
+from tests.journeys.senders import archive, enrol_and_link, receipt, say, taken, upload
 from tests.served import Served, Templates, serve
 from tests.shared import SHARED, needs_shared, shared
 
@@ -80,6 +80,11 @@ def promoted(gateway: Served, tree: Path, charts: dict[str, int]) -> None:
 
 @needs_shared
 def test_the_published_storage(gateway: Served) -> None:
+    """Its PIDs are not those of its paths, so that its facility must declare its paths (E-08)."""
+    say(
+        gateway.installation, "facility", "change", "hospital-a",
+        "--pid", "trust-path", "--reason", "the published samples",
+    )  # fmt: skip
     tree = shared(*VISIBLE, "ssmix2-nho", "sampleData")
     promoted(gateway, tree, {"9999013": 24, "0000001": 4})
 

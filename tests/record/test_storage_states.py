@@ -6,6 +6,7 @@ another facility.
 
 import pytest
 
+from gateway.members import facilities
 from gateway.model.batch import Batch
 from gateway.model.identifiers import PatientId
 from gateway.record import disclose
@@ -246,3 +247,37 @@ def test_a_deletion_under_another_facilitys_chart_is_refused(open_house: House) 
     )  # fmt: skip
     assert staged.state == "refused"
     assert seen(open_house) == {"a"}
+
+
+def clashing() -> Batch:
+    day, data_type, number = NAMES["RDE^O11"]
+    name = f"00001_{day}_{data_type}_{number}_20261101090000000_01_1"
+    other = PID.replace("00001^^^^PI", "00002^^^^PI")
+    content = hl7("RDE^O11", other, *prescription("見本錠"), time="20261101090000")
+    return read(
+        Upload(path=f"000/01/00001/{day}/{data_type}/{name}", content=content, domain=HOSPITAL)
+    )
+
+
+def test_a_file_whose_pid_is_not_its_path_is_set_aside_until_the_path_is_trusted(open_house):
+    batch = clashing()
+    upload = {
+        "path": batch.path.rpartition("/")[2], "patient": batch.patient, "scope": batch.scope,
+        "version": batch.version, "findings": batch.findings, "format": batch.format,
+    }  # fmt: skip
+    receipt, staged = open_house.upload("hospital-a", *batch.items, **upload)
+    assert (staged.state, staged.items) == ("set-aside", 0)
+    (file,) = open_house.receipt("hospital-a", receipt)["files"]
+    assert "pid-clash" in [finding["code"] for finding in file["findings"]]
+    assert seen(open_house) == set()
+    with open_house.work() as work:
+        facilities.change(work, "hospital-a", trust_path=True, reason="looked at the storage")
+    _, staged = open_house.upload("hospital-a", *batch.items, **upload)
+    assert (staged.state, staged.items) == ("standardized", 1)
+    assert seen(open_house) == {"見本錠"}
+    with open_house.work() as work:
+        facilities.change(work, "hospital-a", trust_path=False, reason="mended")
+        assert not facilities.find(work, "hospital-a").trust_path
+        assert [one["pid"] for one in facilities.history(work, "hospital-a") if "pid" in one] == [
+            True, False,
+        ]  # fmt: skip
