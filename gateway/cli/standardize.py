@@ -21,12 +21,12 @@ from gateway.errors import Refusal
 from gateway.members.mappings import load_mapping
 from gateway.model.batch import Batch, Finding, Item, Resource, Severity
 from gateway.model.codebook import NO_CODES, CodeBook, Master
-from gateway.model.csv_mapping import CsvMapping
 from gateway.model.mapping import MappingError
 from gateway.model.person import Demographics
 from gateway.settings import LimitSettings
 from gateway.standardize import archive, diagnose
 from gateway.standardize.findings import refused
+from gateway.standardize.format import Upload
 from gateway.wire import fhir
 
 
@@ -78,6 +78,11 @@ def standardize() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Use this code master or map. このコードマスターまたは対応表を使います。",
 )
+@click.option(
+    "--patient",
+    default="",
+    help="Chart id, for files that carry none. 患者番号(ファイルにない場合)。",
+)
 @common.configured
 def standardize_path(
     path: Path,
@@ -87,6 +92,7 @@ def standardize_path(
     accounting: bool,
     mapping_files: tuple[Path, ...],
     code_files: tuple[Path, ...],
+    patient: str,
     config: Path,
     as_json: bool,
 ) -> None:
@@ -106,12 +112,14 @@ def standardize_path(
         known_mappings = tuple(load_mapping(file) for file in mapping_files)
     except MappingError as error:
         raise click.UsageError(f"--mapping: {error}") from error
-    book = _book(code_files)
+    with_all = Upload(
+        path="", content=b"", patient=patient, mappings=known_mappings, codes=_book(code_files)
+    )
     files: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     items: Counter[str] = Counter()
     found: Counter[str] = Counter()
-    for batches, content in _progress(_batches(path, chosen, known_mappings, book)):
+    for batches, content in _progress(_batches(path, chosen, with_all)):
         total = account.total(batches, content)
         counts["files"] += 1
         counts["unaccounted"] += not total.whole
@@ -145,16 +153,17 @@ standardize.add_command(replay)
 _Batches = tuple[tuple[Batch, ...], bytes]
 
 
-def _batches(
-    path: Path, chosen: room.Format | None, mappings: tuple[CsvMapping, ...], book: CodeBook
-) -> Iterator[_Batches]:
-    """Each file as its batches, one a person; a refused entry is one with its finding."""
+def _batches(path: Path, chosen: room.Format | None, with_all: Upload) -> Iterator[_Batches]:
+    """Each file as its batches, one a person; a refused entry is one with its finding.
+
+    `with_all` has what every file is read with, and no file.
+    """
     try:
         for one in archive.at_path(path, LimitSettings()):
             if isinstance(one, archive.RefusedEntry):
                 yield (_refused_batch(one.path, one.finding),), b""
             else:
-                upload = replace(one, mappings=mappings, codes=book)
+                upload = replace(with_all, path=one.path, content=one.content, in_tree=one.in_tree)
                 yield tuple(room.batches(upload, format=chosen)), one.content
     except Refusal as refusal:
         yield (_refused_batch(path.name, refused(refusal)),), b""

@@ -59,23 +59,27 @@ class File:
     "One for each person of the file who has anything."
 
 
-def standardized(origin: str, folder: Path) -> list[File]:
-    """Every file below a folder, in the order of the folder."""
+def standardized(origin: str, folder: Path, *, patient: str = "", below: str = "") -> list[File]:
+    """Every file below a folder, in the order of the folder.
+
+    `patient` is stated beside files that name none; `below` stands before their paths.
+    """
     mappings = [part for file in sorted(MAPPINGS.iterdir()) for part in ("--mapping", str(file))]
     command = [sys.executable, "-m", "gateway", "standardize", str(folder), "--json", *mappings]
+    command += ["--patient", patient] if patient else []
     done = subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, encoding="utf-8", check=False
     )
     if done.returncode not in (_READ, _REFUSED) or not done.stdout.startswith("{"):
         raise Unavailable(f"gateway standardize failed ({done.returncode}):\n{done.stderr[-4000:]}")
-    return files(origin, loads(done.stdout))
+    return files(origin, loads(done.stdout), below)
 
 
-def files(origin: str, document: Resource) -> list[File]:
+def files(origin: str, document: Resource, below: str = "") -> list[File]:
     """The input files of one answer of the command; parts about several people are one file."""
     found: dict[str, File] = {}
     for part in document["files"]:
-        file = found.setdefault(part["path"], File(origin=origin, path=part["path"]))
+        file = found.setdefault(part["path"], File(origin=origin, path=below + part["path"]))
         file.formats[part["format"] or ""] += 1
         file.items.update(item["resource"]["resourceType"] for item in part["items"])
         file.findings.update(one["code"] for one in part["findings"])

@@ -68,6 +68,11 @@ def names(shared: Path, files: Sequence[Path]) -> frozenset[str]:
     return frozenset(found)
 
 
+ALONE = ("eprescription-fhir", "fhir-jp-validator", "jp-core-1.2.0-examples")
+"Published folders of resources that stand alone: their sender states whom they are about."
+SOMEBODY = "0012345"
+
+
 def judge(
     folder: Path, files: Sequence[Path], domains: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
@@ -119,7 +124,11 @@ def everything(shared: Path | None, scratch: Path) -> list[inputs.File]:
     """Our samples, the published ones where they are, and what a demo installation says."""
     found = inputs.standardized("samples", inputs.REPOSITORY / "samples" / "standardize")
     if shared is not None:
-        found += inputs.standardized("visible", shared / "japan" / "samples" / "visible")
+        for folder in sorted((shared / "japan" / "samples" / "visible").iterdir()):
+            if folder.is_dir():
+                patient = SOMEBODY if folder.name in ALONE else ""
+                below = f"{folder.name}/"
+                found += inputs.standardized("visible", folder, patient=patient, below=below)
     return found + installation.said(scratch / "demo")
 
 
