@@ -34,6 +34,8 @@ SECTIONS: Mapping[Category, tuple[str, dict[str, Any] | None]] = {
     Category.DAILY_LIVING: ("生活", None),
     Category.WATCH_OVER: ("見守り", None),
     Category.BIOMETRIC: ("バイタルサイン", None),
+    Category.USER_NOTE: ("患者等のメモ", None),
+    Category.DEMOGRAPHICS: ("患者基本情報", None),
 }
 "Section title and code by category; any other category is titled by its own word."
 
