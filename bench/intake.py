@@ -27,7 +27,7 @@ from bench.population import (
     stored_path,
 )
 from bench.run import Run
-from gateway import app, settings
+from gateway import app, serving, settings
 from gateway.app import Gateway
 from gateway.cli.demo_people import CHARTS
 from gateway.consent import enrolment
@@ -145,6 +145,7 @@ def parsed(content: bytes, times: int = 3) -> float:
 def measure(run: Run) -> Iterator[Figure]:
     """For each kind of message: staged under custody, and shared."""
     config, storage = opened(run)
+    serving.settle()  # as the processes that work the queue
     with app.open_gateway(settings.load(config)) as gateway:
         custody(gateway)
         first = 1
@@ -185,6 +186,7 @@ def main() -> None:
     arguments = parser.parse_args()
     kind = next(one for one in KINDS if one.name == arguments.kind)
     config, storage = opened(Run())
+    serving.settle()
     with app.open_gateway(settings.load(config)) as gateway:
         custody(gateway)
         files, profile = arguments.files, cProfile.Profile()

@@ -106,13 +106,18 @@ def _work(settings: Settings) -> "Run":
                 stuck=lambda: os._exit(HUNG),
             )  # fmt: skip
             intake.turns.begin()
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*_COLLECT)
+            settle()
             caller = partial(gateway.job, "intake")
             until_told(partial(intake.process_waiting, caller), stopping, bell)
 
     return run
+
+
+def settle() -> None:
+    """Let garbage be collected rarely, and look no more at what is here now: all of it stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
 
 
 def _serve(
@@ -177,9 +182,7 @@ def _serve(
         every(3600.0, "replay memory", lambda: _forget(gateway), pool),
     ]  # fmt: skip
     readiness = Readiness(_checks(gateway), pool)
-    gc.collect()
-    gc.freeze()  # what is here now stays: no collection needs to look at it again
-    gc.set_threshold(*_COLLECT)
+    settle()
     server.serve(
         [
             server.Listener(

@@ -40,6 +40,7 @@ class Reading:
 
     __slots__ = (
         "_account",
+        "_companions",
         "_counts",
         "_findings",
         "_found",
@@ -70,6 +71,7 @@ class Reading:
         self.patient_resource: Resource | None = None
         self.scope = ""
         self.tables: set[str] = set()
+        self._companions: tuple[tuple[Resource, ...], tuple[Resource, ...]] = (), ()
         self._account: dict[str, str] = {}
         self._findings: list[Finding] = []
         self._found: set[tuple[str, str]] = set()
@@ -127,7 +129,7 @@ class Reading:
         the item among its deliveries where the file's own does not.
         """
         if len(companions) > 1:
-            companions = tuple({one["id"]: one for one in companions}.values())
+            companions = self._distinct(companions)
         if self.upload.codes:
             companions = self._enrich(resource, companions, place)
         for path in self.complete(resource):
@@ -148,6 +150,14 @@ class Reading:
                 companions=companions,
             )
         )
+
+    def _distinct(self, companions: tuple[Resource, ...]) -> tuple[Resource, ...]:
+        """One of each id; the results of one order all have the same companions."""
+        before, distinct = self._companions
+        if before is not companions:
+            distinct = tuple({one["id"]: one for one in companions}.values())
+            self._companions = companions, distinct
+        return distinct
 
     def _enrich(
         self, resource: Resource, companions: tuple[Resource, ...], place: Place

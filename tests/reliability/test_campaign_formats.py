@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from gateway.standardize import FORMATS, Format, Upload, recognise
 from tests.conftest import ROOT
 from tests.reliability import campaign
 from tests.reliability.mutations import mutated
-from tests.standardize.conftest import FILES, MAPPINGS, sample
+from tests.standardize.conftest import FILES, sample
 from tests.standardize.test_fuzz import judge_all
 
 pytestmark = pytest.mark.campaign
@@ -23,10 +24,10 @@ SLOWEST = 2.0
 "Seconds of CPU one input of at most 64 KiB may take (`security.md` R-12)."
 
 
-def _seeds(wanted: Format) -> list[tuple[str, bytes]]:
-    """Path and bytes of the samples that the format reads."""
+def _seeds(wanted: Format) -> list[Upload]:
+    """The samples that the format reads."""
     found = [
-        (name.rpartition("/")[2], upload.content)
+        upload
         for name in FILES
         if len((upload := sample(name)).content) <= 64 * 1024
         and recognise(upload).name == wanted.name
@@ -39,17 +40,16 @@ def _seeds(wanted: Format) -> list[tuple[str, bytes]]:
 def test_inputs(name: str, request: pytest.FixtureRequest) -> None:
     chosen = next(one for one in FORMATS if one.name == name)
     seeds = _seeds(chosen)
-    contents = [content for _, content in seeds]
+    contents = [one.content for one in seeds]
     outcomes: Counter[str] = Counter()
     slowest = 0.0
     with campaign.figure(request) as figure:
         rng = random.Random(f"{figure.seed}/{name}")
         for number in range(INPUTS):
-            path, good = rng.choice(seeds)
-            if rng.random() < 0.05:
-                path = rng.choice(seeds)[0]
-            content = mutated(rng, good, contents)
-            upload = Upload(path=path, content=content, mappings=MAPPINGS)
+            good = rng.choice(seeds)
+            path = rng.choice(seeds).path if rng.random() < 0.05 else good.path
+            content = mutated(rng, good.content, contents)
+            upload = replace(good, path=path, content=content)
             begun = time.process_time()
             try:
                 outcomes[judge_all(upload, chosen)] += 1
