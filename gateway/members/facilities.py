@@ -64,8 +64,7 @@ class Facility:
     basis: str = ""
     "Ground of eligibility (FAC-02)."
     trust_path: bool = False
-    """Whether a stored file belongs to the patient of its path although its PID names another one;
-    else such a file is set aside (`pid-clash`, `security.md` E-08)."""
+    "Whether a stored file is its path's patient's, whoever its PID names (`security.md` E-08)."
 
     @property
     def is_active(self) -> bool:
@@ -164,9 +163,8 @@ def register(
     if not _NAME.fullmatch(name):
         raise Invalid(
             "a facility's name is lower-case letters, digits and hyphens",
-            "施設名は英小文字・数字・ハイフンで指定してください",
-            at="name",
-        )
+            "施設名は英小文字・数字・ハイフンで指定してください", at="name",
+        )  # fmt: skip
     if not administrator.strip():
         raise Invalid(
             "name the facility's administrator", "施設管理者が必要です", at="administrator",
@@ -238,9 +236,8 @@ def bind_certificate(work: Work, facility: str, sha256: str) -> None:
     if not _SHA256.fullmatch(sha256):
         raise Invalid(
             "a fingerprint is 64 lower-case hexadecimal digits",
-            "証明書の指紋はSHA-256の16進64桁です",
-            at="sha256",
-        )
+            "証明書の指紋はSHA-256の16進64桁です", at="sha256",
+        )  # fmt: skip
     found = rows.select_certificate(work.db, sha256)
     if found == (facility, False):
         return

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import NotFound, NotPermitted
+from gateway.members import facilities
 from gateway.model.category import Category
 from gateway.record import quality
 from gateway.standardize.findings import finding
@@ -32,6 +33,8 @@ def test_an_empty_one(house: House) -> None:
 def test_what_came_and_what_became_of_it(house: House) -> None:
     house.custody("hospital-a")
     house.enrol("hospital-a")
+    with house.work() as work:
+        facilities.change(work, "hospital-a", trust_path=True, reason="looked at the storage")
     house.upload(
         "hospital-a", coded("k1", "10222"), coded("k2", "10222"), coded("k3", "1"),
         version="20261118120000000",
