@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.cli.common import table
 from gateway.model.batch import Batch
-from gateway.standardize.lab_fixed_layouts import LENGTH
+from gateway.standardize.lab_fixed.layouts import LENGTH
 from gateway.wire import xml
 
 _ENDS = re.compile(rb"[\r\n\x0b\x1a\x1c]+")

@@ -10,7 +10,7 @@ import click
 
 from gateway.cli import common
 from gateway.errors import Refusal
-from gateway.standardize import csv_draft
+from gateway.standardize.csv_mapped import draft as csv_draft
 
 
 @click.group("mapping")

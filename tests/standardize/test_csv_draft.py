@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import Refusal
 from gateway.model import csv_mapping
-from gateway.standardize import csv_draft, csv_guess
+from gateway.standardize.csv_mapped import draft as csv_draft
+from gateway.standardize.csv_mapped import guess as csv_guess
 from tests.standardize.conftest import FILES, MAPPINGS
 from tests.standardize.test_fuzz import BYTES, CALM
 

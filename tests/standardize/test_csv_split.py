@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import OverLimit, Refusal
-from gateway.standardize import Upload, csv_mapped, read
+from gateway.standardize import Upload, read
+from gateway.standardize.csv_mapped import files as csv_mapped
 from gateway.standardize.format import part_of
 from tests.standardize.conftest import REPOSITORY
 from tests.standardize.test_csv_mapped import BY_ROW, HEAD, LAB, ROW, TP, upload
@@ -92,7 +93,7 @@ def test_parts_of_any_rows_cover_the_file_and_are_read(rows, encoding):
 _CUT = """
 import io, resource, sys
 from gateway.members.mappings import load_mapping
-from gateway.standardize import csv_mapped
+from gateway.standardize.csv_mapped import files as csv_mapped
 from pathlib import Path
 class Rows(io.RawIOBase):
     def __init__(self, head, row, size):

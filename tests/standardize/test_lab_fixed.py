@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Malformed, Refusal
-from gateway.standardize import Upload, batches, format_named, lab_fixed, lab_fixed_layouts, read
+from gateway.standardize import Upload, batches, format_named, read
 from gateway.standardize.format import part_of
+from gateway.standardize.lab_fixed import files as lab_fixed
+from gateway.standardize.lab_fixed import layouts as lab_fixed_layouts
 from tests.standardize.build import DOMAIN, findings
 from tests.standardize.test_fuzz import CALM
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from gateway.errors import Malformed, NotOwner, Unsupported
 from gateway.model.batch import Batch
 from gateway.model.identifiers import PatientId
-from gateway.standardize import laboratory, observation, persons, ssmix2
+from gateway.standardize import persons, ssmix2
 from gateway.standardize.findings import finding
 from gateway.standardize.format import Format, Run, Upload
 from gateway.standardize.hl7 import batches
+from gateway.standardize.laboratory import groups as laboratory
+from gateway.standardize.laboratory import observation
 from gateway.standardize.message import MessageReading
 from gateway.standardize.ssmix2 import data_types
 from gateway.wire import hl7v2

@@ -1,15 +1,8 @@
 """ADT-00 patient base data (患者基本情報): ADT^A08, the newest state of one patient."""
 
 from gateway.model.category import Category
-from gateway.standardize import (
-    allergies,
-    codes,
-    encounters,
-    insurances,
-    persons,
-    results,
-    values,
-)
+from gateway.standardize import allergies, codes, encounters, insurances, persons, values
+from gateway.standardize.laboratory import results
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment

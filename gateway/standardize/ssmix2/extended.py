@@ -17,11 +17,12 @@ from gateway.errors import Invalid, Malformed
 from gateway.model.batch import Batch
 from gateway.model.category import Category
 from gateway.model.identifiers import PatientId
-from gateway.standardize import dates, persons, results
+from gateway.standardize import dates, persons
 from gateway.standardize.format import Format, Upload
+from gateway.standardize.laboratory import results
+from gateway.standardize.laboratory.observation import Examination
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.standardize.names import safe_identifier
-from gateway.standardize.observation import Examination
 from gateway.standardize.reading import Reading, stated_domain
 from gateway.standardize.ssmix2.storage import stored_name
 from gateway.wire import fhir, hl7v2, xml

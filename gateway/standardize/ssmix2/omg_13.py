@@ -1,6 +1,7 @@
 """OMG-13 results of physiology (生理検査結果): ORU^R01, one file a whole order."""
 
-from gateway.standardize import laboratory, observation
+from gateway.standardize.laboratory import groups as laboratory
+from gateway.standardize.laboratory import observation
 from gateway.standardize.message import MessageReading
 
 

@@ -1,6 +1,6 @@
 """OML-11 laboratory results (検体検査結果): OUL^R22, one file a whole order."""
 
-from gateway.standardize import laboratory
+from gateway.standardize.laboratory import groups as laboratory
 from gateway.standardize.message import MessageReading
 
 

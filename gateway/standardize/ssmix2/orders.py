@@ -11,7 +11,8 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import allergies, codes, encounters, insurances, laboratory, persons
+from gateway.standardize import allergies, codes, encounters, insurances, persons
+from gateway.standardize.laboratory import groups as laboratory
 from gateway.standardize.message import HEADER, Mapper, MessageReading
 from gateway.standardize.ssmix2 import prescriptions
 from gateway.wire import fhir

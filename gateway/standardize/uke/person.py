@@ -12,7 +12,7 @@ from gateway.model.identifiers import PatientId
 from gateway.model.person import Address, Demographics, Gender, PersonName, Script
 from gateway.standardize import coverage, dates, persons
 from gateway.standardize.coverage import Insurance, PublicPayment
-from gateway.standardize.csv_rows import number
+from gateway.standardize.csv_mapped.rows import number
 from gateway.standardize.described import patient_of, person_name
 from gateway.standardize.findings import CODES
 from gateway.standardize.format import Upload

@@ -11,12 +11,15 @@ from gateway.model.batch import Batch
 from gateway.model.category import Category
 from gateway.model.identifiers import PatientId
 from gateway.model.person import Address, Demographics, Gender, Script, Telecom
-from gateway.standardize import allergies, codes, notebook_blocks, notebook_notes, notebook_rows
+from gateway.standardize import allergies, codes
 from gateway.standardize.dates import western
 from gateway.standardize.described import patient_of, person_name
 from gateway.standardize.format import Format, Upload
-from gateway.standardize.notebook_reading import FORMAT_NAME, NotebookReading
-from gateway.standardize.notebook_rows import Notebook
+from gateway.standardize.notebook import blocks as notebook_blocks
+from gateway.standardize.notebook import notes as notebook_notes
+from gateway.standardize.notebook import rows as notebook_rows
+from gateway.standardize.notebook.reading import FORMAT_NAME, NotebookReading
+from gateway.standardize.notebook.rows import Notebook
 from gateway.standardize.reading import stated_domain
 from gateway.standardize.rows import Row
 from gateway.wire import fhir

@@ -9,8 +9,8 @@ from typing import Any
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.model.person import PersonName, Script
-from gateway.standardize.notebook_blocks import institution, practitioner
-from gateway.standardize.notebook_reading import NotebookReading
+from gateway.standardize.notebook.blocks import institution, practitioner
+from gateway.standardize.notebook.reading import NotebookReading
 from gateway.standardize.rows import Row
 from gateway.wire import fhir
 

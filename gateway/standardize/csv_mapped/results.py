@@ -9,11 +9,12 @@ from typing import Any
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.model.csv_mapping import Column
-from gateway.standardize import codes, observation, values
-from gateway.standardize.csv_reading import CsvReading, shown
-from gateway.standardize.csv_rows import CsvRow
-from gateway.standardize.lab_report import Sheet
-from gateway.standardize.observation import LabItem
+from gateway.standardize import codes, values
+from gateway.standardize.csv_mapped.reading import CsvReading, shown
+from gateway.standardize.csv_mapped.rows import CsvRow
+from gateway.standardize.laboratory import observation
+from gateway.standardize.laboratory.observation import LabItem
+from gateway.standardize.laboratory.report import Sheet
 from gateway.wire import fhir
 
 _SIMPLE = "http://jpfhir.jp/fhir/core/CodeSystem/JP_SimpleObservationCategory_CS"

@@ -2,7 +2,7 @@
 
 from gateway.model.identifiers import PatientId
 from gateway.standardize.format import Upload
-from gateway.standardize.notebook_rows import Notebook
+from gateway.standardize.notebook.rows import Notebook
 from gateway.standardize.rows import Row, RowReading
 
 FORMAT_NAME = "jahis-notebook"

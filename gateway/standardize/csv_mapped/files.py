@@ -16,9 +16,13 @@ from gateway.model.batch import Batch
 from gateway.model.category import Category
 from gateway.model.csv_mapping import CsvMapping
 from gateway.model.identifiers import PatientId
-from gateway.standardize import csv_clinical, csv_medication, csv_results, csv_rows, csv_text
-from gateway.standardize.csv_reading import CsvReading
-from gateway.standardize.csv_rows import CsvRow, Layout
+from gateway.standardize.csv_mapped import clinical as csv_clinical
+from gateway.standardize.csv_mapped import medication as csv_medication
+from gateway.standardize.csv_mapped import results as csv_results
+from gateway.standardize.csv_mapped import rows as csv_rows
+from gateway.standardize.csv_mapped import text as csv_text
+from gateway.standardize.csv_mapped.reading import CsvReading
+from gateway.standardize.csv_mapped.rows import CsvRow, Layout
 from gateway.standardize.findings import finding
 from gateway.standardize.format import Format, Part, Span, Upload
 from gateway.standardize.reading import stated_domain

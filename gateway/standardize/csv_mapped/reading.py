@@ -10,7 +10,7 @@ from gateway.model.csv_mapping import Column, CsvMapping
 from gateway.model.identifiers import PatientId
 from gateway.model.person import Address, Demographics, Gender, Script, Telecom
 from gateway.standardize import codes, dates
-from gateway.standardize.csv_rows import CsvRow
+from gateway.standardize.csv_mapped.rows import CsvRow
 from gateway.standardize.described import person_name
 from gateway.standardize.format import Upload
 from gateway.standardize.reading import Reading

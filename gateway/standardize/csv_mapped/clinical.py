@@ -4,8 +4,8 @@ from typing import Any
 
 from gateway.model.category import Category
 from gateway.standardize import allergies, codes
-from gateway.standardize.csv_reading import CsvReading
-from gateway.standardize.csv_rows import CsvRow
+from gateway.standardize.csv_mapped.reading import CsvReading
+from gateway.standardize.csv_mapped.rows import CsvRow
 from gateway.wire import fhir
 
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"

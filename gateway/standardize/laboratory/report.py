@@ -6,8 +6,8 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import observation
-from gateway.standardize.observation import MICROBIOLOGY, SPECIMEN, Examination, LabItem
+from gateway.standardize.laboratory import observation
+from gateway.standardize.laboratory.observation import MICROBIOLOGY, SPECIMEN, Examination, LabItem
 from gateway.standardize.reading import Place, Reading
 from gateway.wire import fhir
 

@@ -16,7 +16,8 @@ from gateway.errors import Malformed, Refusal
 from gateway.model import csv_mapping
 from gateway.model.category import Category
 from gateway.model.mapping import MappingError
-from gateway.standardize import csv_guess, csv_text
+from gateway.standardize.csv_mapped import guess as csv_guess
+from gateway.standardize.csv_mapped import text as csv_text
 from gateway.standardize.rows import BLANKS
 
 LOOK = 1024 * 1024

@@ -12,18 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.model.batch import Resource
-from gateway.standardize import (
-    codes,
-    encounters,
-    lab_report,
-    microbiology,
-    observation,
-    persons,
-    results,
-)
+from gateway.standardize import codes, encounters, persons
+from gateway.standardize.laboratory import microbiology, observation, results
+from gateway.standardize.laboratory import report as lab_report
+from gateway.standardize.laboratory.microbiology import Made, Parent
+from gateway.standardize.laboratory.observation import MICROBIOLOGY, SPECIMEN, Examination
 from gateway.standardize.message import HEADER, MessageReading
-from gateway.standardize.microbiology import Made, Parent
-from gateway.standardize.observation import MICROBIOLOGY, SPECIMEN, Examination
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 

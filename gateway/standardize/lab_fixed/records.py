@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from gateway.errors import Malformed, OverLimit
 from gateway.standardize.format import Upload
-from gateway.standardize.lab_fixed_layouts import LENGTH, Layout
+from gateway.standardize.lab_fixed.layouts import LENGTH, Layout
 from gateway.wire import japanese
 from gateway.wire.japanese import Charset
 

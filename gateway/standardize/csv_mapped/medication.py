@@ -9,8 +9,8 @@ from typing import Any
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.standardize import codes, medication, usage, values
-from gateway.standardize.csv_reading import CsvReading
-from gateway.standardize.csv_rows import CsvRow
+from gateway.standardize.csv_mapped.reading import CsvReading
+from gateway.standardize.csv_mapped.rows import CsvRow
 from gateway.wire import fhir
 
 _LONGEST_DAYS = 3

@@ -15,7 +15,7 @@ from gateway.model.person import Address, Script, Telecom
 from gateway.standardize import codes, medication, values
 from gateway.standardize import usage as usages
 from gateway.standardize.described import person_name
-from gateway.standardize.notebook_reading import NotebookReading
+from gateway.standardize.notebook.reading import NotebookReading
 from gateway.standardize.rows import Row
 from gateway.wire import fhir
 

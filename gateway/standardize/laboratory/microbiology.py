@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.model.batch import Resource
-from gateway.standardize import lab_report
+from gateway.standardize.laboratory import report as lab_report
+from gateway.standardize.laboratory.observation import MICROBIOLOGY
 from gateway.standardize.message import MessageReading
-from gateway.standardize.observation import MICROBIOLOGY
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 

@@ -12,14 +12,15 @@ from gateway.errors import Malformed
 from gateway.model.batch import Batch, Resource
 from gateway.model.identifiers import PatientId
 from gateway.model.person import Demographics, Gender, PersonName, Script
-from gateway.standardize import codes, dates, lab_fixed_layouts, values
-from gateway.standardize import lab_fixed_records as records
+from gateway.standardize import codes, dates, values
 from gateway.standardize.format import Format, Part, Span, Upload
-from gateway.standardize.lab_fixed_layouts import ITEMS, ITEMS_DATED, ORDER, ORDER_DATED, RESULT
-from gateway.standardize.lab_fixed_records import Record
-from gateway.standardize.lab_report import Sheet
+from gateway.standardize.lab_fixed import layouts as lab_fixed_layouts
+from gateway.standardize.lab_fixed import records
+from gateway.standardize.lab_fixed.layouts import ITEMS, ITEMS_DATED, ORDER, ORDER_DATED, RESULT
+from gateway.standardize.lab_fixed.records import Record
+from gateway.standardize.laboratory.observation import LabItem
+from gateway.standardize.laboratory.report import Sheet
 from gateway.standardize.names import safe_identifier
-from gateway.standardize.observation import LabItem
 from gateway.standardize.reading import Reading, stated_domain
 from gateway.wire import fhir
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway.model.batch import Resource
-from gateway.standardize import codes, observation, values
+from gateway.standardize import codes, values
+from gateway.standardize.laboratory import observation
+from gateway.standardize.laboratory.observation import Examination, LabItem
 from gateway.standardize.message import MessageReading
-from gateway.standardize.observation import Examination, LabItem
 from gateway.wire.hl7v2 import Segment
 
 STATUS = {

@@ -14,8 +14,9 @@ from typing import BinaryIO
 
 from gateway.errors import Malformed
 from gateway.model.csv_mapping import DATES, NUMBERS, Column, CsvMapping
-from gateway.standardize import csv_text, dates
-from gateway.standardize.csv_text import Record
+from gateway.standardize import dates
+from gateway.standardize.csv_mapped import text as csv_text
+from gateway.standardize.csv_mapped.text import Record
 from gateway.standardize.format import Upload
 from gateway.standardize.names import safe_identifier
 from gateway.standardize.rows import BLANKS

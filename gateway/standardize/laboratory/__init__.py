@@ -1,0 +1,1 @@
+"""Results: examinations, their observations and reports, bacteriology."""
