@@ -26,7 +26,7 @@ def status(served: Served) -> int:
 
 
 def settles(served: Served, wanted: int) -> bool:
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if status(served) == wanted:
             return True

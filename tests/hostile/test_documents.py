@@ -12,6 +12,7 @@ from gateway.wire import xml
 from tests.hostile import forms, xua
 from tests.hostile.forms import PUBLISHED, published
 from tests.hostile.site import Site, is_fault
+from tests.pace import process_spends
 from tests.saml import neighbour
 from tests.shared import needs_shared
 
@@ -69,7 +70,7 @@ def test_a_pdf(site: Site, name: str) -> None:
     before = site.state()
     started = time.monotonic()
     answer = forms.document(site, content)
-    assert time.monotonic() - started < 12
+    assert time.monotonic() - started < 20  # the sandbox gives up after 10 s, its caller after 15
     if answer.status == 201:
         told = json.loads(answer.body)
         assert told["signature"]["signatures"] == []
@@ -117,10 +118,9 @@ def test_xml_that_is_no_message_of_ours(site: Site, door: str, name: str) -> Non
         for content in {body, forged}:
             if not content.strip():
                 continue
-            started = time.perf_counter()
             with site.nothing_left():
-                answer = xua.post(client, door, action, content)
-                assert time.perf_counter() - started < 1
+                with process_spends(site.process.pid, 1):
+                    answer = xua.post(client, door, action, content)
                 is_fault(answer, answer.fault[0], *answer.fault[1:], status=(400, 413, 500))
                 assert answer.fault[0] in ("Sender", "VersionMismatch")
             if name in CONTROL:
@@ -144,9 +144,8 @@ def test_a_stylesheet_among_the_transforms_of_an_assertion(site: Site, name: str
     (signature,) = envelope.iter("{*}Signature")
     saml.resign(signature, neighbour().key)
     content, message_id = xua.graft(envelope, action, payload)
-    started = time.perf_counter()
     with site.nothing_left():
-        answer = xua.post(site.client("neighbour-n"), "/xca/query", action, content)
-        assert time.perf_counter() - started < 0.5
+        with process_spends(site.process.pid, 0.5):
+            answer = xua.post(site.client("neighbour-n"), "/xca/query", action, content)
         assert answer.fault in (("Sender", "UnsupportedAlgorithm"), ("Sender", "InvalidSecurity"))
         assert answer.text("soap:Header/wsa:RelatesTo") == message_id

@@ -53,7 +53,7 @@ def test_sigterm_stops_with_good_grace(served: Served) -> None:
     assert served.client("hospital-a").request("GET", "/pix?wsdl").status == 200
     begun = time.monotonic()
     assert served.stop() == 0
-    assert time.monotonic() - begun < 10  # the client's idle connection holds nothing up
+    assert time.monotonic() - begun < 25  # the client's idle connection (30 s) holds nothing up
 
 
 def test_a_second_init_refuses_the_folder(installation: Installation) -> None:

@@ -78,7 +78,7 @@ class Server:
             with error:
                 return error.code, json.load(error)["checks"]
 
-    def becomes_ready(self, wanted: bool, seconds: float = 10.0) -> dict[str, bool]:
+    def becomes_ready(self, wanted: bool, seconds: float = 30.0) -> dict[str, bool]:
         """Wait until `/readyz` says so; the checks."""
         until = time.monotonic() + seconds
         while True:

@@ -28,7 +28,7 @@ BODY = FORM + FILE + b"JAHISTC08,1\r\n" + b"x" * 200_000
 def server(demo: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A gateway that waits only a short while for what comes slowly."""
     made = demo.copy(tmp_path_factory.mktemp("broken") / "gateway")
-    made.add("header_seconds = 1.0\nbody_seconds = 2.0\nidle_seconds = 20.0\n")
+    made.add("header_seconds = 1.0\nbody_seconds = 5.0\nidle_seconds = 20.0\n")
     with made.served() as running:
         while not (made.blobs / "tidied").exists():
             time.sleep(0.05)
@@ -47,6 +47,33 @@ def connected(server: Server) -> Iterator[ssl.SSLSocket]:
             yield wrapped
 
 
+def refuses(server: Server) -> None:
+    """Wait until nothing listens there any more."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            with connected(server):
+                assert time.monotonic() < until, "new connections are still taken"
+        except ConnectionRefusedError:
+            return
+        except OSError:
+            continue  # taken, and ended before its first word
+
+
+def is_open(wire: ssl.SSLSocket) -> bool:
+    """Whether the server has neither answered nor ended a connection."""
+    wire.settimeout(0)
+    try:
+        wire.recv(1)
+    except ssl.SSLWantReadError:
+        return True
+    except OSError:
+        return False
+    finally:
+        wire.settimeout(20)
+    return False
+
+
 def head(method: str, path: str, length: int | None, kind: str) -> bytes:
     size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     lines = (f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Type: {kind}", size, "", "")
@@ -62,7 +89,7 @@ def kept(server: Server) -> tuple[int, int]:
     )
 
 
-def settles(server: Server, wanted: tuple[int, int], seconds: float = 5.0) -> None:
+def settles(server: Server, wanted: tuple[int, int], seconds: float = 30.0) -> None:
     until = time.monotonic() + seconds
     while kept(server) != wanted:
         assert time.monotonic() < until, f"{kept(server)} is there instead of {wanted}"
@@ -118,21 +145,20 @@ def test_dripping_clients_are_ended_and_nobody_waits_for_them(server: Server) ->
     with connected(server) as body, connected(server) as line:
         body.sendall(head(*PUT[:2], 1_000_000, PUT[2]))
         line.sendall(b"POST /uploads HT")
-        began, answered = time.monotonic(), []
-        for sent in [load.tree_file(random.Random(f"drip/{n}")) for n in range(8)]:
+        began = time.monotonic()
+        for number in range(8):
             body.sendall(b"x")
             with server.client("hospital-a") as client:
-                at = time.perf_counter()
+                sent = load.tree_file(random.Random(f"drip/{number}"))
                 assert sent.send(client).status == 202
-                answered.append(time.perf_counter() - at)
-        assert max(answered) < 2.0
+            assert number or is_open(body), "answered only when the slow upload had been ended"
         assert line.recv(4096).startswith(b"HTTP/1.1 408 ")
         while True:
             try:
                 body.sendall(b"x")
             except OSError:
                 break
-            assert time.monotonic() - began < 15, "a dripping upload is never ended"
+            assert time.monotonic() - began < 30, "a dripping upload is never ended"
             time.sleep(0.3)
     settles(server, (0, before[1] + 8))
 
@@ -145,11 +171,9 @@ def test_a_stop_lets_a_running_upload_end(demo: Installation, tmp_path) -> None:
     with made.served() as server, connected(server) as wire:
         whole = head("POST", "/uploads", len(body), kind) + body
         wire.sendall(whole[:-300])
-        time.sleep(0.3)
+        time.sleep(1.0)
         server.process.terminate()
-        time.sleep(0.3)
-        with pytest.raises(ConnectionRefusedError), connected(server):
-            pass
+        refuses(server)
         assert server.process.poll() is None
         wire.sendall(whole[-300:])
         answer = b""
@@ -170,8 +194,7 @@ def test_a_second_server_on_the_same_folder_is_refused(server: Server) -> None:
     before = kept(server)
     with connected(server) as wire:
         wire.sendall(head(*PUT[:2], 50 * 1024 * 1024, PUT[2]) + BODY)
-        time.sleep(0.2)
-        assert kept(server)[0] == 1
+        settles(server, (1, before[1]))
         second = subprocess.run(
             [sys.executable, "-m", "gateway", "serve", "--config",
              str(server.folder / "gateway.toml")],

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import json
-import time
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from lxml import etree
 
 from gateway.errors import Invalid, Malformed, OverLimit, Refusal, Unauthenticated
 from gateway.wire import faults, saml, saml_signature, xml
+from tests.pace import thread_spends
 from tests.saml import (
     AUDIENCE,
     NEIGHBOUR,
@@ -71,10 +71,8 @@ def test_a_changed_assertion_is_refused(name: str) -> None:
     cases = list(ROWS[name]())
     assert cases
     for given in cases:
-        started = time.perf_counter()
-        with pytest.raises((Unauthenticated, OverLimit)) as caught:
+        with thread_spends(0.5), pytest.raises((Unauthenticated, OverLimit)) as caught:
             _verify(given)
-        assert time.perf_counter() - started < 0.5
         refusal = caught.value
         fault = faults.fault_of(refusal)
         assert fault.code == "env:Sender"
