@@ -15,15 +15,14 @@ from gateway.hpki import path, revocation
 from gateway.hpki.certificates import fingerprint
 from gateway.hpki.hcrole import read_roles
 from gateway.hpki.opened import failed, passed, unknown
-from gateway.hpki.policy import AUTHENTICATION, AnchorKind, SignaturePolicy
+from gateway.hpki.policy import AnchorKind, SignaturePolicy
+from gateway.hpki.purpose import DOCUMENTS, Purpose
 from gateway.hpki.revocation import RevocationList, Standing
 from gateway.model.signature import Check, CheckOutcome, HcRole
 
 _POLICY = "RFC 5280 6.1.5"
 _USAGE = "RFC 5280 4.2.1.3"
 _TIMELY = (path.EXPIRED, path.AUTHORITY_EXPIRED, path.OUT_OF_TIME)
-_PURPOSES = {"any_extended_key_usage", "email_protection", "1.3.6.1.5.5.7.3.36"}
-"Extended key usages under which a document may be signed; HPKI certificates have none."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +45,11 @@ def judge(
     now: datetime,
     *,
     proven: bool = True,
+    purpose: Purpose = DOCUMENTS,
 ) -> Signer:
     """Everything about the signer's certificate at `moment`, asked at `now`.
+
+    `purpose` is what the certificate is used for; a card's log-in certificate is judged here too.
 
     Where there is a time-stamp that could not be established, `proven` is False: that a certificate
     has ended or was revoked by `moment` is then no verdict, because it may have held before.
@@ -60,10 +62,10 @@ def judge(
         policies=policy.policies,
         algorithms=policy.algorithms,
     )
-    usage = _usage(certificate)
+    usage = _usage(certificate, purpose)
     if not isinstance(found, path.Chain):
-        reason = _policy(certificate, frozenset(), policy)
-        told = policy.test_policies | {AUTHENTICATION}
+        reason = _policy(certificate, frozenset(), policy, purpose)
+        told = policy.test_policies | {purpose.other}
         known = (reason[0],) if told & _policies(certificate) else ()
         if not proven and found in _TIMELY:
             found = _undecided("path", path.SECTION)
@@ -74,7 +76,7 @@ def judge(
         "信頼する認証局までの認証パスを確認しました",
         path.SECTION,
     )
-    accepted, oid = _policy(certificate, found.policies, policy)
+    accepted, oid = _policy(certificate, found.policies, policy, purpose)
     revoked, evidence = _revocation(found, lists, policy, moment, now)
     if not proven and revoked.outcome is CheckOutcome.FAILED:
         revoked = _undecided("revocation", revocation.SECTION)
@@ -110,21 +112,18 @@ def _policies(certificate: x509.Certificate) -> frozenset[str]:
 
 
 def _policy(
-    certificate: x509.Certificate, valid: frozenset[str], policy: SignaturePolicy
+    certificate: x509.Certificate,
+    valid: frozenset[str],
+    policy: SignaturePolicy,
+    purpose: Purpose,
 ) -> tuple[Check, str]:
-    """Whether the path is valid for the signing policy, and which.
+    """Whether the path is valid for the policy of this purpose, and which.
 
     A test card is not: its policy is not in its authority's set. It is recognised by its own
     policy, and accepted only by the switch that says so.
     """
     if valid:
-        oid = min(valid)
-        return passed(
-            "policy",
-            "the path is valid for the signing policy",
-            "署名用の証明書ポリシーです",
-            _POLICY,
-        ), oid
+        return passed("policy", *purpose.policy, _POLICY), min(valid)
     own = _policies(certificate)
     test = own & policy.test_policies
     if test and policy.accept_test:
@@ -141,39 +140,23 @@ def _policy(
             "テスト用カードであり、資格の証明になりません",
             _POLICY,
         ), ""
-    if AUTHENTICATION in own:
-        return failed(
-            "policy",
-            "a certificate for log-in, not for documents",
-            "認証用の証明書であり、文書の署名には使えません",
-            _POLICY,
-        ), ""
-    return failed(
-        "policy",
-        "the path is not valid for the signing policy",
-        "署名用の証明書ポリシーではありません",
-        _POLICY,
-    ), ""
+    reason = purpose.wrong if purpose.other in own else purpose.no_policy
+    return failed("policy", *reason, _POLICY), ""
 
 
-def _usage(certificate: x509.Certificate) -> Check:
-    """Whether the certificate may sign documents: nonRepudiation, and no authority's (SIG-01)."""
+def _usage(certificate: x509.Certificate, purpose: Purpose) -> Check:
+    """Whether the certificate may be used so, and is no authority's (SIG-01)."""
     usage = certificate.key_usage_value
     bits = usage.native if usage is not None else set()
     extended = certificate.extended_key_usage_value
     if (
-        "non_repudiation" not in bits
-        or bits & {"key_cert_sign", "crl_sign"}
+        purpose.usage not in bits
+        or bits & purpose.excluded
         or certificate.ca
-        or (extended is not None and not _PURPOSES & set(extended.native))
+        or (extended is not None and not purpose.extended & set(extended.native))
     ):
-        return failed(
-            "key-usage",
-            "the certificate is not for signing documents",
-            "文書に署名するための証明書ではありません",
-            _USAGE,
-        )
-    return passed("key-usage", "the certificate is for signing documents", "署名用の鍵です", _USAGE)
+        return failed("key-usage", *purpose.unfit, _USAGE)
+    return passed("key-usage", *purpose.fits, _USAGE)
 
 
 def _revocation(
