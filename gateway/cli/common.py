@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +39,13 @@ json_option = click.option(
 def configured(function: _Function) -> _Function:
     """Add `--config` and `--json` to a command."""
     return config_option(json_option(function))
+
+
+def now() -> datetime:
+    """The moment, in UTC; the composition root is loaded only where a command needs it."""
+    from gateway import app
+
+    return app.now()
 
 
 def print_json(value: object) -> None:

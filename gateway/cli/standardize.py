@@ -3,10 +3,12 @@
 Pure: it needs no settings, opens no database and stores nothing.
 """
 
+import hashlib
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from gateway.settings import LimitSettings
 from gateway.standardize import archive, diagnose
 from gateway.standardize.findings import refused
 from gateway.standardize.format import Upload
-from gateway.wire import fhir
+from gateway.wire import fhir, provenance
 
 
 class _WordsOrPath(click.Group):
@@ -119,18 +121,25 @@ def standardize_path(
     counts: Counter[str] = Counter()
     items: Counter[str] = Counter()
     found: Counter[str] = Counter()
+    moment = common.now() if as_json else None
     for batches, content in _progress(_batches(path, chosen, with_all)):
         total = account.total(batches, content)
         counts["files"] += 1
         counts["unaccounted"] += not total.whole
         counts["refused"] += not any(batch.format for batch in batches)
-        for batch in batches:
+        for number, batch in enumerate(batches):
             opinion = diagnose.opinion(batch, content) if second else None
             items.update(item.resource["resourceType"] for item in batch.items)
             found.update(finding.code for finding in batch.findings)
             counts["errors"] += any(one.severity is Severity.ERROR for one in batch.findings)
-            if as_json:
-                files.append({**_file_json(batch, opinion), "account_total": total.told()})
+            if moment is not None:
+                files.append(
+                    {
+                        **_file_json(batch, opinion),
+                        "provenance": _provenance(batch, content, number, moment),
+                        "account_total": total.told(),
+                    }
+                )
                 continue
             for line in _file_text(batch, opinion):
                 click.echo(line)
@@ -233,6 +242,16 @@ def _patient(batch: Batch) -> Resource | None:
     if batch.patient_resource is not None or batch.patient is None:
         return batch.patient_resource
     return fhir.patient_resource(batch.demographics or Demographics(), [batch.patient])
+
+
+def _provenance(
+    batch: Batch, content: bytes, number: int, recorded: datetime
+) -> Resource | None:
+    """Where everything of one message comes from; nothing is hidden outside a gateway."""
+    return provenance.of_message(
+        batch, _patient(batch), sha256=hashlib.sha256(content).hexdigest(), number=number,
+        recorded=recorded,
+    )  # fmt: skip
 
 
 def _item_json(item: Item) -> dict[str, Any]:

@@ -80,17 +80,10 @@ def verify(
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     policy = SignaturePolicy(trust=trust, accept_test=allow_test_cards)
-    report = verified(content, policy, at=at or _now())
+    report = verified(content, policy, at=at or common.now())
     common.emit(report.as_json(), as_json=as_json, text=lambda: _text(report))
     if report.indication is not Indication.VERIFIED:
         sys.exit(common.REFUSED)
-
-
-def _now() -> datetime:
-    """The moment; the composition root is loaded only where no time was given."""
-    from gateway import app
-
-    return app.now()
 
 
 def load_trust(path: Path) -> Trust:

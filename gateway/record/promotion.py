@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from gateway.consent import ledger
 from gateway.identity import crossref
@@ -164,7 +163,7 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow]) -> No
         created=work.now,
         identifier=f"urn:oid:{entry.unique_id}",
         category=entry.category,
-        provenance=_provenance(work, entry.unique_id, title, first, items),
+        provenance=_provenance(work, title, first, items),
     )
     blob = work.blobs.put_bytes(bundle)
     entry = entries.with_bytes(entry, sha256=blob.sha256, sha1=blob.sha1, size=blob.size)
@@ -175,19 +174,24 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow]) -> No
 
 
 def _provenance(
-    work: Work, document: str, facility: str, first: ItemRow, items: Sequence[Shared]
+    work: Work, facility: str, first: ItemRow, items: Sequence[Shared]
 ) -> Resource | None:
-    """Where the resources of a document come from, each with its place in the file (REC-01)."""
+    """Where the resources of a document come from, each with its place in the file (REC-01).
+
+    A message has one Provenance, whose id is made of its file here; each document of the message
+    carries the copy that tells of its own resources.
+    """
     file = uploads.select_file(work.db, first.file)
     if file is None:
         return None
-    targets: dict[str, str] = {}
+    targets: dict[str, str] = {file.patient["id"]: ""} if file.patient else {}
     mappings, tables = set(), set()
     for one in items:
         # A replay says of each item what made it; else it is what the file was read with.
         mappings.add(one.source.get("mapping", file.mapping))
         tables.update(one.source.get("tables", file.tables))
-        place = _place(one.source)
+        said = one.source
+        place = provenance.place(said["at"], said.get("start", 0), said.get("end", 0))
         for resource in (one.resource, *one.companions):
             targets.setdefault(resource["id"], place)
     source = provenance.Source(
@@ -195,12 +199,10 @@ def _provenance(
         receipt=file.receipt, mappings=tuple(sorted(mappings - {""})),
         tables=tuple(sorted(tables)), facility=facility,
     )  # fmt: skip
-    identity = fhir.resource_id("Provenance", document)
-    return provenance.provenance(source, targets.items(), identity=identity, recorded=work.now)
-
-
-def _place(source: dict[str, Any]) -> str:
-    return f"{source['at']} bytes {source.get('start', 0)}-{source.get('end', 0)}"
+    identity = fhir.resource_id("Provenance", file.id)
+    return provenance.provenance(
+        source, targets.items(), identity=identity, recorded=work.now, whole=False
+    )
 
 
 def _patient(work: Work, chart: PatientId, file: str) -> Resource:

@@ -61,10 +61,37 @@ def test_each_file_and_category_is_one_document_of_its_facility(house: House) ->
         "Composition", "Patient", "Organization", "Observation", "Observation", "Provenance",
     ]  # fmt: skip
     provenance = bundle["entry"][-1]["resource"]
+    assert provenance["meta"]["tag"][0]["code"] == "SUBSETTED"
     observations = [part["fullUrl"] for part in bundle["entry"][3:5]]
     assert [one["reference"] for one in provenance["target"]] == observations
     assert provenance["entity"][0]["what"]["display"] == "test"
     assert provenance["agent"][1]["who"]["display"] == "hospital-a"
+
+
+def test_a_message_has_one_provenance_whose_copies_tell_of_their_own_document_alone(
+    house: House,
+) -> None:
+    house.enrol("hospital-a")
+    house.upload("hospital-a", item(LAB, "k1"), item(RX, "k2"))
+    house.upload("hospital-a", item(LAB, "k3"))
+    found: dict[str, list[frozenset[str]]] = {}
+    listed = entries(house)
+    with house.work() as work:
+        contents = [work.blobs.read(entry.sha256) for entry in listed]
+    for content in contents:
+        parts = [part["resource"] for part in orjson.loads(content)["entry"]]
+        (made,) = [one for one in parts if one["resourceType"] == "Provenance"]
+        # What only one category was made of looks the same as what is one of two (XCA-04).
+        assert made["meta"] == {"tag": [{
+            "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+            "code": "SUBSETTED",
+        }]}  # fmt: skip
+        targets = frozenset(one["reference"] for one in made["target"])
+        assert targets <= {f"urn:uuid:{one['id']}" for one in parts}
+        found.setdefault(made["id"], []).append(targets)
+    assert sorted(map(len, found.values())) == [1, 2]
+    (both,) = (one for one in found.values() if len(one) == 2)
+    assert both[0].isdisjoint(both[1])
 
 
 def test_a_newer_version_replaces_the_document_of_the_older(house: House) -> None:

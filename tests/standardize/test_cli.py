@@ -1,5 +1,6 @@
 """`gateway standardize`: exit codes, JSON, text, archives, a second opinion."""
 
+import hashlib
 import json
 import zipfile
 
@@ -171,3 +172,45 @@ def test_a_mapping_that_is_wrong_is_wrong_usage(tmp_path, text, says):
 def test_a_csv_without_its_mapping_is_an_unknown_file():
     result = run(SAMPLES / "csv" / "clinic-b-lab.csv", "--json")
     assert json.loads(result.stdout)["files"][0]["findings"][0]["code"] == "unsupported"
+
+
+def test_each_message_has_one_provenance_of_all_its_resources():
+    files = json.loads(run(SAMPLES, *MAPPED, "--json").stdout)["files"]
+    assert sum(one["path"] == "hl7/batch.hl7" for one in files) > 1  # messages, not files
+    ids = set()
+    for one in files:
+        made = one["provenance"]
+        resources = {part["id"]: item for item in one["items"]
+                     for part in (item["resource"], *item["companions"])}  # fmt: skip
+        if not resources and one["patient_resource"] is None:
+            assert made is None
+            continue
+        ids.add(made["id"])
+        told = {
+            target["reference"].removeprefix("urn:uuid:"): target.get("extension")
+            for target in made["target"]
+        }
+        person = {one["patient_resource"]["id"]} if one["patient_resource"] else set()
+        assert told.keys() == resources.keys() | person, one["path"]
+        assert len(told) == len(made["target"])
+        for id, item in resources.items():
+            where = told[id][0]["valueString"]
+            assert "bytes" in where
+            if id == item["resource"]["id"]:
+                source = item["source"]
+                assert where == f"{source['at']} bytes {source['start']}-{source['end']}"
+        (entity,) = made["entity"]
+        digest = hashlib.sha256(FILES[one["path"]].read_bytes()).hexdigest()
+        assert entity["what"] == {
+            "identifier": {"system": "urn:x-regional-gateway:sha256", "value": digest},
+            "display": one["format"],
+        }
+        assert made["policy"][0].startswith("urn:x-regional-gateway:mapping:")
+        assert "meta" not in made  # whole: nothing is hidden from who holds the file
+    assert len(ids) == sum(one["provenance"] is not None for one in files)
+
+
+def test_a_refused_file_has_no_provenance(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"MSH|^~\\&|")
+    assert json.loads(run(path, "--json").stdout)["files"][0]["provenance"] is None

@@ -90,12 +90,13 @@ def files(origin: str, document: Resource, below: str = "") -> list[File]:
 
 
 def _resources(part: Resource) -> Iterator[Resource]:
-    """Items, what stands beside them, and the person; equal copies once."""
+    """The person, items, what stands beside them, whence they come; equal copies once."""
     found: list[Resource] = []
-    patient = part.get("patient_resource")
+    patient, provenance = part.get("patient_resource"), part.get("provenance")
     everything = [
         *([patient] if patient else ()),
         *(one for item in part["items"] for one in (item["resource"], *item["companions"])),
+        *([provenance] if provenance else ()),
     ]
     for resource in everything:
         if resource not in found:
