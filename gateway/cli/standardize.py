@@ -244,9 +244,7 @@ def _patient(batch: Batch) -> Resource | None:
     return fhir.patient_resource(batch.demographics or Demographics(), [batch.patient])
 
 
-def _provenance(
-    batch: Batch, content: bytes, number: int, recorded: datetime
-) -> Resource | None:
+def _provenance(batch: Batch, content: bytes, number: int, recorded: datetime) -> Resource | None:
     """Where everything of one message comes from; nothing is hidden outside a gateway."""
     return provenance.of_message(
         batch, _patient(batch), sha256=hashlib.sha256(content).hexdigest(), number=number,
