@@ -54,6 +54,13 @@ class _Moment(click.ParamType[datetime]):
     help="Trusted authorities, TOML. 信頼する認証局。",
 )
 @click.option(
+    "--content",
+    "contents",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What FILE signs, where it lies beside it. 署名対象が別ファイルの場合に指定します。",
+)
+@click.option(
     "--allow-test-cards", is_flag=True, help="Never in production. テスト用カードも認めます。"
 )
 @common.configured
@@ -61,6 +68,7 @@ def verify(
     file: Path,
     at: datetime | None,
     trust_file: Path | None,
+    contents: tuple[Path, ...],
     *,
     allow_test_cards: bool,
     config: Path,
@@ -71,19 +79,24 @@ def verify(
     FILE の電子署名とタイムスタンプを検証します。設定は不要です。
     """
     del config  # every command takes it; this one needs none
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise click.UsageError(f"cannot read {file} / 読み込めません: {file}") from error
+    content = _read(file)
+    detached = {path.name: _read(path) for path in contents}
     try:
         trust = shipped() if trust_file is None else load_trust(trust_file)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     policy = SignaturePolicy(trust=trust, accept_test=allow_test_cards)
-    report = verified(content, policy, at=at or common.now())
+    report = verified(content, policy, at=at or common.now(), detached=detached)
     common.emit(report.as_json(), as_json=as_json, text=lambda: _text(report))
     if report.indication is not Indication.VERIFIED:
         sys.exit(common.REFUSED)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path} / 読み込めません: {path}") from error
 
 
 def load_trust(path: Path) -> Trust:

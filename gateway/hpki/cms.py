@@ -1,15 +1,21 @@
 """Signed CMS data: who signed it, and whether what is signed is what is there (RFC 5652 5.4).
 
-Used by time-stamp tokens and by PDF signatures. The CMS library is loaded with this module, which
-takes a moment; `verify` loads it when a document needs it.
+Used by time-stamp tokens, PDF signatures and CAdES. The CMS library is loaded with this module,
+which takes a moment; `verify` loads it when a document needs it.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from asn1crypto import cms, x509
-from pyhanko.sign.general import check_ess_certid, extract_signer_info, match_issuer_serial
-from pyhanko.sign.validation.generic_cms import get_signing_cert_attr, validate_sig_integrity
+from cryptography.exceptions import InvalidSignature
+from pyhanko.sign.general import check_ess_certid, find_cms_attribute_iter, match_issuer_serial
+from pyhanko.sign.validation.generic_cms import validate_sig_integrity
+from pyhanko_certvalidator.sig_validate import (
+    DefaultSignatureValidator,
+    SignatureValidationContext,
+)
 
 from gateway.errors import Malformed
 from gateway.hpki.certificates import key_weakness, read_certificate, signature_weakness
@@ -18,6 +24,8 @@ from gateway.hpki.policy import Algorithms
 
 MOST_CERTIFICATES = 30
 "Certificates looked at in one CMS object."
+MOST_SIGNERS = 10
+"Signers of one CMS object."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +46,41 @@ class Signer:
 
 def read_signer(signed: cms.SignedData, helpers: Iterable[x509.Certificate] = ()) -> Signer:
     """The one signer; none or several is `Malformed` (surprising tools read the first)."""
+    found = read_signers(signed, helpers)
+    if len(found) != 1:
+        raise Malformed("not one signer", "署名者が一人ではありません")
+    return found[0]
+
+
+def read_signers(
+    signed: cms.SignedData, helpers: Iterable[x509.Certificate] = ()
+) -> tuple[Signer, ...]:
+    """Every signer; none, or more than `MOST_SIGNERS`, is `Malformed`."""
     try:
-        info = extract_signer_info(signed)
-        embedded = tuple(
+        embedded = (
             read_certificate(choice.chosen.untag().dump())
             for choice in list(signed["certificates"] or ())[:MOST_CERTIFICATES]
             if choice.name == "certificate"
         )
         known = (*embedded, *helpers)
+        infos = list(signed["signer_infos"])
+    except RAISED as error:
+        raise Malformed("the signer cannot be read", "署名者を読み取れません") from error
+    if not 0 < len(infos) <= MOST_SIGNERS:
+        raise Malformed("no signer, or too many", "署名者がいないか、多すぎます")
+    return tuple(read_info(signed, info, known) for info in infos)
+
+
+def read_info(
+    signed: cms.SignedData, info: cms.SignerInfo, known: tuple[x509.Certificate, ...]
+) -> Signer:
+    """One signer, with the certificate among `known` that it names."""
+    try:
         matching = [one for one in known if _identifies(info["sid"], one)]
         _ = info["digest_algorithm"]["algorithm"].native, info["signature"].native
     except RAISED as error:
         raise Malformed("the signer cannot be read", "署名者を読み取れません") from error
-    certificate = _named(info, matching)
-    return Signer(signed=signed, info=info, certificate=certificate, others=known)
+    return Signer(signed=signed, info=info, certificate=_named(info, matching), others=known)
 
 
 def _identifies(sid: cms.SignerIdentifier, certificate: x509.Certificate) -> bool:
@@ -71,13 +100,19 @@ def _named(info: cms.SignerInfo, candidates: list[x509.Certificate]) -> x509.Cer
 
 
 def names_certificate(info: cms.SignerInfo, certificate: x509.Certificate) -> bool | None:
-    """Whether the signing-certificate attribute names the certificate; None without one."""
+    """Whether the signing-certificate attribute names the certificate; None without one.
+
+    Version 1 and version 2 may be there together; then both must name it (RFC 5035 4).
+    """
     try:
-        attributes = info["signed_attrs"]
-        named = get_signing_cert_attr(attributes) if attributes else None
-        if named is None:
+        named = [
+            value["certs"][0]
+            for kind in ("signing_certificate", "signing_certificate_v2")
+            for value in find_cms_attribute_iter(info["signed_attrs"] or (), kind)
+        ]
+        if not named:
             return None
-        return bool(check_ess_certid(certificate, named["certs"][0]))
+        return len(named) <= 2 and all(check_ess_certid(certificate, one) for one in named)
     except RAISED:
         return False
 
@@ -105,3 +140,30 @@ def is_intact(
         signer.info, signer.certificate, content_type, digest(signer.digest)
     )
     return bool(intact), bool(valid)
+
+
+def countersigns(signer: Signer, certificate: x509.Certificate, value: bytes) -> bool:
+    """Whether a countersignature is over `value` and verifies (RFC 5652 11.4).
+
+    Its signed attributes hold the digest, and no content type.
+    """
+    attributes = signer.info["signed_attrs"]
+    if not attributes:
+        return False
+    kinds = [one["type"].native for one in attributes]
+    if "content_type" in kinds or kinds.count("message_digest") != 1:
+        return False
+    (digest,) = find_cms_attribute_iter(attributes, "message_digest")
+    if digest.native != hashlib.new(signer.digest, value).digest():
+        return False
+    try:
+        DefaultSignatureValidator().validate_signature(
+            signer.info["signature"].native,
+            attributes.untag().dump(),
+            certificate.public_key,
+            signer.info["signature_algorithm"],
+            context=SignatureValidationContext(contextual_md_algorithm=signer.digest),
+        )
+    except InvalidSignature:
+        return False
+    return True

@@ -1,11 +1,24 @@
 """What a format reader hands on: cryptography judged, trust not yet."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from asn1crypto import x509
 
 from gateway.model.signature import Check, CheckOutcome
+
+Digest = Callable[[str], bytes]
+"The digest of what must be stamped, by the name of its algorithm; may raise one of `RAISED`."
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive or document time-stamp: over the signature and all that was there to judge it."""
+
+    token: bytes
+    "In DER or as it came."
+    digest: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +37,16 @@ class Opened:
     "Revocation lists that came along."
     tokens: tuple[tuple[bytes, bytes], ...] = ()
     "Signature time-stamp tokens in DER, each with the bytes that it must be over."
+    archives: tuple[Archive, ...] = ()
+    "Archive time-stamps, oldest first: each is judged at the time of the next one."
+    level: str = ""
+    "`B`, `T`, `LT` or `LTA` where the reader knows; else it is told from the tokens."
+    countersigned: tuple["Opened", ...] = ()
+    "Signatures over this signature's value: never the document's signers."
     claimed: datetime | None = None
     covered: bytes = b""
+    covered_sha256: str = ""
+    "Where the covered bytes are not kept, because a later signature covers them too."
     whole_document: bool = False
 
 

@@ -17,7 +17,7 @@ from gateway.hpki import cms as signed_data
 from gateway.hpki import path, revocation
 from gateway.hpki.certificates import fingerprint
 from gateway.hpki.libraries import RAISED
-from gateway.hpki.opened import failed, passed, unknown
+from gateway.hpki.opened import Digest, failed, passed, unknown
 from gateway.hpki.policy import AnchorKind, SignaturePolicy
 from gateway.hpki.revocation import RevocationList, Standing
 from gateway.model.signature import Check
@@ -49,8 +49,11 @@ class Surroundings:
     "When the document came to us: proof that the token existed by then."
 
 
-def judge(token: bytes, stamped: bytes, around: Surroundings) -> Stamp:
-    """Whether `token` proves that `stamped` existed, and when."""
+def judge(token: bytes, stamped: bytes | Digest, around: Surroundings) -> Stamp:
+    """Whether `token` proves that `stamped` existed, and when.
+
+    What is large is not handed over but digested by a function, with the imprint's algorithm.
+    """
     try:
         info, signer = _read(token, around.helpers)
         problem = _binding(info, stamped, around.policy)
@@ -94,6 +97,16 @@ def judge(token: bytes, stamped: bytes, around: Surroundings) -> Stamp:
     )
 
 
+def claimed(token: bytes) -> datetime | None:
+    """The time that a token states, whether or not it is true; None where there is none."""
+    try:
+        content = cms.ContentInfo.load(token)["content"]["encap_content_info"]["content"]
+        time = tsp.TSTInfo.load(bytes(content))["gen_time"].native
+    except RAISED:
+        return None
+    return time if isinstance(time, datetime) and time.tzinfo is not None else None
+
+
 def _read(
     token: bytes, helpers: Iterable[x509.Certificate]
 ) -> tuple[tsp.TSTInfo, signed_data.Signer]:
@@ -108,13 +121,17 @@ def _read(
     return info, signed_data.read_signer(signed, helpers)
 
 
-def _binding(info: tsp.TSTInfo, stamped: bytes, policy: SignaturePolicy) -> Check | None:
+def _binding(info: tsp.TSTInfo, stamped: bytes | Digest, policy: SignaturePolicy) -> Check | None:
     """Whether the imprint is of what must be stamped (RFC 3161 2.4.2)."""
     imprint = info["message_imprint"]
     algorithm = imprint["hash_algorithm"]["algorithm"].native
     if algorithm not in policy.algorithms.digests:
         return _failed("its digest algorithm is not on the list", "ハッシュ方式が認められません")
-    if hashlib.new(algorithm, stamped).digest() != imprint["hashed_message"].native:
+    if isinstance(stamped, bytes):
+        found = hashlib.new(algorithm, stamped).digest()
+    else:
+        found = stamped(algorithm)
+    if found != imprint["hashed_message"].native:
         return _failed(
             "it stamps something else than this signature", "この署名に対するものではありません"
         )

@@ -8,15 +8,18 @@ is `UNVERIFIABLE` (RD-23).
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from gateway.errors import Malformed, UntrustedSignature
 from gateway.hpki import trustworthy
 from gateway.hpki.certificates import describe
-from gateway.hpki.opened import Opened, failed
+from gateway.hpki.opened import Opened, failed, passed
 from gateway.hpki.policy import SignaturePolicy
 from gateway.hpki.revocation import RevocationList, read_list
+from gateway.hpki.wrapping import recognised
 from gateway.model.signature import (
     Check,
     CheckOutcome,
@@ -25,8 +28,9 @@ from gateway.model.signature import (
     SignatureReport,
 )
 
-_MOST_TOKENS = 10
 _HEAD = 1024
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
+"No content beside the signature."
 
 
 def verify(
@@ -35,13 +39,18 @@ def verify(
     *,
     at: datetime,
     received: datetime | None = None,
+    detached: Mapping[str, bytes] = NOTHING,
 ) -> SignatureReport:
     """The verdict on `content` as of `at`; `received` is when it came to us, if it came earlier.
+
+    `detached` is what a signature beside its content is over, by the name that it is known by.
 
     An unsigned document has a report without signatures, whose indication is `UNVERIFIABLE`: what
     that means is for the caller to decide (`required`).
     """
-    signatures = tuple(_judge(opened, policy, at, received) for opened in _open(content, policy))
+    signatures = tuple(
+        _judge(opened, policy, at, received) for opened in _open(content, policy, detached)
+    )
     return SignatureReport(
         file_sha256=hashlib.sha256(content).hexdigest(),
         indication=_worst(signature.indication for signature in signatures),
@@ -84,7 +93,9 @@ def _untrusted(english: str, japanese: str, report: SignatureReport) -> Untruste
     return UntrustedSignature(english, japanese, report=report)
 
 
-def _open(content: bytes, policy: SignaturePolicy) -> tuple[Opened, ...]:
+def _open(
+    content: bytes, policy: SignaturePolicy, detached: Mapping[str, bytes]
+) -> tuple[Opened, ...]:
     """The signatures of a document, by what its bytes are and not by what it is called."""
     head = content[:_HEAD]
     if b"%PDF-" in head:
@@ -97,6 +108,10 @@ def _open(content: bytes, policy: SignaturePolicy) -> tuple[Opened, ...]:
 
         opened = open_signature(content, policy.algorithms)
         return () if opened is None else (opened,)
+    if recognised(content):
+        from gateway.hpki.cades import open_signatures as open_cms
+
+        return open_cms(content, policy.algorithms, detached)
     return ()
 
 
@@ -108,20 +123,14 @@ def _judge(
     checks = list(opened.checks)
     evidence: list[str] = []
     proven: datetime | None = None
-    if opened.tokens:
-        from gateway.hpki import timestamp
+    stamped = bool(opened.tokens or opened.archives)
+    if stamped:
+        from gateway.hpki import times
 
-        around = timestamp.Surroundings(
-            policy=policy, helpers=opened.helpers, crls=lists, now=at, received=received
-        )
-        stamps = [
-            timestamp.judge(token, stamped, around)
-            for token, stamped in opened.tokens[:_MOST_TOKENS]
-        ]
-        checks.extend(stamp.check for stamp in stamps)
-        evidence.extend(one for stamp in stamps for one in stamp.evidence)
-        times = [stamp.time for stamp in stamps if stamp.time is not None]
-        proven = min(times) if len(times) == len(stamps) else None
+        found = times.judge(opened, policy, lists, at, received)
+        checks.extend(found.checks)
+        evidence.extend(found.evidence)
+        proven = found.proven
     elif policy.timestamp_required:
         checks.append(
             failed("time-stamp", "there is no time-stamp", "タイムスタンプがありません", "SIG-05")
@@ -136,10 +145,14 @@ def _judge(
             policy,
             proven or received or at,
             at,
-            proven=proven is not None or not opened.tokens,
+            proven=proven is not None or not stamped,
         )
         checks.extend(signer.checks)
         evidence.extend(signer.evidence)
+    unstamped = replace(policy, timestamp_required=False)
+    checks.extend(
+        _countersigned(_judge(counter, unstamped, at, received)) for counter in opened.countersigned
+    )
     subject, serial = describe(opened.certificate)
     return Signature(
         format=_level(opened),
@@ -152,10 +165,33 @@ def _judge(
         policy=signer.policy,
         claimed=opened.claimed,
         proven=proven,
-        covered_sha256=hashlib.sha256(opened.covered).hexdigest() if opened.covered else "",
+        covered_sha256=opened.covered_sha256 or _sha256(opened.covered),
         covered=opened.covered,
         whole_document=opened.whole_document,
         evidence=tuple(dict.fromkeys(evidence)),
+    )
+
+
+def _countersigned(counter: Signature) -> Check:
+    """What a countersignature adds: its maker is no signer of the document, and needs no role."""
+    doubtful = [
+        check
+        for check in counter.checks
+        if check.outcome is not CheckOutcome.PASSED and check.name != "role"
+    ]
+    if not doubtful:
+        return passed(
+            "countersignature",
+            "a countersignature verifies",
+            "副署を確認しました",
+            "RFC 5652 11.4",
+        )
+    worst = min(doubtful, key=lambda check: check.outcome is not CheckOutcome.FAILED)
+    return replace(
+        worst,
+        name="countersignature",
+        reason=f"a countersignature: {worst.reason}",
+        japanese=f"副署: {worst.japanese}",
     )
 
 
@@ -172,10 +208,16 @@ def _lists(contents: Iterable[bytes]) -> list[RevocationList]:
 
 def _level(opened: Opened) -> str:
     """The level that the verdict rests on, whatever else came along."""
-    without = {"XAdES": "XAdES-BES", "PAdES": "PAdES-B"}
+    without = {"XAdES": "XAdES-BES", "PAdES": "PAdES-B", "CAdES": "CAdES-B"}
     if opened.form not in without:
         return opened.form
+    if opened.level:
+        return f"{opened.form}-{opened.level}"
     return f"{opened.form}-T" if opened.tokens else without[opened.form]
+
+
+def _sha256(covered: bytes) -> str:
+    return hashlib.sha256(covered).hexdigest() if covered else ""
 
 
 def _indication(checks: Iterable[Check]) -> Indication:
