@@ -146,7 +146,7 @@ def _time(moment: datetime | None) -> str:
 
 def _covered(signature: Signature) -> str:
     if not signature.covered:
-        return ""
+        return "an earlier revision / 以前の版" if signature.covered_sha256 else ""
     if signature.whole_document:
         return "the whole document / 文書全体"
     return "the signed part / 署名部分"

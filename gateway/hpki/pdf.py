@@ -1,42 +1,41 @@
-"""PDF signatures: PAdES B and T (ETSI EN 319 142-1), with what they cover.
+"""PDF signatures: PAdES B, T, LT and LTA (ETSI EN 319 142-1), with what they cover.
 
-A signature counts only where it covers the file to its end, or to a revision after which nothing
-but validation data and document time-stamps were added (J-06). The PDF library is loaded with this
-module. It reads hostile files in one process with us: callers give it a process of its own, with
-limits (`security.md` E-11).
+Every signature is judged. What each covers, and what may come after it, is in `pdf_coverage`. A
+document time-stamp is an archive time-stamp of every signature before it. The PDF library is loaded
+with this module. It reads hostile files in one process with us: callers give it a process of its
+own, with limits (`security.md` E-11).
 """
 
-import re
+import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from io import BytesIO
 
 from asn1crypto import x509
-from asn1crypto.cms import ContentInfo
+from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
+from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.general import find_cms_attribute_iter
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.sign.validation.errors import NoDSSFoundError
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
-from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from gateway.errors import Malformed
-from gateway.hpki import cms
+from gateway.hpki import cms, pdf_coverage
 from gateway.hpki.certificates import read_certificate
 from gateway.hpki.libraries import RAISED
-from gateway.hpki.opened import Opened, Unfit, failed, passed, unknown
+from gateway.hpki.opened import Archive, Opened, Unfit, failed, passed, unknown
+from gateway.hpki.pdf_coverage import SECTION
 from gateway.hpki.policy import Algorithms
 from gateway.model.signature import Check
 
-SECTION = "ISO 32000-2 12.8"
 LARGEST = 100 * 1024 * 1024
 "Bytes of a PDF file (`security.md` section 3)."
 _SUBFILTERS = {"/ETSI.CAdES.detached", "/adbe.pkcs7.detached"}
 _TRACE = b"/ByteRange"
 "What only a signature has, and never compressed."
-_GAP = re.compile(rb"<([0-9a-f]*|[0-9A-F]*)>")
 _MOST = 30
 _TROUBLE: tuple[type[BaseException], ...] = (*RAISED, PdfError, Malformed)
 
@@ -53,75 +52,145 @@ def open_signatures(content: bytes, allowed: Algorithms) -> tuple[Opened, ...]:
         reader = PdfFileReader(BytesIO(content))
         if reader.encrypted:
             return (_encrypted(),) if traces else ()
-        fields, stamps = _fields(reader)
-        helpers, crls = _store(reader)
+        fields = _fields(reader)
+        enclosed = _store(reader)
     except _TROUBLE:
         return (_unreadable(),) if traces else ()
-    if not fields and traces and not stamps:
-        return (_removed(),)
-    opened = tuple(
-        _open(content, reader, field, name, allowed, alone=len(fields) == 1)
-        for field, name in fields[:_MOST]
+    if not fields:
+        return (_removed(),) if traces else ()
+    if len(fields) > _MOST:
+        return (_crowd(),)
+    found = [_found(content, one) for one in fields]
+    if all(one.stamp for one in found):
+        return (_stamped_only(),)
+    last = max((one.reach for one in found if not one.stamp), default=0)
+    return tuple(
+        _open(content, one, [other for other in found if other.stamp], allowed, enclosed, last)
+        for one in found
+        if not one.stamp
     )
-    return tuple(_with(one, helpers, crls) for one in opened)
 
 
-def _fields(reader: PdfFileReader) -> tuple[list[tuple[object, str]], int]:
-    """The fields that hold a signature, and how many hold a document time-stamp."""
-    found: list[tuple[object, str]] = []
-    stamps = 0
-    for name, value, field in enumerate_sig_fields(reader, filled_status=True):
-        if value.get_object().get("/Type", "/Sig") == "/DocTimeStamp":
-            stamps += 1
-        else:
-            found.append((field, name))
-    return found, stamps
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """One signature or document time-stamp, and how far it reaches."""
+
+    embedded: EmbeddedPdfSignature | None = None
+    stamp: bool = False
+    reach: int = 0
+    changes: ModificationLevel = ModificationLevel.OTHER
+    "What came after it."
+    problem: Check | None = None
+
+    def is_whole(self, last: int) -> bool:
+        """Whether what came after it is permitted; the last signature reaches to `last`."""
+        return pdf_coverage.is_whole(self.changes, followed=self.reach < last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Enclosed:
+    """What the document security store holds (EN 319 142-1 5.4.2)."""
+
+    certificates: tuple[x509.Certificate, ...] = ()
+    crls: tuple[bytes, ...] = ()
+
+
+def _fields(reader: PdfFileReader) -> list[tuple[PdfFileReader, object, str, bool]]:
+    """The fields that hold a signature or a document time-stamp."""
+    return [
+        (reader, field, name, value.get_object().get("/Type", "/Sig") == "/DocTimeStamp")
+        for name, value, field in enumerate_sig_fields(reader, filled_status=True)
+    ]
+
+
+def _found(content: bytes, field: tuple[PdfFileReader, object, str, bool]) -> _Found:
+    """One field, read as far as what it covers."""
+    reader, held, name, stamp = field
+    try:
+        embedded = EmbeddedPdfSignature(reader, held, name)
+        _check_kind(embedded, stamp=stamp)
+        reach = pdf_coverage.end(content, embedded)
+        changes = pdf_coverage.changes(content, embedded, reach)
+    except Unfit as unfit:
+        return _Found(stamp=stamp, problem=unfit.check)
+    except _TROUBLE:
+        return _Found(stamp=stamp, problem=_unread())
+    return _Found(embedded=embedded, stamp=stamp, reach=reach, changes=changes)
 
 
 def _open(
     content: bytes,
-    reader: PdfFileReader,
-    field: object,
-    name: str,
+    found: _Found,
+    stamps: list[_Found],
     allowed: Algorithms,
-    *,
-    alone: bool,
+    enclosed: _Enclosed,
+    last: int,
 ) -> Opened:
     """One signature, as far as it can be judged without trust."""
+    embedded = found.embedded
+    if embedded is None:
+        return Opened(form="PAdES", checks=(found.problem or _unread(),))
     try:
-        embedded = EmbeddedPdfSignature(reader, field, name)
-        _check_kind(embedded)
         signer = cms.read_signer(embedded.signed_data)
-        certificate = _certificate(signer)
-        covered = _covered(content, embedded)
-        embedded.compute_integrity_info()
-        whole = _is_whole(embedded)
+        certificate = _certificate(signer, enclosed.certificates)
+        signer = cms.read_info(signer.signed, signer.info, (certificate, *signer.others))
         if cms.weakness(signer, allowed):
             raise Unfit(_weak())
         intact, valid = cms.is_intact(signer, "data", embedded.compute_digest)
         tokens = tuple(_tokens(signer))
         claimed = embedded.self_reported_timestamp
+        own = tuple(one.chosen.dump() for one in list(signer.signed["crls"] or ())[:_MOST])
     except Unfit as unfit:
         return Opened(form="PAdES", checks=(unfit.check,))
     except _TROUBLE:
         return _unreadable()
-    checks = [_digest(intact), _value(valid), _coverage(whole=whole, alone=alone)]
-    sound = intact and valid and whole and alone
+    later = [one for one in stamps if one.problem is not None or one.reach > found.reach]
+    whole, outermost = found.is_whole(last), found.reach == last
+    sound = intact and valid and whole
+    covered = memoryview(content)[: found.reach]
     return Opened(
         form="PAdES",
-        checks=tuple(checks),
+        checks=(
+            _digest(intact),
+            _value(valid),
+            pdf_coverage.check(whole=whole),
+            *(_stamp_problem(one) for one in later if not one.is_whole(last)),
+        ),
         certificate=certificate,
-        helpers=signer.others,
-        crls=tuple(one.chosen.dump() for one in list(signer.signed["crls"] or ())[:_MOST]),
+        helpers=(*signer.others, *enclosed.certificates),
+        crls=(*own, *enclosed.crls),
         tokens=tokens,
+        archives=tuple(_archives(later)),
+        level=_level(tokens=bool(tokens), values=bool(enclosed.crls), stamps=bool(later)),
         claimed=claimed if claimed is not None and claimed.tzinfo is not None else None,
-        covered=covered if sound else b"",
-        whole_document=sound,
+        covered=content[: found.reach] if sound and outermost else b"",
+        covered_sha256=hashlib.sha256(covered).hexdigest() if sound and not outermost else "",
+        whole_document=sound and outermost,
     )
 
 
-def _check_kind(embedded: EmbeddedPdfSignature) -> None:
-    """Detached CMS over the file, of a kind that we know."""
+def _archives(stamps: list[_Found]) -> Iterator[Archive]:
+    """Document time-stamps, oldest first; each is over the file up to itself."""
+    for one in sorted(stamps, key=lambda one: one.reach):
+        if one.embedded is not None:
+            yield Archive(one.embedded.pkcs7_content, one.embedded.compute_digest)
+
+
+def _level(*, tokens: bool, values: bool, stamps: bool) -> str:
+    """The level by what is there (EN 319 142-1 6)."""
+    if stamps and values:
+        return "LTA"
+    if tokens or stamps:
+        return "LT" if values else "T"
+    return "B"
+
+
+def _check_kind(embedded: EmbeddedPdfSignature, *, stamp: bool) -> None:
+    """Detached CMS over the file, or a token, of a kind that we know."""
+    if stamp:
+        if embedded.sig_object.get("/SubFilter") != "/ETSI.RFC3161":
+            raise Malformed("not a document time-stamp")
+        return
     if embedded.sig_object.get("/SubFilter") not in _SUBFILTERS:
         raise Unfit(
             unknown(
@@ -136,9 +205,12 @@ def _check_kind(embedded: EmbeddedPdfSignature) -> None:
         raise Malformed("not a detached signature")
 
 
-def _certificate(signer: cms.Signer) -> x509.Certificate:
+def _certificate(signer: cms.Signer, enclosed: tuple[x509.Certificate, ...]) -> x509.Certificate:
     """The signer's certificate, named by a signed attribute (EN 319 142-1 6.3)."""
-    if signer.certificate is None:
+    found = signer.certificate
+    if found is None:
+        found = cms.read_info(signer.signed, signer.info, enclosed).certificate
+    if found is None:
         raise Unfit(
             unknown(
                 "signer",
@@ -147,7 +219,7 @@ def _certificate(signer: cms.Signer) -> x509.Certificate:
                 "EN 319 142-1 6.3",
             )
         )
-    if cms.names_certificate(signer.info, signer.certificate) is not True:
+    if cms.names_certificate(signer.info, found) is not True:
         raise Unfit(
             failed(
                 "signer",
@@ -156,41 +228,7 @@ def _certificate(signer: cms.Signer) -> x509.Certificate:
                 "EN 319 142-1 6.3",
             )
         )
-    return signer.certificate
-
-
-def _covered(content: bytes, embedded: EmbeddedPdfSignature) -> bytes:
-    """The file as far as the signature reaches; the gap must hold the signature and no more.
-
-    The signature value itself stays in: without it, what is filed could not be verified again.
-    """
-    ranges = [int(number) for number in embedded.byte_range]
-    if len(ranges) != 4 or ranges[0] != 0 or min(ranges) < 0:
-        raise Unfit(_uncovered())
-    _, first, second, length = ranges
-    gap = _GAP.fullmatch(content[first:second]) if first < second else None
-    if gap is None or second + length > len(content):
-        raise Unfit(_uncovered())
-    held = bytes.fromhex(gap[1].decode("ascii"))
-    padding = held[len(ContentInfo.load(held).dump()) :]
-    if held != embedded.pkcs7_content or padding.strip(b"\x00"):
-        raise Unfit(_uncovered())
-    return content[: second + length]
-
-
-def _is_whole(embedded: EmbeddedPdfSignature) -> bool:
-    """Whether nothing that people see may have changed since."""
-    if embedded.coverage is SignatureCoverageLevel.ENTIRE_FILE:
-        return True
-    changes = embedded.diff_result
-    followed = embedded.reader.xrefs.total_revisions > embedded.signed_revision + 1
-    return (
-        followed  # bytes behind the last revision belong to nothing
-        and embedded.coverage is SignatureCoverageLevel.ENTIRE_REVISION
-        and isinstance(changes, DiffResult)
-        and changes.modification_level <= ModificationLevel.LTA_UPDATES
-        and bool(embedded.summarise_integrity_info()["docmdp_ok"])
-    )
+    return found
 
 
 def _tokens(signer: cms.Signer) -> Iterator[tuple[bytes, bytes]]:
@@ -201,29 +239,32 @@ def _tokens(signer: cms.Signer) -> Iterator[tuple[bytes, bytes]]:
         yield token.dump(), stamped
 
 
-def _store(reader: PdfFileReader) -> tuple[tuple[x509.Certificate, ...], tuple[bytes, ...]]:
-    """Certificates and revocation lists of the document security store, where there is one."""
+def _store(reader: PdfFileReader) -> _Enclosed:
+    """Certificates and lists of the document security store and its VRI (EN 319 142-1 5.4.2).
+
+    HPKI has no OCSP: answers of that kind are not read.
+    """
     try:
         store = DocumentSecurityStore.read_dss(reader)
     except NoDSSFoundError:
-        return (), ()
-    certificates = [read_certificate(one.dump()) for one in list(store.load_certs())[:_MOST]]
-    crls = [bytes(one.get_object().data) for one in list(store.crls)[:_MOST]]
-    return tuple(certificates), tuple(crls)
-
-
-def _with(opened: Opened, helpers: Iterable[x509.Certificate], crls: Iterable[bytes]) -> Opened:
-    return Opened(
-        form=opened.form,
-        checks=opened.checks,
-        certificate=opened.certificate,
-        helpers=(*opened.helpers, *helpers),
-        crls=(*opened.crls, *crls),
-        tokens=opened.tokens,
-        claimed=opened.claimed,
-        covered=opened.covered,
-        whole_document=opened.whole_document,
+        return _Enclosed()
+    entries = [one.get_object() for one in list((store.vri_entries or {}).values())[:_MOST]]
+    certificates = _streams(store.certs.values(), entries, "/Cert")
+    return _Enclosed(
+        certificates=tuple(read_certificate(one) for one in certificates),
+        crls=tuple(_streams(store.crls, entries, "/CRL")),
     )
+
+
+def _streams(
+    listed: Iterable[generic.PdfObject], entries: Iterable[generic.DictionaryObject], name: str
+) -> list[bytes]:
+    """The contents of streams that are listed, or named by an entry for one signature."""
+    named = [one for entry in entries for one in entry.get(name, ())]
+    found = dict.fromkeys(
+        bytes(one.get_object().data) for one in [*list(listed)[:_MOST], *named[:_MOST]]
+    )
+    return list(found)
 
 
 def _digest(intact: bool) -> Check:
@@ -242,25 +283,14 @@ def _value(valid: bool) -> Check:
     )
 
 
-def _coverage(*, whole: bool, alone: bool) -> Check:
-    if not alone:
-        return unknown(
-            "coverage",
-            "several signatures in one document are not read by this version",
-            "一つの文書に複数の署名があるものはこの版では読み取れません",
-            SECTION,
-        )
-    if not whole:
-        return _uncovered()
-    return passed("coverage", "the whole document is signed", "文書全体が署名されています", SECTION)
-
-
-def _uncovered() -> Check:
+def _stamp_problem(stamp: _Found) -> Check:
+    """A document time-stamp that cannot be one: something is wrong with the file."""
+    reason = stamp.problem or pdf_coverage.uncovered()
     return failed(
-        "coverage",
-        "the signature does not cover the document, or the document was changed after it",
-        "署名が文書全体を対象としていないか、署名後に変更されています",
-        SECTION,
+        "archive-time-stamp",
+        f"a document time-stamp: {reason.reason}",
+        f"文書タイムスタンプ: {reason.japanese}",
+        "EN 319 142-1 5.4.3",
     )
 
 
@@ -288,11 +318,29 @@ def _removed() -> Opened:
     return Opened(form="PDF", checks=(check,))
 
 
+def _stamped_only() -> Opened:
+    check = unknown(
+        "structure",
+        "the file is time-stamped and not signed",
+        "タイムスタンプだけがあり、署名がありません",
+        SECTION,
+    )
+    return Opened(form="PDF", checks=(check,))
+
+
+def _crowd() -> Opened:
+    check = failed("structure", "there are too many signatures", "署名の数が多すぎます", "G9")
+    return Opened(form="PDF", checks=(check,))
+
+
 def _unreadable() -> Opened:
-    check = failed(
+    return Opened(form="PDF", checks=(_unread(),))
+
+
+def _unread() -> Check:
+    return failed(
         "structure",
         "the signed PDF file cannot be read",
         "署名された PDF を読み取れません",
         SECTION,
     )
-    return Opened(form="PDF", checks=(check,))

@@ -159,19 +159,6 @@ def test_a_weak_digest_is_refused() -> None:
     }
 
 
-def test_several_signatures_are_not_verified_by_this_version() -> None:
-    about = signers.PdfSignatureMetadata(
-        field_name="Second", md_algorithm="sha256", subfilter=fields.SigSeedSubFilter.PADES
-    )
-    out = signers.sign_pdf(
-        IncrementalPdfFileWriter(BytesIO(SIGNED)), about, signer=_signer(pki.doctor())
-    )
-    report = judge(bytes(out.getbuffer()))
-    assert len(report.signatures) == 2
-    assert report.indication is not Indication.VERIFIED
-    assert all(one.indication is not Indication.VERIFIED for one in report.signatures)
-
-
 def test_an_encrypted_file_is_read_by_nobody() -> None:
     writer = copy_into_new_writer(PdfFileReader(BytesIO(pki.page())))
     writer.encrypt(owner_pass="x", user_pass="y")
