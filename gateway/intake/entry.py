@@ -9,9 +9,8 @@ from typing import Any
 from gateway.errors import Invalid, Malformed
 from gateway.members.facilities import Facility
 from gateway.model.category import Category
-from gateway.model.document import Code, DocumentEntry
+from gateway.model.document import Code, DocumentEntry, derived_unique_id
 from gateway.model.identifiers import Oid, PatientId
-from gateway.record import documents
 from gateway.record.entries import FACILITY_CODES, GENERAL, NORMAL
 from gateway.store.work import Work
 
@@ -132,7 +131,7 @@ def _unique_id(found: dict[str, Any], chart: PatientId, sha256: str) -> str:
     text = _text(found, "unique_id")
     if not text:
         told = json.dumps(found, sort_keys=True)
-        return documents.derived_unique_id(chart.domain, chart.value, told, sha256)
+        return derived_unique_id(chart.domain, chart.value, told, sha256)
     try:
         return Oid(text)
     except Malformed as error:

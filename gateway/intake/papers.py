@@ -43,6 +43,8 @@ def judge(
     loose: set[str] = set()
     waiting = False
     for paper in batch.papers:
+        if paper.withdrawn:
+            continue
         blob = _stored(blobs, file, upload, paper)
         if blob.sha256 != file.sha256:
             loose.add(blob.sha256)

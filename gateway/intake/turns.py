@@ -260,7 +260,7 @@ def _store(work: Work, file: FileRow, batch: Batch, documents: Sequence[JudgedPa
     work.trail.objects.append(file.sha256)
     staged = staging.stage(work, file.id, batch, known=file)
     work.trail.detail.update(state=staged.state, staged=staged.items)
-    paper_record.file(work, file, batch.patient, documents, staged)
+    paper_record.file(work, file, batch, documents, staged)
     if staged.person is not None:
         promoted = staging.promote(work, staged.person)
         work.trail.detail["promoted"] = promoted.items

@@ -4,6 +4,8 @@ DocumentEntry attributes follow ITI TF-3: 4.2.3.2; the bytes lie in the blob sto
 SHA-256 and are never changed (REC-02).
 """
 
+import hashlib
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -11,6 +13,15 @@ from pathlib import Path
 
 from gateway.model.category import Category
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
+
+
+def derived_unique_id(*of: str) -> str:
+    """The unique id of a document that came without one, made of what it says and of its bytes.
+
+    So a sender who heard no answer may send it again, and it is one document (FN-804).
+    """
+    digest = hashlib.sha256("\0".join(of).encode()).digest()
+    return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,11 @@ class Paper:
     "An OID that the source gives it; empty: one is made of chart id and bytes."
     at: str = ""
     "Where it stands in the file, as findings say it; empty where the file is the document."
+    key: str = ""
+    """Key of the item that states it, where its source replaces and deletes documents: what is
+    newest of that item names the one that stands (`masterIdentifier`), or none."""
+    withdrawn: bool = False
+    "The source says that it is deleted: nothing is filed."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

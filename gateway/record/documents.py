@@ -33,7 +33,7 @@ def file(work: Work, document: Document, report: SignatureReport) -> DocumentEnt
 
 
 def file_blob(
-    work: Work, entry: DocumentEntry, blob: Blob, report: SignatureReport
+    work: Work, entry: DocumentEntry, blob: Blob, report: SignatureReport, *, series: str = ""
 ) -> DocumentEntry:
     """File a document whose bytes are in the blob store already.
 
@@ -86,7 +86,11 @@ def file_blob(
     rows.insert_document(
         work.db,
         entries.to_row(
-            entry, posted=work.now, registered=entry.registered, report=report.as_json()
+            entry,
+            posted=work.now,
+            registered=entry.registered,
+            report=report.as_json(),
+            series=series,
         ),
     )
     if entry.registered is not None:
@@ -103,11 +107,6 @@ def judge(work: Work, entry: DocumentEntry, report: SignatureReport) -> None:
     _require_owner(work, entry)
     if report.passed or not report.signed:
         _require_due(work, entry, report)
-
-
-def derived_unique_id(*of: str) -> str:
-    """The document unique id of a document that came without one (FN-804)."""
-    return entries.derived_unique_id(*of)
 
 
 def _require_owner(work: Work, entry: DocumentEntry) -> None:

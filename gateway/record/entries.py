@@ -4,7 +4,6 @@ Codes of made documents: LOINC for what it is, v3 RoleCode for where it comes fr
 code for content that its media type describes (ITI TF-3: 4.2.3.2).
 """
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -57,15 +56,6 @@ def new_unique_id(work: Work) -> str:
     return f"2.25.{uuid.UUID(work.new_id()).int}"
 
 
-def derived_unique_id(*of: str) -> str:
-    """The unique id of a document that came without one, made of what it says and of its bytes.
-
-    So a sender who heard no answer may send it again, and it is one document (FN-804).
-    """
-    digest = hashlib.sha256("\0".join(of).encode()).digest()
-    return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
-
-
 def made_entry(
     work: Work,
     *,
@@ -111,8 +101,12 @@ def to_row(
     posted: datetime,
     registered: datetime | None,
     report: dict[str, Any] | None = None,
+    series: str = "",
 ) -> DocumentRow:
-    """The row of an entry; held where it has no moment of registration."""
+    """The row of an entry; held where it has no moment of registration.
+
+    `series` is the key of the item that states the document, where its source replaces it.
+    """
     content: dict[str, Any] = {name: getattr(entry, name) for name in _PLAIN}
     for name in _CODES:
         code: Code = getattr(entry, name)
@@ -124,6 +118,8 @@ def to_row(
     content["assurance"] = entry.assurance.value
     if report is not None:
         content["report"] = report
+    if series:
+        content["series"] = series
     return DocumentRow(
         entry_uuid=entry.entry_uuid,
         unique_id=entry.unique_id,

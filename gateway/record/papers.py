@@ -4,20 +4,24 @@ The rules are those of the document door (`documents.file_blob`); only the descr
 the file's reader instead of the sender.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import Busy, NotFound
 from gateway.members import facilities
-from gateway.model.document import DocumentEntry, Paper
+from gateway.model.batch import Batch
+from gateway.model.document import DocumentEntry, Paper, derived_unique_id
 from gateway.model.identifiers import PatientId
 from gateway.model.signature import SignatureReport
-from gateway.record import documents, entries
+from gateway.record import documents, entries, removal
+from gateway.record.removal import Removed
 from gateway.record.staging import Staged
 from gateway.store.blobs import Blob, Damaged
-from gateway.store.record import lock_blobs, uploads
+from gateway.store.record import documents as document_rows
+from gateway.store.record import items, lock_blobs, uploads
 from gateway.store.record.uploads import FileRow, UploadRow
 from gateway.store.work import Work
+from gateway.wire import fhir
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +34,15 @@ class JudgedPaper:
 
 
 def file(
-    work: Work, row: FileRow, patient: PatientId | None, judged: Sequence[JudgedPaper],
-    staged: Staged,
-) -> int:  # fmt: skip
+    work: Work, row: FileRow, batch: Batch, judged: Sequence[JudgedPaper], staged: Staged
+) -> int:
     """File the documents of one file that was staged; how many. Raises what `file_blob` raises.
 
-    A file that came twice, was refused or set aside has none to file.
+    A file that came twice, was refused or set aside has none to file. Where its source replaces and
+    deletes documents, the one that the file's item names stands, and the others are retired.
     """
-    if patient is None or not judged or staged.state != uploads.STANDARDIZED:
+    patient = batch.patient
+    if patient is None or not batch.papers or staged.state != uploads.STANDARDIZED:
         return 0
     lock_blobs(work.db, removing=False)
     upload = uploads.select_upload(work.db, row.receipt)
@@ -50,11 +55,40 @@ def file(
         except Damaged as error:  # let go of by another upload meanwhile: verified and kept anew
             raise Busy("the bytes are not here", "再処理します", at="content") from error
         entry = _entry(work, upload, patient, one)
-        documents.file_blob(work, entry, one.blob, one.report)
+        documents.file_blob(work, entry, one.blob, one.report, series=one.paper.key)
         count += 1
+    _retire(work, patient, {paper.key for paper in batch.papers if paper.key})
     if count:
         work.trail.detail["documents"] = count
     return count
+
+
+def _retire(work: Work, patient: PatientId, keys: Iterable[str]) -> None:
+    """Let of each series stand what the newest version of its item names, and nothing else.
+
+    A document that is shared is deprecated, like those made of the record; one that is held goes.
+    """
+    for key in sorted(keys):
+        named = _named(work, patient, key)
+        shared, held = document_rows.select_series(work.db, patient.domain, patient.value, key)
+        for one in shared:
+            if one.unique_id != named:
+                document_rows.insert_deprecation(work.db, one.entry_uuid, work.now)
+        gone = [one for one in held if one.unique_id != named]
+        document_rows.delete_documents(work.db, [one.entry_uuid for one in gone], held=True)
+        removal.let_go(work, {one.sha256 for one in gone}, Removed())
+
+
+def _named(work: Work, patient: PatientId, key: str) -> str:
+    """The unique id of the document that an item states; empty where it is deleted."""
+    chart = (patient.domain, patient.value)
+    _, cancelled, _ = items.select_scope(work.db, *chart, key).get(key, ("", True, ""))
+    versions = items.select_versions(work.db, *chart, [key]).get(key, {})
+    if cancelled or not versions:
+        return ""
+    content = fhir.loads(versions[max(versions)])
+    identifier = content["resource"].get("masterIdentifier", {})
+    return str(identifier.get("value", "")).removeprefix("urn:oid:")
 
 
 def _entry(work: Work, upload: UploadRow, patient: PatientId, judged: JudgedPaper) -> DocumentEntry:
@@ -67,7 +101,7 @@ def _entry(work: Work, upload: UploadRow, patient: PatientId, judged: JudgedPape
     return DocumentEntry(
         entry_uuid=f"urn:uuid:{work.new_id()}",
         unique_id=paper.unique_id
-        or documents.derived_unique_id(patient.domain, patient.value, judged.blob.sha256),
+        or derived_unique_id(patient.domain, patient.value, judged.blob.sha256),
         repository=work.community.repository,
         home=work.community.home,
         patient=patient,

@@ -73,7 +73,11 @@ def take_out(
     """Delete rows of the shared record, after staging those that are kept in custody."""
     kept = [row for row in items if keeping[row.facility]]
     rows.insert_staged(work.db, [replace(row, id=0, custody=True, registered=None) for row in kept])
-    filed = [row for row in documents if keeping[row.facility] and not row.file]
+    filed = [
+        row
+        for row in documents
+        if keeping[row.facility] and not row.file and not row.deprecated  # replaced, or deleted
+    ]
     document_rows.delete_documents(work.db, [row.entry_uuid for row in documents])
     for row in filed:
         document_rows.insert_document(

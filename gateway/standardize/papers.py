@@ -30,6 +30,8 @@ from gateway.wire import xml
 
 PDF = "application/pdf"
 XML = "text/xml"
+PDF_BYTES = 100 * 1024 * 1024
+"A PDF has at most these (E-11)."
 NOT_STATED = "patient-not-stated"
 _LOINC = "2.16.840.1.113883.6.1"
 _OTHER = ("その他書類", "51852-2", "51852-2", Category.MEDICAL)
@@ -53,7 +55,6 @@ _CONTAINER = b"Document"
 _PRESCRIPTION = b"1.2.392.100495.20.2.11"
 "Code system of the kinds of CDA that are electronic prescriptions; `prescription` has those."
 _LOOK = 64 * 1024
-_PDF_BYTES = 100 * 1024 * 1024
 
 
 def described(title: str, mime_type: str) -> Paper:
@@ -78,6 +79,11 @@ def of_kind(code: str, title: str, mime_type: str) -> Paper:
     found = next((row for row in _KINDS if row[1] == code), None)
     made = described(found[0] if found else title, mime_type)
     return replace(made, title=title[:_LONGEST_TITLE] or made.title)
+
+
+def is_kind(code: str) -> bool:
+    """Whether the table has a kind of document of that LOINC code, and so its category."""
+    return any(row[1] == code for row in _KINDS)
 
 
 def title_of(path: str) -> str:
@@ -123,9 +129,14 @@ def is_pdf(upload: Upload) -> bool:
     return upload.content.startswith(b"%PDF-")
 
 
-def _read_pdf(upload: Upload) -> Batch:
-    if len(upload.content) > _PDF_BYTES:
+def refuse_large(upload: Upload) -> None:
+    """Refuse a PDF that nobody can look into."""
+    if len(upload.content) > PDF_BYTES:
         raise OverLimit("too large a PDF", "PDF が大きすぎます", at="content", rule="E-11")
+
+
+def _read_pdf(upload: Upload) -> Batch:
+    refuse_large(upload)
     return whole_file(upload, described(title_of(upload.path), PDF), PDF_FORMAT.name)
 
 
@@ -137,10 +148,14 @@ def is_xml_document(upload: Upload) -> bool:
     return name == _CDA or _SIGNED in upload.content
 
 
+def acts(tag: str) -> bool:
+    """Whether the first element of an XML file makes it HTML or SVG, whatever it is called."""
+    return tag.rpartition("}")[2].lower() in ("html", "svg")
+
+
 def _read_xml(upload: Upload) -> Batch:
     """Kept as a document: no path inside CDA is known, and none is guessed (pharmacy.md 4)."""
-    tag = str(xml.parse(upload.content).tag).rpartition("}")[2].lower()
-    if tag in ("html", "svg"):
+    if acts(str(xml.parse(upload.content).tag)):
         raise Invalid("HTML or SVG is no document that is taken", "HTML・SVG は受け付けません",
                       at="content", rule="E-12", log="TYPE")  # fmt: skip
     batch = whole_file(upload, described(title_of(upload.path), XML), XML_FORMAT.name)

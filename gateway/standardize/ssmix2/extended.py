@@ -1,23 +1,25 @@
 """SS-MIX2 extended storage (拡張ストレージ): documents and vital signs beside the standardized one.
 
 The same levels as there, but the data type is a folder `<local>^^<code>^<name>^<system>`, below it
-one folder a document, and file names are free. Kinds of documents are LOINC coded. A PDF or a CDA
-R2 document of a known kind becomes a JP_DocumentReference whose attachment names the bytes by
-their hashes; vital signs come as ORU^R01, and what of them has a national or LOINC code is taken.
-Everything else has no public layout: kept with its bytes and set aside as `layout-unknown`.
+one folder a document, and file names are free. Kinds of documents are LOINC coded. A PDF, an XML
+document or an image of a known kind is filed as a document of the record (`papers.py`), and a
+JP_DocumentReference states it: its versions and its deletion are the document's. Vital signs come
+as ORU^R01, and what of them has a national or LOINC code is taken. Everything else has no public
+layout: kept with its bytes and set aside as `layout-unknown`.
 """
 
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from gateway.errors import Invalid, Malformed
 from gateway.model.batch import Batch
 from gateway.model.category import Category
+from gateway.model.document import Paper, derived_unique_id
 from gateway.model.identifiers import PatientId
-from gateway.standardize import dates, persons
+from gateway.standardize import dates, papers, persons
 from gateway.standardize.format import Format, Upload
 from gateway.standardize.laboratory import results
 from gateway.standardize.laboratory.observation import Examination
@@ -37,12 +39,8 @@ _CONTENT_NAME = re.compile(
     r"_(?P<flag>[012])"
 )
 "A document folder that is named like a stored file: key, moment and condition flag."
-KINDS: Mapping[str, tuple[Category, str]] = {
-    "18842-5": (Category.MEDICAL, "退院時サマリー"),
-    "57133-1": (Category.MEDICAL, "診療情報提供書"),
-    "11506-3": (Category.PROGRESS, "経過記録"),
-}
-"Kinds of documents whose category is known; of any other nobody knows who may see it."
+_IMAGES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+"First bytes of images that are taken."
 VITALS = Examination(
     prefix="vital",
     category=Category.BIOMETRIC,
@@ -73,9 +71,9 @@ class Placed:
     file: str
 
     @property
-    def kind(self) -> tuple[Category, str] | None:
-        """Category and title of the kind of document, where both are known."""
-        return KINDS.get(self.code) if self.system in _SYSTEMS else None
+    def is_known(self) -> bool:
+        """Whether its kind of document is known; of any other nobody knows who may see it."""
+        return self.system in _SYSTEMS and papers.is_kind(self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,42 +133,58 @@ def _patient(upload: Upload, place: Placed) -> PatientId:
 
 
 def _read_document(upload: Upload, place: Placed, patient: PatientId) -> Batch:
-    """A PDF or CDA document of a known kind; anything else is kept and set aside."""
+    """A document of a known kind; anything else is kept and set aside."""
     named = _CONTENT_NAME.fullmatch(place.document.partition("/")[0])
-    reading = Reading(
-        upload, patient,
-        version=named["issued"].ljust(17, "0") if named else "",
-        cancelled=bool(named) and named["flag"] == "0",  # type: ignore[index]
-    )  # fmt: skip
+    version, cancelled = "", False
+    if named:
+        version, cancelled = named["issued"].ljust(17, "0"), named["flag"] == "0"
+        # A file that is deleted keeps its issue time: `D` puts that after the file, in any order.
+        version += "D" if cancelled else ""
+    reading = Reading(upload, patient, version=version, cancelled=cancelled)
     whole = _Whole(len(upload.content))
-    media = _media(upload.content)
-    kind = place.kind
+    media = _media(upload)
+    batch = f"ssmix2-extended/{media.rpartition('/')[2] or 'unknown'}"
     if named and named["flag"] == "2":
         reading.leave(whole, "superseded")
-    elif not media or kind is None or not upload.content:
+        return reading.batch(batch)
+    if not media or not place.is_known:
         reading.leave(whole, "layout-unknown")
-    else:
-        if reading.cancelled:
-            reading.find("deleted", "path")
-        document = named["key"] if named else place.document
-        key = reading.digest_key(f"document|{place.code}", place.day, document, place.file)
-        made = fhir.resource(
-            "DocumentReference", "JP_DocumentReference",
-            reading.identity("DocumentReference", key),
-        )  # fmt: skip
-        category, title = kind
-        made["status"] = "entered-in-error" if reading.cancelled else "current"
-        made["type"] = fhir.concept(fhir.coding(place.code, _LOINC), text=place.name or title)
-        made["subject"] = reading.subject
-        made["content"] = [{"attachment": _attachment(upload, media, place.name or title)}]
-        day = dates.fhir_time(place.day) if place.day != "-" else ""
-        if day:
-            made["context"] = {"period": {"start": day}}
-        elif place.day != "-":
-            reading.find("bad-date", "path")
-        reading.account(whole, "item DocumentReference")
-        reading.add(category, made, key, whole)
-    return reading.batch(f"ssmix2-extended/{media.rpartition('/')[2] or 'unknown'}")
+        return reading.batch(batch)
+    if reading.cancelled:
+        reading.find("deleted", "path")
+    document = named["key"] if named else place.document
+    key = reading.digest_key(f"document|{place.code}", place.day, document, place.file)
+    paper = _paper(reading, place, media, key)
+    made = fhir.resource(
+        "DocumentReference", "JP_DocumentReference", reading.identity("DocumentReference", key)
+    )
+    made["masterIdentifier"] = fhir.identifier("urn:ietf:rfc:3986", f"urn:oid:{paper.unique_id}")
+    made["status"] = "entered-in-error" if reading.cancelled else "current"
+    made["type"] = fhir.concept(fhir.coding(place.code, _LOINC), text=paper.title)
+    made["subject"] = reading.subject
+    made["content"] = [{"attachment": _attachment(upload, media, paper.title)}]
+    day = dates.fhir_time(place.day) if place.day != "-" else ""
+    if day:
+        made["context"] = {"period": {"start": day}}
+    elif place.day != "-":
+        reading.find("bad-date", "path")
+    reading.account(whole, "item DocumentReference")
+    reading.add(paper.category, made, key, whole)
+    return replace(reading.batch(batch), papers=(paper,))
+
+
+def _paper(reading: Reading, place: Placed, media: str, key: str) -> Paper:
+    """The document itself; its id is made of what it is, its version and its bytes."""
+    digest = hashlib.sha256(reading.upload.content).hexdigest()
+    issued = dates.fhir_time(reading.version[:14])
+    chart = reading.patient
+    return replace(
+        papers.of_kind(place.code, place.name, media),
+        created=datetime.fromisoformat(issued) if "T" in issued else None,
+        unique_id=derived_unique_id(chart.domain, chart.value, key, reading.version, digest),
+        key=key,
+        withdrawn=reading.cancelled,
+    )
 
 
 def _attachment(upload: Upload, media: str, title: str) -> dict[str, object]:
@@ -187,17 +201,21 @@ def _attachment(upload: Upload, media: str, title: str) -> dict[str, object]:
     }
 
 
-def _media(content: bytes) -> str:
-    """What a document is, by its content (E-12); empty where it is nothing that is known."""
-    if content.startswith(b"%PDF-"):
-        return "application/pdf"
+def _media(upload: Upload) -> str:
+    """What a document is, by its content (E-12); empty where it is nothing that is taken."""
+    content = upload.content
+    if papers.is_pdf(upload):
+        papers.refuse_large(upload)
+        return papers.PDF
+    for first, media in _IMAGES.items():
+        if content.startswith(first):
+            return media
     if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         try:
             root = xml.parse(content)
         except Malformed:
             return ""
-        if root.tag == "{urn:hl7-org:v3}ClinicalDocument":
-            return "text/xml"
+        return "" if papers.acts(str(root.tag)) else papers.XML
     return ""
 
 

@@ -143,6 +143,18 @@ def select_held(db: Connection, person: PersonId) -> list[DocumentRow]:
     return [DocumentRow(**row._mapping) for row in rows]
 
 
+def select_series(
+    db: Connection, domain: str, value: str, series: str
+) -> tuple[list[DocumentRow], list[DocumentRow]]:
+    """Shared and held documents of one chart that one item states, one version after another."""
+    found = []
+    for table in (DOCUMENT, HELD_DOCUMENT):
+        rows = db.execute(select(table).where(table.c.domain == domain, table.c.value == value))
+        every = [DocumentRow(**row._mapping) for row in rows]
+        found.append([row for row in every if row.content.get("series") == series])
+    return found[0], found[1]
+
+
 def select_unique(db: Connection, unique_id: str) -> DocumentRow | None:
     """A document by its unique id, shared or held (FN-804)."""
     row = db.execute(select(DOCUMENT).where(DOCUMENT.c.unique_id == unique_id)).first()
