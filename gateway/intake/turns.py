@@ -30,7 +30,7 @@ from gateway.model.csv_mapping import CsvMapping
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.network import SignaturePolicyKeys
 from gateway.record import papers as paper_record
-from gateway.record import queue, reexamine, staging
+from gateway.record import parts, queue, reexamine, staging
 from gateway.record.papers import JudgedPaper
 from gateway.record.queue import Overtaken, Turn
 from gateway.record.staging import FileRow
@@ -260,6 +260,8 @@ def _store(work: Work, file: FileRow, batch: Batch, documents: Sequence[JudgedPa
     work.trail.objects.append(file.sha256)
     staged = staging.stage(work, file.id, batch, known=file)
     work.trail.detail.update(state=staged.state, staged=staged.items)
+    if not batch.keep:
+        reexamine.let_go(work, {parts.forget(work, file)})
     paper_record.file(work, file, batch, documents, staged)
     if staged.person is not None:
         promoted = staging.promote(work, staged.person)

@@ -103,5 +103,8 @@ class Batch:
     papers: tuple[Paper, ...] = ()
     """Documents that the file is or carries (`standardize/papers.py`): verified and filed with its
     items, or the whole file is refused or set aside."""
+    keep: bool = True
+    """Whether the bytes are kept once they were read; those of an index are not, because they name
+    many people and an erasure of one of them could not reach into them."""
     account: dict[str, str] = field(default_factory=dict)
     "What became of each segment or row: position to `item …`, `used`, or a finding's code."

@@ -106,6 +106,13 @@ def blank(work: Work, gone: Iterable[FileRow]) -> set[str]:
     return set(by_blob)
 
 
+def forget(work: Work, file: FileRow) -> str:
+    """Let go of a file's bytes; the receipt goes on telling what was received. Their digest."""
+    lock_blobs(work.db, removing=False)
+    rows.update_bytes(work.db, file, work.blobs.put_bytes(b"").sha256)
+    return file.sha256
+
+
 def _blanked(stream: BinaryIO, spans: list[tuple[int, int]]) -> Iterator[bytes]:
     """The same bytes with blanks in place of those lines; line ends stay, so rows keep numbers."""
     place = 0

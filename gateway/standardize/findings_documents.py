@@ -1,4 +1,4 @@
-"""Findings about FHIR from outside and about documents; `findings.py` says what a finding is."""
+"""Findings about FHIR from outside, documents and indexes; `findings.py` says what a finding is."""
 
 from collections.abc import Mapping
 
@@ -64,6 +64,13 @@ DOCUMENTS: Mapping[str, tuple[Severity, str, str]] = {
         _N,
         "A signature inside the Bundle is kept and not verified; nothing is taken for signed.",
         "Bundle 内の署名は保管しますが検証していません。署名済みとしては扱いません。",
+    ),
+    # storages
+    "index-not-kept": (
+        _N,
+        "An index names many people and says nothing that its files do not: its bytes are not "
+        "kept. It need not be sent.",
+        "索引には多数の患者の番号が含まれ、各ファイル以上の情報がないため、保管しません。送信不要です。",
     ),
     # documents
     "patient-not-stated": (

@@ -5,6 +5,7 @@ from io import BytesIO
 
 from gateway.intake.uploads import Intake
 from gateway.model.category import Source
+from gateway.record import removal
 from gateway.store.blobs import Blobs
 from tests.record.house import CHARTS, House
 from tests.standardize.build import hl7
@@ -106,3 +107,26 @@ def test_and_the_other_way_round(house: House, intake: Intake) -> None:
     assert "103835409" in next(
         drug for key, (_, _, drug) in by_transaction.items() if "070001" in key
     )
+
+
+def test_an_index_leaves_nothing_but_its_receipt(house: House, intake: Intake) -> None:
+    """It names people whom no erasure of one of them would reach (WDR-01)."""
+    index = (
+        "VolumeLabel,FacilityID,PatientID,OrderDate,DataKind,OrderNo,ProcessingType\r\n"
+        f"STD01,1310000001,{CHART},-,ADT-00,1,INS\r\n"
+    ).encode()
+    digest = intake.blobs.put_bytes(index).sha256
+    for path in ("SSMIXIDX.csv", "other/SSMIXIDX.csv"):
+        found = intake.receive(
+            house.caller("hospital-a"), [Sent(index, intake.blobs, path, in_tree=True)],
+            facility="hospital-a", source=Source.EMR,
+        )  # fmt: skip
+        while intake.process_waiting(lambda: house.caller("hospital-a"), lambda: False):
+            pass
+        (file,) = house.receipt("hospital-a", str(found["receipt"]))["files"]
+        assert file["state"] == "standardized"
+        assert file["sha256"] == digest  # what was received
+        assert [one["code"] for one in file["findings"]] == ["index-not-kept"]
+        with house.work() as work:
+            removal.sweep(work)
+        assert not any(CHART.encode() in intake.blobs.read(one) for one in intake.blobs.each())

@@ -181,12 +181,13 @@ def index(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["database", "name", "table"])
-def test_an_index_is_kept_and_never_trusted(kind, tmp_path):
+def test_an_index_is_neither_trusted_nor_kept(kind, tmp_path):
     """E-08: what it says of files and deletions is not believed."""
     path, content = index(kind, tmp_path)
     batch = read(Upload(path=path, content=content, domain=DOMAIN))
     assert (batch.format, batch.patient, batch.items) == ("ssmix2-index", None, ())
-    assert findings(batch) == ["layout-unknown SSMIXIDX"]
+    assert findings(batch) == ["index-not-kept SSMIXIDX"]
+    assert not batch.keep
 
 
 def test_another_database_is_no_index():

@@ -1,7 +1,8 @@
-"""SS-MIX2 index (索引, table `SSMIXIDX`) as a file: kept, not trusted (`security.md` E-08).
+"""SS-MIX2 index (索引, table `SSMIXIDX`) as a file: neither trusted nor kept (`security.md` E-08).
 
 It says of every stored file whose it is and whether it was deleted, for many people at once. The
 files say that themselves, and an index that says otherwise may be forged; so nothing is read of it.
+Nor are its bytes kept: no erasure of one of those people would reach into them (WDR-01).
 """
 
 from gateway.model.batch import Batch
@@ -28,10 +29,10 @@ def recognise(upload: Upload) -> bool:
 
 
 def read(upload: Upload) -> Batch:
-    """Nothing of it is taken."""
+    """Nothing of it is taken, and nothing stays."""
     return Batch(
-        path=upload.path, format="ssmix2-index", patient=None,
-        findings=(finding("layout-unknown", "SSMIXIDX"),), account={"SSMIXIDX": "layout-unknown"},
+        path=upload.path, format="ssmix2-index", patient=None, keep=False,
+        findings=(finding("index-not-kept", "SSMIXIDX"),), account={"SSMIXIDX": "index-not-kept"},
     )  # fmt: skip
 
 

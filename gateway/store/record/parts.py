@@ -57,6 +57,12 @@ def update_blob(db: Connection, before: str, after: str, originals: Sequence[Fil
     db.execute(update(FILE).where(FILE.c.sha256 == before).values(sha256=after))
 
 
+def update_bytes(db: Connection, file: FileRow, after: str) -> None:
+    """Let one file refer to other bytes than those it was received with, and say what they were."""
+    values = {"sha256": after, "original": file.received_sha256}
+    db.execute(update(FILE).where(FILE.c.id == file.id).values(values))
+
+
 def select_sharing(db: Connection, sha256: str) -> list[FileRow]:
     """Whole files that have these bytes, and were not blanked before."""
     rows = db.execute(select(FILE).where(FILE.c.sha256 == sha256, FILE.c.parent == ""))
