@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from gateway.edge.sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
+_ANSWERING, _WORKING = 64, 16
+"""MiB of pages for each connection to SQLite. Questions come back to the same pages; what is taken
+in hardly does, and its processes are to stay small whatever the size of the database."""
 
 
 def now() -> datetime:
@@ -125,8 +128,13 @@ def check_private(settings: Settings) -> None:
 
 
 @contextmanager
-def open_gateway(settings: Settings, *, migrating: bool = False) -> Iterator[Gateway]:
-    """Open an installation; raises `SettingsError` where it must not start."""
+def open_gateway(
+    settings: Settings, *, migrating: bool = False, answering: bool = False
+) -> Iterator[Gateway]:
+    """Open an installation; raises `SettingsError` where it must not start.
+
+    One that is `answering` holds more of the database in memory than one that takes files in.
+    """
     policy = read_policy(settings.network.policy)
     try:
         community = Community(
@@ -135,7 +143,8 @@ def open_gateway(settings: Settings, *, migrating: bool = False) -> Iterator[Gat
         )
     except Malformed as error:
         raise SettingsError("[community]: home_community_id and repository_id are OIDs") from error
-    with closing(Database(settings.database.url)) as database:
+    cache = _ANSWERING if answering else _WORKING
+    with closing(Database(settings.database.url, cache=cache)) as database:
         try:
             if migrating:
                 database.migrate()

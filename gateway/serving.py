@@ -80,7 +80,7 @@ def serve(
         intake = working.start(several, _work(settings), sockets.values()) if several else None
 
         def run(told: Callable[[], None]) -> None:
-            with open_gateway(settings) as gateway:
+            with open_gateway(settings, answering=True) as gateway:
                 _serve(gateway, sockets, told, alone=count <= 1, workers=intake)
 
         try:

@@ -173,6 +173,8 @@ class LimitSettings:
     upload_bytes: int = 2 * 1024**3
     file_bytes: int = 1024**3
     archive_entries: int = 50_000
+    folder_entries: int = 10_000_000
+    "Files of a folder that `gateway intake` or `gateway standardize` is given."
     archive_bytes: int = 4 * 1024**3
     archive_ratio: int = 200
     archive_ratio_from: int = 10 * 1024 * 1024

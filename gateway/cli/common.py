@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,6 +21,7 @@ from gateway.errors import Refusal
 
 DONE, REFUSED, USAGE, UNAVAILABLE = 0, 1, 2, 3
 _LINE_SECONDS = 10.0
+_LATELY_SECONDS = 60.0
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Value = TypeVar("_Value")
 
@@ -139,18 +141,23 @@ def progress_left(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _lines_left(label: str) -> Callable[[int, int], None]:
-    begun = last = time.monotonic()
-    first = -1
+    last = time.monotonic()
+    told: deque[tuple[float, int]] = deque()
+    "What was done when, lately: work that goes on after a kill is not as fast as what it skips."
 
     def tell(done: int, total: int) -> None:
-        nonlocal last, first
+        nonlocal last
         now = time.monotonic()
-        first = done if first < 0 else first
+        if not told or now - told[-1][0] >= 1:
+            told.append((now, done))
+        while now - told[0][0] > _LATELY_SECONDS and len(told) > 1:
+            told.popleft()
         if now - last < _LINE_SECONDS:
             return
         last = now
-        rate = (done - first) / (now - begun)
-        left = f"{(total - done) / rate:.0f} s left" if rate else "?"
+        since, first = told[0]
+        rate = (done - first) / (now - since) if now > since else 0
+        left = f"{(total - done) / rate:.0f} s left" if rate > 0 else "?"
         click.echo(f"{label}: {done} of {total}, {rate:.0f}/s, {left}", err=True)
 
     return tell

@@ -11,6 +11,8 @@ from gateway.cli.common import configured, emit, progress_left, speaking, table
 
 _PAUSE = 0.2
 "Seconds between two looks at what somebody else works on."
+_COUNTING = 20
+"Of so many seconds, one goes into counting what is left."
 
 
 @click.command("intake")
@@ -86,12 +88,18 @@ def _work_through(gateway: "Gateway", work: "Intake", receipt: str, facility: st
         return queue.progress(db, receipt)
 
     with progress_left("intake 受入") as tell:
+        counted = -1.0
         while True:
-            total, waiting = gateway.door.snapshot(count, max_age=0.0)
-            tell(total - waiting, total)
-            if not waiting:
-                return
-            if not work.process_waiting(lambda: gateway.job("intake"), lambda: False, facility):
+            done = work.process_waiting(lambda: gateway.job("intake"), lambda: False, facility)
+            # To count a large upload takes a while: not after each turn.
+            if not done or time.monotonic() >= counted:
+                begun = time.monotonic()
+                total, waiting = gateway.door.snapshot(count, max_age=0.0)
+                tell(total - waiting, total)
+                if not waiting:
+                    return
+                counted = time.monotonic() + _COUNTING * (time.monotonic() - begun)
+            if not done:
                 time.sleep(_PAUSE)
 
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from gateway import standardize
 from gateway.audit.door import Door
-from gateway.errors import Refusal
+from gateway.errors import Busy, Refusal
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller
 from gateway.record import parts
@@ -23,8 +23,10 @@ from gateway.standardize.format import Format, Part, Run, Upload
 from gateway.store.blobs import Blobs, Damaged
 from gateway.store.work import Work
 
-LARGE = 64 * 1024 * 1024
-"Files up to this size are read whole; of a larger one the beginning says what it is."
+LARGE = 4 * 1024 * 1024
+"Files up to this size are read whole; of a larger one the beginning says whether it is cut."
+WHOLE = 64 * 1024 * 1024
+"So much is looked at of a file whose beginning does not say that it is cut."
 _HEAD = 1024 * 1024
 _AT_ONCE = 500
 
@@ -60,14 +62,20 @@ def look(blobs: Blobs, file: FileRow, reading: Upload) -> tuple[Upload, Format |
     if file.size > LARGE:
         with blobs.open(file.sha256) as stream:
             upload = replace(upload, content=stream.read(_HEAD))
-        chosen = _format(upload)
-        if chosen is not None and chosen.split is not None:
+        chosen = cutter(upload)
+        if chosen is not None:
             return Whole(file, chosen, upload)
     upload = replace(upload, content=blobs.read(file.sha256))
     chosen = _format(upload)
     if chosen is None or chosen.split is None:
         return upload, chosen
     return Whole(file, chosen, upload)
+
+
+def cutter(beginning: Upload) -> Format | None:
+    """The format that cuts a large file of this beginning; None where it is read whole."""
+    chosen = _format(replace(beginning, content=beginning.content[:_HEAD]))
+    return chosen if chosen is not None and chosen.split is not None else None
 
 
 def cut(door: Door, blobs: Blobs, caller: Caller, whole: Whole, alive: Callable[[], None]) -> None:
@@ -80,14 +88,29 @@ def cut(door: Door, blobs: Blobs, caller: Caller, whole: Whole, alive: Callable[
     if split is None:
         raise TypeError("a format that does not cut")
     file = replace(whole.file, format=whole.chosen.name)
-    if not whole.is_large:
-        content = whole.upload.content
-        _cut(door, caller, file, split(io.BytesIO(content)), io.BytesIO(content), alive)
-        return
-    if not blobs.verify(file.sha256):
-        raise Damaged(file.sha256, "missing or altered")
-    with blobs.open(file.sha256) as stream, blobs.open(file.sha256) as again:
-        _cut(door, caller, file, split(stream), again, alive)
+    doubled = door.snapshot(lambda db: parts.is_doubled(db, file), max_age=0.0)
+    if not (doubled or door.snapshot(lambda db: parts.is_released(db, file), max_age=0.0)):
+        if whole.is_large and not blobs.verify(file.sha256):
+            raise Damaged(file.sha256, "missing or altered")
+        try:
+            with _opened(blobs, whole) as stream, _opened(blobs, whole) as again:
+                _cut(door, caller, file, split(stream), again, alive)
+        except Busy:
+            raise
+        except Refusal:
+            _settle(door, caller, file, alive, keeping=False)
+            raise
+    _settle(door, caller, file, alive, keeping=not doubled)
+    with door.work(EventKind.INTAKE, caller) as work:
+        work.trail.objects.append(file.sha256)
+        parts.finish(work, file, doubled=doubled)
+
+
+def _opened(blobs: Blobs, whole: Whole) -> BinaryIO:
+    """The bytes of a file; a small one's were read already."""
+    if whole.is_large:
+        return blobs.open(whole.file.sha256)
+    return io.BytesIO(whole.upload.content)
 
 
 def abandon(work: Work, file: FileRow) -> None:
@@ -112,18 +135,27 @@ def _cut(
     stream: BinaryIO,
     alive: Callable[[], None],
 ) -> None:
-    """Keep the parts that are not there yet, then let them be worked on."""
+    """Keep the parts that are not there yet."""
     done = door.snapshot(lambda db: parts.known(db, file), max_age=0.0)
-    spans = islice((_spans(stream, part) for part in found), done, None)
+    spans = (_spans(stream, part) for part in islice(found, done, None))
     while several := list(islice(spans, _AT_ONCE)):
         with door.work(EventKind.INTAKE, caller) as work:
             work.trail.objects.append(file.sha256)
             parts.add(work, file, several, done + 1)
         done += len(several)
         alive()
-    with door.work(EventKind.INTAKE, caller) as work:
-        work.trail.objects.append(file.sha256)
-        parts.finish(work, file)
+
+
+def _settle(
+    door: Door, caller: Caller, file: FileRow, alive: Callable[[], None], *, keeping: bool
+) -> None:
+    """Let the parts be worked on, or forget them: some thousand a Work, so that nobody waits."""
+    last = door.snapshot(lambda db: parts.known(db, file), max_age=0.0)
+    for first in range(1, last + 1, parts.PORTION):
+        with door.work(EventKind.INTAKE, caller) as work:
+            work.trail.objects.append(file.sha256)
+            parts.settle(work, file, first, keeping=keeping)
+        alive()
 
 
 def _spans(stream: BinaryIO, part: Part) -> dict[str, Any]:

@@ -5,16 +5,17 @@ waits in the queue for its turn (`turns.py`; `ARCHITECTURE.md` section 3). The u
 command line and the drop folder all come through here (STG-04).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from gateway import standardize
 from gateway.audit.door import Door
 from gateway.errors import Invalid, Refusal
-from gateway.intake import cutting
+from gateway.intake import cutting, keeping
 from gateway.intake.signed import Signatures
 from gateway.intake.turns import Reader, Turns
 from gateway.model.audit import EventKind
@@ -35,6 +36,7 @@ from gateway.store.work import Work
 
 _HEAD = 512
 _LOOK = 1024 * 1024
+Keeper = Callable[[], tuple[ReceivedFile, Finding | None]]
 
 
 class Arrival(Protocol):
@@ -132,11 +134,10 @@ class Intake:
                 self._judge(arrival, self.mappings(facility))
         kept: list[ReceivedFile] = []
         unread: dict[int, Finding] = {}
-        for arrival in arrivals:
-            for file, finding in self._keep(arrival):
-                if finding is not None:
-                    unread[len(kept)] = finding
-                kept.append(file)
+        for file, finding in keeping.keep(self._keepers(arrivals)):
+            if finding is not None:
+                unread[len(kept)] = finding
+            kept.append(file)
         receipt = self.keep(
             caller, kept, facility=facility, source=source, patient=patient, unread=unread,
             note=note,
@@ -189,20 +190,29 @@ class Intake:
             for piece in overlapping(stream):
                 standardize.refuse_harmful(piece)
             stream.seek(0)
-            content = stream.read(cutting.LARGE)
-        standardize.recognise(
-            Upload(
-                path=arrival.path, content=content, in_tree=arrival.in_tree, mappings=mappings
-            )
-        )  # fmt: skip
+            upload = Upload(
+                path=arrival.path, content=stream.read(cutting.LARGE), in_tree=arrival.in_tree,
+                mappings=mappings,
+            )  # fmt: skip
+            if len(upload.content) == cutting.LARGE:
+                if cutting.cutter(upload) is not None:
+                    return
+                rest = stream.read(cutting.WHOLE - cutting.LARGE)
+                upload = replace(upload, content=upload.content + rest)
+        standardize.recognise(upload)
 
-    def _keep(self, arrival: Arrival) -> Iterator[tuple[ReceivedFile, Finding | None]]:
-        """Every file of an arrival in the blob store, with the finding of one that is not read."""
-        if self._is_several(arrival):
-            for entry in self._entries(arrival):
-                yield self._keep_entry(entry)
-        else:
-            yield _received(arrival.path, arrival.commit()), None
+    def _keepers(self, arrivals: Iterable[Arrival]) -> Iterator[tuple[int, Keeper]]:
+        """What puts each file into the blob store, and gives the finding of one that is not read.
+
+        With each, the bytes of it that are in memory.
+        """
+        for arrival in arrivals:
+            if self._is_several(arrival):
+                for entry in self._entries(arrival):
+                    size = len(entry.content) if isinstance(entry, Upload) else 0
+                    yield size, partial(self._keep_entry, entry)
+            else:
+                yield 0, partial(_keep, arrival)
 
     def _is_several(self, arrival: Arrival) -> bool:
         """Whether an arrival is an archive or a folder."""
@@ -240,6 +250,10 @@ class Intake:
         if work.recorded is not None:
             work.recorded.result()
         return found
+
+
+def _keep(arrival: Arrival) -> tuple[ReceivedFile, None]:
+    return _received(arrival.path, arrival.commit()), None
 
 
 def _received(path: str, blob: Blob) -> ReceivedFile:

@@ -8,25 +8,24 @@ followed. What was taken is noted in the transaction of its receipt (`record/wat
 """
 
 import logging
-import os
 import shutil
-import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from gateway.audit.door import Door
 from gateway.errors import Busy, Malformed, NotPermitted, Refusal
+from gateway.intake.dropped import Dropped
 from gateway.intake.uploads import Intake
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller
 from gateway.model.category import Source
 from gateway.record import watched
 from gateway.record.watched import WatchedRow
+from gateway.standardize import folders
+from gateway.standardize.folders import FolderFile
 from gateway.standardize.names import safe_path
-from gateway.store.blobs import Blob, Blobs
 from gateway.store.work import Work
 
 logger = logging.getLogger(__name__)
@@ -34,69 +33,6 @@ _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart",
 _AT_ONCE = 500
 _FILES, _BYTES = 100, 16 * 1024 * 1024
 "Of one receipt."
-_LOOK = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
-    """One file of the folder as it was when it was looked at."""
-
-    file: Path
-    path: str
-    "Its path below the folder, as data."
-    size: int
-    modified: int
-
-    @property
-    def key(self) -> str:
-        """The path as it is noted; a name that is no text is noted escaped."""
-        return self.path.encode("utf-8", "backslashreplace").decode()
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A file on its way in; what changes while it is copied is not complete."""
-
-    landed: Landed
-    blobs: Blobs
-
-    @property
-    def path(self) -> str:
-        """Its path below the folder."""
-        return self.landed.path
-
-    @property
-    def in_tree(self) -> bool:
-        """Whether it lies in a folder below."""
-        return "/" in self.landed.path
-
-    def reader(self) -> BinaryIO:
-        """Its bytes, to look at; never those behind a link."""
-        try:
-            handle = os.open(self.landed.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError as error:
-            raise _changed() from error
-        stream = os.fdopen(handle, "rb")
-        if not self._is_same(os.fstat(handle)):
-            stream.close()
-            raise _changed()
-        return stream
-
-    def commit(self) -> Blob:
-        """Copy its bytes into the store."""
-        with self.reader() as stream:
-            blob = self.blobs.put(iter(lambda: stream.read(_LOOK), b""))
-            if not self._is_same(os.fstat(stream.fileno())):
-                raise _changed()
-        return blob
-
-    def _is_same(self, found: os.stat_result) -> bool:
-        known = (self.landed.size, self.landed.modified)
-        return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) == known
-
-
-def _changed() -> Busy:
-    return Busy("the file is still being written", "書き込み中のファイルです", at="file")
 
 
 @dataclass(slots=True)
@@ -125,6 +61,8 @@ class Watcher:
     moved_to: Path | None = None
     told: Callable[[str, str], None] = lambda path, what: None
     "Hears of each file that was refused, and why."
+    progress: Callable[[int, int], None] = lambda seen, total: None
+    "Hears of a long look how many files it has seen, of how many there are about."
     wall: Callable[[], float] = time.time
     steady: Callable[[], float] = time.monotonic
     _young: dict[str, tuple[int, int, float]] = field(default_factory=dict)
@@ -134,25 +72,31 @@ class Watcher:
         """Take what is complete and not known; raises `NotPermitted` where nothing may be taken."""
         found = Round()
         young: dict[str, tuple[int, int, float]] = {}
-        several: list[Landed] = []
-        size = 0
+        several: list[FolderFile] = []
+        size = total = 0
         for landed in self._unknown(found, young):
             if stopping():
                 break
             several.append(landed)
             size += landed.size
             if len(several) >= _FILES or size >= _BYTES:
+                total = total or folders.count(self.root)
                 self._take(several, found)
+                self.progress(found.seen, total)
                 several, size = [], 0
         if several and not stopping():
             self._take(several, found)
         self._young = young
         return found
 
-    def _unknown(self, found: Round, young: dict[str, tuple[int, int, float]]) -> Iterator[Landed]:
+    def _unknown(
+        self, found: Round, young: dict[str, tuple[int, int, float]]
+    ) -> Iterator[FolderFile]:
         """Complete files that were not dealt with, in the order of their paths."""
-        some: list[Landed] = []
-        for landed in _walk(self.root, self.root):
+        some: list[FolderFile] = []
+        for landed in folders.walk(self.root, wanted=_is_wanted):
+            if not landed.regular:
+                continue
             found.seen += 1
             some.append(landed)
             if len(some) >= _AT_ONCE:
@@ -161,8 +105,8 @@ class Watcher:
         yield from self._fresh(some, found, young)
 
     def _fresh(
-        self, some: list[Landed], found: Round, young: dict[str, tuple[int, int, float]]
-    ) -> Iterator[Landed]:
+        self, some: list[FolderFile], found: Round, young: dict[str, tuple[int, int, float]]
+    ) -> Iterator[FolderFile]:
         if not some:
             return
         paths = [one.key for one in some]
@@ -179,7 +123,7 @@ class Watcher:
             else:
                 found.unfinished += 1
 
-    def _is_complete(self, one: Landed, young: dict[str, tuple[int, int, float]]) -> bool:
+    def _is_complete(self, one: FolderFile, young: dict[str, tuple[int, int, float]]) -> bool:
         """Whether a file has stood still for long enough, by its own time or by ours."""
         if 0 <= self.settle <= self.wall() - one.modified / 1e9:
             return True
@@ -190,7 +134,7 @@ class Watcher:
         young[one.path] = (one.size, one.modified, since)
         return now - since >= self.settle
 
-    def _take(self, several: list[Landed], found: Round) -> None:
+    def _take(self, several: list[FolderFile], found: Round) -> None:
         """One receipt for several files, or one for each where one of them is refused."""
         sound = []
         for one in several:
@@ -219,7 +163,7 @@ class Watcher:
             for one in sound:
                 self._move(one)
 
-    def _receive(self, several: list[Landed]) -> None:
+    def _receive(self, several: list[FolderFile]) -> None:
         def note(work: Work, receipt: str) -> None:
             rows = [
                 WatchedRow(path=one.key, size=one.size, modified=one.modified, receipt=receipt)
@@ -232,7 +176,7 @@ class Watcher:
             facility=self.facility, source=self.source, note=note,
         )  # fmt: skip
 
-    def _refuse(self, one: Landed, refusal: Refusal, found: Round) -> None:
+    def _refuse(self, one: FolderFile, refusal: Refusal, found: Round) -> None:
         """Note a file that is not taken as it is, so that it is told once."""
         found.refused += 1
         row = WatchedRow(path=one.key, size=one.size, modified=one.modified, refused=refusal.code)
@@ -241,7 +185,7 @@ class Watcher:
             watched.note(work, str(self.root), [row])
         self.told(one.key, refusal.english)
 
-    def _move(self, one: Landed) -> None:
+    def _move(self, one: FolderFile) -> None:
         """Out of the way, where the operator wants that; never over another file."""
         if self.moved_to is None:
             return
@@ -257,28 +201,6 @@ class Watcher:
             logger.warning("a taken file could not be moved: %s", error.strerror)
 
 
-def _walk(root: Path, place: Path) -> Iterator[Landed]:
-    """Regular files below a folder in order of their names; one that vanishes is not there."""
-    try:
-        with os.scandir(place) as entries:
-            found = sorted(entries, key=lambda one: one.name)
-    except FileNotFoundError:
-        if place == root:
-            raise
-        return
-    for one in found:
-        if one.name.startswith(".") or one.name.lower().endswith(_UNFINISHED):
-            continue
-        file = Path(one.path)
-        if one.is_dir(follow_symlinks=False):
-            yield from _walk(root, file)
-            continue
-        try:
-            state = one.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        if stat.S_ISREG(state.st_mode):
-            yield Landed(
-                file=file, path=file.relative_to(root).as_posix(), size=state.st_size,
-                modified=state.st_mtime_ns,
-            )  # fmt: skip
+def _is_wanted(name: str) -> bool:
+    """Whether a name is neither hidden nor that of something unfinished."""
+    return not name.startswith(".") and not name.lower().endswith(_UNFINISHED)

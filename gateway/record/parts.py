@@ -19,13 +19,25 @@ from gateway.store.record import parts as rows
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 
+PORTION = 2000
+"Parts that are let go, or forgotten, in one Work."
 _CHUNK = 1024 * 1024
 _ENDS = b"\r\n"
 
 
 def known(db: Connection, file: FileRow) -> int:
     """How many parts of a file are there already: where an interrupted cutting goes on."""
-    return rows.count_parts(db, file.id)
+    return rows.select_last(db, file.id)
+
+
+def is_released(db: Connection, file: FileRow) -> bool:
+    """Whether all of a file was cut before, and its parts are being let go."""
+    return rows.is_released(db, file.id)
+
+
+def is_doubled(db: Connection, file: FileRow) -> bool:
+    """Whether the same file was worked on before (STG-04)."""
+    return uploads.select_twin(db, file) is not None
 
 
 def add(work: Work, file: FileRow, spans: Sequence[dict[str, Any]], first: int) -> None:
@@ -46,19 +58,22 @@ def add(work: Work, file: FileRow, spans: Sequence[dict[str, Any]], first: int) 
     work.trail.detail["parts"] = len(spans)
 
 
-def finish(work: Work, file: FileRow) -> None:
-    """All of the file is cut: its parts are worked on from here."""
+def settle(work: Work, file: FileRow, first: int, *, keeping: bool) -> None:
+    """Let some parts from the number `first` be worked on once the file is, or forget them."""
+    if _lock(work, file).state != uploads.RECEIVED:
+        return
+    change = rows.release_parts if keeping else rows.delete_pending
+    change(work.db, file.id, first, first + PORTION)
+
+
+def finish(work: Work, file: FileRow, *, doubled: bool) -> None:
+    """All of the file is cut: its parts are worked on from here; one that is doubled has none."""
     current = _lock(work, file)
     if current.state != uploads.RECEIVED:
         return
-    if uploads.select_twin(work.db, current) is not None:
-        rows.delete_pending(work.db, file.id)
-        uploads.update_file(work.db, replace(current, state=uploads.DUPLICATE, format=file.format))
-        work.trail.detail["state"] = uploads.DUPLICATE
-        return
-    rows.release_parts(work.db, file.id)
-    uploads.update_file(work.db, replace(current, state=uploads.SPLIT, format=file.format))
-    work.trail.detail["state"] = uploads.SPLIT
+    state = uploads.DUPLICATE if doubled else uploads.SPLIT
+    uploads.update_file(work.db, replace(current, state=state, format=file.format))
+    work.trail.detail["state"] = state
 
 
 def _lock(work: Work, file: FileRow) -> FileRow:
@@ -72,7 +87,7 @@ def _lock(work: Work, file: FileRow) -> FileRow:
 
 def abandon(work: Work, file: FileRow) -> None:
     """The file is refused as a whole (E-09): no part of it stays."""
-    rows.delete_pending(work.db, file.id)
+    rows.delete_pending(work.db, file.id, 1, rows.select_last(work.db, file.id) + 1)
 
 
 def read(stream: BinaryIO, file: FileRow) -> list[tuple[int, int, bytes]]:

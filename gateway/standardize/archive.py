@@ -19,6 +19,7 @@ from typing import BinaryIO
 from gateway.errors import Invalid, Malformed, OverLimit, Refusal
 from gateway.model.batch import Finding
 from gateway.settings import LimitSettings
+from gateway.standardize import folders
 from gateway.standardize.findings import finding
 from gateway.standardize.format import Upload
 from gateway.standardize.names import safe_path
@@ -119,29 +120,13 @@ def at_path(path: Path, limits: LimitSettings) -> Iterator[Upload | RefusedEntry
 
 def folder(root: Path, limits: LimitSettings) -> Iterator[Upload | RefusedEntry]:
     """The files of a folder in order of their names; links are never followed."""
-    yield from _walk(root, root, _Budget(limits))
-
-
-def _walk(root: Path, place: Path, budget: _Budget) -> Iterator[Upload | RefusedEntry]:
-    for one in sorted(place.iterdir()):
-        if one.is_dir() and not one.is_symlink():
-            yield from _walk(root, one, budget)
+    folders.require_few(root, limits)
+    for one in folders.walk(root):
+        found = one.judge(limits)
+        if found is None:
+            yield Upload(path=one.path, content=one.file.read_bytes(), in_tree=True)
         else:
-            budget.count()
-            yield _file(one, one.relative_to(root).as_posix(), budget.limits)
-
-
-def _file(path: Path, name: str, limits: LimitSettings) -> Upload | RefusedEntry:
-    mode = path.lstat().st_mode
-    if not stat.S_ISREG(mode):
-        return RefusedEntry(name, finding("link-or-device"))
-    try:
-        safe_path(name)
-    except Malformed:
-        return RefusedEntry(_shown(name), finding("unsafe-name"))
-    if path.lstat().st_size > limits.file_bytes:
-        return RefusedEntry(name, finding("too-large"))
-    return Upload(path=name, content=path.read_bytes(), in_tree=True)
+            yield RefusedEntry(one.shown, found)
 
 
 def _shown(name: str) -> str:

@@ -9,6 +9,7 @@ away, locked, full or not writable is `Busy`: the same message may come again (R
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,8 +40,10 @@ class SchemaError(Exception):
 class Database:
     """One database; opened by the audit door and the composition root alone."""
 
-    def __init__(self, url: str, *, busy_seconds: float = 10.0, pool: int = 16) -> None:
-        """Open lazily; raises `SettingsError` for a URL of another kind of database."""
+    def __init__(
+        self, url: str, *, busy_seconds: float = 10.0, pool: int = 16, cache: int = 16
+    ) -> None:
+        """Open lazily, `cache` MiB of pages a SQLite connection; `SettingsError` for other URLs."""
         try:
             parsed = make_url(url)
         except ArgumentError as error:
@@ -63,7 +66,7 @@ class Database:
                 "poolclass": NullPool,
             }  # fmt: skip
             self._engine = create_engine(parsed, **arguments)
-            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "connect", partial(_prepare_sqlite, cache))
         else:
             self._engine = create_engine(
                 parsed, poolclass=QueuePool, pool_size=pool, max_overflow=pool, pool_pre_ping=True,
@@ -373,14 +376,14 @@ def commits_in_order(connection: Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(cache: int, connection: Any, _record: Any) -> None:
     """What every SQLite connection needs (`STYLE.md` section 9)."""
     for statement in (
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",
         "PRAGMA foreign_keys=ON",
         "PRAGMA temp_store=MEMORY",
-        "PRAGMA cache_size=-65536",
+        f"PRAGMA cache_size=-{cache * 1024}",
         "PRAGMA secure_delete=ON",
     ):
         connection.execute(statement)

@@ -5,6 +5,7 @@ from io import BytesIO
 
 import pytest
 
+from gateway.errors import Unsupported
 from gateway.intake import cutting
 from gateway.intake.uploads import Intake
 from gateway.model.category import Source
@@ -13,6 +14,7 @@ from gateway.standardize.format import Upload
 from gateway.store.blobs import Blobs
 from gateway.store.record import queue as rows
 from gateway.store.record.uploads import FileRow
+from tests.conftest import ROOT
 from tests.record.house import CHARTS, House
 from tests.record.test_erase import withdraw
 
@@ -127,11 +129,8 @@ def test_a_cutting_that_was_interrupted_goes_on(
     monkeypatch.setattr(cutting, "_AT_ONCE", 1)
     receipt = send(house, intake)
 
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patched:
-        patched.setattr(parts, "finish", die)
+        patched.setattr(parts, "settle", die)
         with pytest.raises(KeyboardInterrupt):
             intake.process_waiting(lambda: house.caller("secretariat"), lambda: False)
     assert told(house, receipt)["parts"] == {"pending": 2}
@@ -139,6 +138,71 @@ def test_a_cutting_that_was_interrupted_goes_on(
     work_through(house, intake)
     assert told(house, receipt)["parts"] == {"standardized": 2}
     assert told(house, receipt)["items"] == {"staged": 3, "promoted": 0}
+
+
+def die(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_file_that_was_cut_is_not_cut_again(
+    house: House, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.custody("hospital-a")
+    monkeypatch.setattr(parts, "PORTION", 1)
+    receipt = send(house, intake)
+    with monkeypatch.context() as patched:
+        settle, settled = parts.settle, []
+
+        def once(*words: object, **more: object) -> None:
+            if settled:
+                raise KeyboardInterrupt
+            settled.append(settle(*words, **more))  # type: ignore[arg-type,func-returns-value]
+
+        patched.setattr(parts, "settle", once)
+        with pytest.raises(KeyboardInterrupt):
+            intake.process_waiting(lambda: house.caller("secretariat"), lambda: False)
+    assert told(house, receipt)["parts"] == {"pending": 1, "received": 1}
+    monkeypatch.setattr(cutting, "_cut", die)
+    work_through(house, intake)
+    assert told(house, receipt)["parts"] == {"standardized": 2}
+    assert told(house, receipt)["items"] == {"staged": 3, "promoted": 0}
+
+
+def test_a_file_that_came_before_is_not_cut(
+    house: House, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.custody("hospital-a")
+    send(house, intake)
+    work_through(house, intake)
+    monkeypatch.setattr(cutting, "_cut", die)
+    again = send(house, intake)
+    work_through(house, intake)
+    assert told(house, again)["state"] == "duplicate"
+
+
+def test_a_large_file_is_known_by_its_beginning(
+    house: House, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.custody("hospital-a")
+    monkeypatch.setattr(cutting, "LARGE", 64)
+    content = FILE + "I,3,糖尿病\r\n".encode() * 40
+    receipt = send(house, intake, content)
+    read = intake.blobs.read
+    monkeypatch.setattr(type(intake.blobs), "read", die)  # never whole in memory
+    work_through(house, intake)
+    monkeypatch.setattr(type(intake.blobs), "read", read)
+    assert told(house, receipt)["parts"] == {"standardized": 2}
+
+
+def test_a_large_file_that_is_not_cut_is_judged_whole(
+    house: House, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutting, "LARGE", 64)
+    with pytest.raises(Unsupported):
+        send(house, intake, b"nothing of ours " * 20)
+    bundle = (ROOT / "samples/standardize/fhir/transaction.json").read_bytes()
+    assert len(bundle) > 64
+    send(house, intake, bundle)
 
 
 def test_an_erasure_blanks_the_lines_of_one_person(

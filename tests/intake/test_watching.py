@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from gateway.errors import Busy, NotPermitted
+from gateway.intake.dropped import Dropped
 from gateway.intake.uploads import Intake
-from gateway.intake.watching import Dropped, Watcher
+from gateway.intake.watching import Watcher
 from gateway.members import facilities
 from gateway.model.category import Source
 from tests.intake.test_turns import everything, files, people

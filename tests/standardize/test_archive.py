@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.errors import Invalid, Malformed, OverLimit, Refusal
 from gateway.model.identifiers import Oid, PatientId
 from gateway.settings import LimitSettings
-from gateway.standardize import Upload, archive, is_harmful, names
+from gateway.standardize import Upload, archive, folders, is_harmful, names
 from tests.shared import SHARED, payloads
 from tests.standardize.conftest import SAMPLES
 
@@ -255,3 +255,36 @@ def test_damaged_archives_never_crash(noise, place):
             read(content)
         except Refusal:
             continue
+
+
+def test_a_folder_has_a_limit_of_its_own(tmp_path):
+    for number in range(5):
+        (tmp_path / f"{number}").write_bytes(b"x")
+    few = dataclasses.replace(LIMITS, archive_entries=2)
+    assert len(list(archive.at_path(tmp_path, few))) == 5
+    with pytest.raises(OverLimit):
+        list(archive.at_path(tmp_path, dataclasses.replace(LIMITS, folder_entries=4)))
+
+
+def test_a_folder_is_walked_by_names_and_nothing_is_followed(tmp_path):
+    for name in ("b/2", "a", "b/1", ".hidden/x", "c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "d").symlink_to(tmp_path / "b")
+    found = [(one.path, one.regular) for one in folders.walk(tmp_path)]
+    assert found == [
+        (".hidden/x", True), ("a", True), ("b/1", True), ("b/2", True), ("c", True), ("d", False)
+    ]  # fmt: skip
+    wanted = folders.walk(tmp_path, wanted=lambda name: not name.startswith((".", "b")))
+    assert [one.path for one in wanted] == ["a", "c", "d"]
+    assert folders.count(tmp_path) == 6
+    with pytest.raises(FileNotFoundError):
+        list(folders.walk(tmp_path / "nowhere"))
+
+
+def test_names_of_a_folder_that_are_no_text(tmp_path):
+    (tmp_path / os.fsdecode(b"\xff.txt")).write_bytes(b"x")
+    (one,) = folders.walk(tmp_path)
+    assert one.key == "\\udcff.txt"
+    assert one.shown == "?.txt"
+    assert became(archive.at_path(tmp_path, LIMITS)) == ["unsafe-name"]

@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, literal_column, select, update
 
 from gateway.store.record import FILE
 from gateway.store.record.uploads import PENDING, RECEIVED, FileRow
 
 
-def count_parts(db: Connection, file: str) -> int:
-    """How many parts were cut from a file so far."""
-    statement = select(func.count()).select_from(FILE).where(FILE.c.parent == file)
-    return int(db.execute(statement).scalar_one())
+def select_last(db: Connection, file: str) -> int:
+    """The number of the last part that was cut from a file so far; 0 where there is none."""
+    statement = select(func.max(FILE.c.part)).where(FILE.c.parent == file)
+    return int(db.execute(statement).scalar_one() or 0)
+
+
+def is_released(db: Connection, file: str) -> bool:
+    """Whether the first part of a file waits no more for the others to be cut."""
+    statement = select(FILE.c.state).where(FILE.c.parent == file, FILE.c.part == 1)
+    return db.execute(statement).scalar_one_or_none() not in (None, PENDING)
 
 
 def select_states(db: Connection, receipt: str) -> dict[str, dict[str, int]]:
@@ -38,16 +44,21 @@ def select_findings(db: Connection, file: str, limit: int) -> list[list[dict[str
     return [row[0] for row in rows]
 
 
-def release_parts(db: Connection, file: str) -> None:
-    """Let the parts of a file that is wholly cut be worked on."""
-    db.execute(
-        update(FILE).where(FILE.c.parent == file, FILE.c.state == PENDING).values(state=RECEIVED)
-    )
+def release_parts(db: Connection, file: str, first: int, end: int) -> None:
+    """Let the parts of a file that is wholly cut be worked on, from number `first` before `end`."""
+    db.execute(update(FILE).where(*_pending(file, first, end)).values(state=RECEIVED))
 
 
-def delete_pending(db: Connection, file: str) -> None:
+def delete_pending(db: Connection, file: str, first: int, end: int) -> None:
     """Forget the parts of a file that is refused before it is wholly cut."""
-    db.execute(delete(FILE).where(FILE.c.parent == file, FILE.c.state == PENDING))
+    db.execute(delete(FILE).where(*_pending(file, first, end)))
+
+
+def _pending(file: str, first: int, end: int) -> tuple[ColumnElement[bool], ...]:
+    """Parts of a file that wait for the others, by number."""
+    return (
+        FILE.c.parent == file, FILE.c.part >= first, FILE.c.part < end, FILE.c.state == PENDING
+    )  # fmt: skip
 
 
 def update_blob(db: Connection, before: str, after: str, originals: Sequence[FileRow]) -> None:
