@@ -40,6 +40,7 @@ class Reading:
 
     __slots__ = (
         "_account",
+        "_beside",
         "_companions",
         "_counts",
         "_findings",
@@ -71,6 +72,7 @@ class Reading:
         self.patient_resource: Resource | None = None
         self.scope = ""
         self.tables: set[str] = set()
+        self._beside: tuple[Resource, ...] = ()
         self._companions: tuple[tuple[Resource, ...], tuple[Resource, ...]] = (), ()
         self._account: dict[str, str] = {}
         self._findings: list[Finding] = []
@@ -130,10 +132,13 @@ class Reading:
         """
         if len(companions) > 1:
             companions = self._distinct(companions)
+        if companions and companions is not self._beside:
+            self._beside = companions  # the same for all results of one order
+            for one in companions:
+                self._require(one, place)
         if self.upload.codes:
             companions = self._enrich(resource, companions, place)
-        for path in self.complete(resource):
-            self.find("value-absent", f"{place.at} {resource['resourceType']}.{path}")
+        self._require(resource, place)
         self.items.append(
             Item(
                 category=category,
@@ -174,6 +179,11 @@ class Reading:
         if added.ended:
             self.find("code-ended", place.at)
         return copies
+
+    def _require(self, resource: Resource, place: Place) -> None:
+        """Mark and find what its profile demands of a resource, an item's or one beside it."""
+        for path in self.complete(resource):
+            self.find("value-absent", f"{place.at} {resource['resourceType']}.{path}")
 
     def complete(self, resource: Resource) -> tuple[str, ...]:
         """Mark as absent what the resource's profile demands and it lacks; the paths of those."""

@@ -4,7 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.standardize import musthave
+from gateway.model.category import Category
+from gateway.model.identifiers import Oid, PatientId
+from gateway.standardize import Upload, musthave
+from gateway.standardize.reading import Reading
 from gateway.wire import fhir
 from tests.shared import needs_shared, shared
 from tests.standardize import jp_core
@@ -184,3 +187,43 @@ def test_a_nested_mark_is_found_once_and_absent_parents_are_left():
     assert musthave.complete(one) == ("reaction.manifestation",)
     assert one["reaction"][0]["manifestation"] == [fhir.absent()]
     assert one["reaction"][2] == fhir.absent()
+
+
+class Row7:
+    at, start, end = "row 7", 0, 3
+
+
+def _added(*beside):
+    reading = Reading(Upload(path="x", content=b""), PatientId(Oid("2.999.0"), "1"))
+    whole = {**fhir.resource("Procedure", "JP_Procedure", "p"), "status": "completed",
+             "subject": reading.subject}  # fmt: skip
+    for number in range(2):
+        reading.add(Category.MEDICAL, dict(whole), f"k{number}", Row7(), companions=beside)
+    return reading.batch("test")
+
+
+def test_what_stands_beside_an_item_is_judged_like_it():
+    medication = fhir.resource("Medication", "JP_Medication", "m")
+    doctor = {**fhir.resource("Practitioner", "JP_Practitioner", "d"), "qualification": [{}]}
+    plain = {"resourceType": "Device", "id": "x"}
+    batch = _added(medication, doctor, plain)
+    assert [(one.code, one.at) for one in batch.findings] == [
+        ("value-absent", "row 7 Medication.status"),
+        ("value-absent", "row 7 Practitioner.qualification.code"),
+    ]
+    for item in batch.items:
+        assert [one["id"] for one in item.companions] == ["m", "d", "x"]
+        assert item.companions[0]["_status"] == fhir.absent()
+        assert fhir.is_absent(item.companions[1]["qualification"][0]["code"])
+
+
+def test_nothing_is_found_of_what_is_whole_beside_an_item():
+    whole = {**fhir.resource("Medication", "JP_Medication", "m"), "status": "active"}
+    assert _added(whole).findings == ()
+
+
+def test_what_the_samples_become_is_whole_by_our_own_check():
+    """Every resource that leaves, companions too: nothing is left to mark."""
+    for name, one in resources():
+        if not name.startswith("fhir/") and "meta" in one:
+            assert musthave.complete(one) == (), (name, one["resourceType"])

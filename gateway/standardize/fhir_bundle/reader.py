@@ -290,8 +290,6 @@ def _add(
     companions: tuple[Resource, ...],
 ) -> None:
     version = keys.version(resource, source.bundle)
-    for one in companions:
-        reading.complete(one)
     reading.account(entry, f"item {resource['resourceType']}")
     reading.add(
         category, resource, key, entry, companions=companions, cancelled=keys.is_wrong(resource)
