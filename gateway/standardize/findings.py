@@ -122,6 +122,11 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "Declared as a number but is not one; kept as text.",
         "数値型ですが数値ではありません。文字のまま保持しました。",
     ),
+    "value-unclear": (
+        _W,
+        "A result that is read in two ways (`8.5↑`, `1:30`); kept as text.",
+        "二通りに読める結果です（8.5↑、1:30 など）。文字のまま保持しました。",
+    ),
     "bad-date": (
         _W,
         "Not a date that exists; left out. The original is kept.",

@@ -13,6 +13,9 @@ from typing import Any
 from gateway.standardize import codes
 from gateway.wire import fhir
 
+Unit = tuple[tuple[str, str], ...]
+"Unit, system and code of a Quantity, as the items of a dict."
+
 # At most 18 digits, the precision that FHIR R4 asks of a decimal (datatypes, section 2.24.0.1).
 _NUMBER = r"([+-]?(?=(?:[0-9]\.?|\.[0-9]){1,18}(?![0-9.]))(?:[0-9]+\.?[0-9]*|\.[0-9]+))"
 _DECIMAL = re.compile(_NUMBER)
@@ -46,11 +49,21 @@ _SEXES = {"男性": "male", "男": "male", "M": "male"} | {
     "女": "female",
     "F": "female",
 }
+_TITRE = re.compile(
+    r"(?P<dilution>1 ?: ?(?P<part>[1-9][0-9]{0,6}))|[x×X✕] ?(?P<times>[1-9][0-9]{0,6})"
+)
+_FOLD = re.compile(r"(.*[0-9]) ?倍(.*)")
+_TIMES = re.compile(r"(.*?)[x×X✕] ?([0-9].*)")
+_CLOCK = range(10, 60)
+"Second parts of `1:30` that may be seconds as well: a bleeding time is written so."
+_ARROW = re.compile(rf"{_NUMBER} ?[↑↓]|[↑↓] ?{_NUMBER}")
+_MARKED = re.compile(rf"{_NUMBER} ?(HH|LL|H|L)")
+_TITER = "{titer}"
+_TITRE_UNIT: Unit = (("unit", "倍"), ("system", codes.UCUM), ("code", _TITER))
+"JP_Observation_LabResult has no Ratio: a titre is the number of the dilution."
+_ORIGINAL = "http://hl7.org/fhir/StructureDefinition/originalText"
 _GENDER = "http://hl7.org/fhir/administrative-gender"
 _READINGS = {"NEG": "陰性", "POS": "陽性", "IND": "判定保留"}
-
-Unit = tuple[tuple[str, str], ...]
-"Unit, system and code of a Quantity, as the items of a dict."
 
 _FLAGS = {
     "L": "L", "H": "H", "LL": "LL", "HH": "HH", "N": "N", "A": "A", "AA": "AA", "<": "<", ">": ">",
@@ -107,11 +120,58 @@ def is_qualitative(text: str) -> bool:
     return qualitative(text) is not None
 
 
+@lru_cache(maxsize=1024)
+def titre(text: str) -> tuple[str, Decimal] | None:
+    """Comparator and dilution of `1:320`, `×40`, `40倍`, `<40倍`; None where it is no titre.
+
+    `1:30` may be a time as well, so it is none here.
+    """
+    plain = _plain(text)
+    found = _TITRE.fullmatch(plain)
+    if found:
+        part = found["part"] or found["times"]
+        is_clock = bool(found["dilution"]) and int(part) in _CLOCK
+        return None if is_clock or part == "1" else ("", Decimal(part))
+    for pattern in (_FOLD, _TIMES):
+        around = pattern.fullmatch(plain)
+        if around:
+            rest = around[1] + around[2]
+            number = decimal(rest)
+            return ("", number) if number is not None and number >= 1 else comparison(rest)
+    return None
+
+
+@lru_cache(maxsize=1024)
+def marked(text: str) -> tuple[Decimal, str] | None:
+    """Number and flag of `5.0 H`; None where it is no number with a letter of a flag behind it."""
+    found = _MARKED.fullmatch(_plain(text))
+    return (Decimal(found[1]), found[2]) if found else None
+
+
+@lru_cache(maxsize=1024)
+def is_unclear(text: str) -> bool:
+    """Whether two readings are in use: `8.5↑` is a flag or a limit, `1:30` a dilution or a time."""
+    plain = _plain(text)
+    dilution = _TITRE.fullmatch(plain)
+    return bool(_ARROW.fullmatch(plain)) or bool(
+        dilution and dilution["dilution"] and not titre(text)
+    )
+
+
+def original(value: dict[str, Any], text: str) -> dict[str, Any]:
+    """A value with the text that it was read from, where nothing else of it says that."""
+    return {"extension": [fhir.extension(_ORIGINAL, "String", text)], **value}
+
+
 def text_value(text: str, unit: dict[str, str]) -> dict[str, Any]:
     """The value[x] of a text: comparator, qualitative, reason for absence, or text."""
     compared = comparison(text)
     if compared is not None:
         return {"valueQuantity": fhir.quantity(compared[1], comparator=compared[0], **unit)}
+    diluted = titre(text)
+    if diluted is not None and (not unit or unit.get("code") == _TITER):
+        quantity = fhir.quantity(diluted[1], comparator=diluted[0], **(unit or dict(_TITRE_UNIT)))
+        return {"valueQuantity": original(quantity, text)}
     reading = qualitative(text)
     if reading is not None:
         found = (

@@ -105,7 +105,7 @@ def test_dates(written, day):
         ("7.10", "", "", "valueQuantity", []),
         ("<0.5", "", "", "valueQuantity", []),
         ("(-)", "", "", "valueCodeableConcept", []),
-        ("40倍", "", "", "valueString", []),
+        ("40倍", "", "", "valueQuantity", []),
         ("", "123", "456", "valueQuantity", []),
         ("", "<0.", "05", "valueQuantity", []),
         ("", "A01", "", "dataAbsentReason", ["comment A01"]),

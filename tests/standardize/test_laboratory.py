@@ -46,7 +46,12 @@ def test_a_number_keeps_its_precision_down_to_the_bytes():
     [
         ("NM", "１２．５", "valueQuantity", None),
         ("NM", "<0.5", "valueQuantity", None),
-        ("NM", "5.0 H", "valueString", "not-a-number OBX[1].5"),
+        ("NM", "5.0 H", "valueQuantity", None),
+        ("NM", "5.0 X", "valueString", "not-a-number OBX[1].5"),
+        ("NM", "8.5↑", "valueString", "value-unclear OBX[1].5"),
+        ("ST", "8.5↑", "valueString", "value-unclear OBX[1].5"),
+        ("ST", "1:30", "valueString", "value-unclear OBX[1].5"),
+        ("ST", "x320", "valueString", None),  # beside a unit that is none of titres
         ("NM", "溶血", "dataAbsentReason", None),
         ("ST", "7.1", "valueQuantity", None),
         ("ST", "黄色", "valueString", None),
@@ -67,6 +72,29 @@ def test_value_types(kind, value, element, found):
     assert element in made
     assert sum(name.startswith("value") or name == "dataAbsentReason" for name in made) == 1
     assert found is None or found in findings(batch)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "flag", "unit", "number", "flags"),
+    [
+        ("NM", "5.0 H", "", "g/dL", "5.0", ["H"]),
+        ("NM", "5.0 L", "L", "g/dL", "5.0", ["L"]),
+        ("NM", "5.0 H", "N", "g/dL", None, ["N"]),
+        ("NM", "1.5 L", "", "", None, []),  # litres
+        ("ST", "5.0 H", "", "", None, []),
+        ("ST", "1:320", "H", "", "320", ["H"]),
+    ],
+)
+def test_a_number_with_its_flag_behind_it(kind, value, flag, unit, number, flags):
+    made = observation(obx(kind=kind, value=value, flag=flag, unit=unit))
+    told = [one["coding"][0]["code"] for one in made.get("interpretation", ())]
+    assert told == flags
+    if number is None:
+        assert made["valueString"] == value
+    else:
+        assert str(made["valueQuantity"]["value"]) == number
+        assert made["valueQuantity"]["extension"][0]["valueString"] == value
+    get_fhir_model_class("Observation").model_validate_json(fhir.dumps(made))
 
 
 def test_a_text_without_unit_is_no_quantity():

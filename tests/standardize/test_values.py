@@ -102,7 +102,6 @@ def test_grades_have_no_code_that_we_invent(text):
         ("測定不能", {"dataAbsentReason": "error"}),
         ("溶血", {"dataAbsentReason": "error"}),
         ("赤色", {"valueString": "赤色"}),
-        ("40倍", {"valueString": "40倍"}),
         ("3+(300)", {"valueString": "3+(300)"}),
         ("<0.5", {"valueQuantity": Decimal("0.5")}),
     ],

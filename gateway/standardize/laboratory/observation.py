@@ -200,10 +200,22 @@ def _value(reading: Reading, item: LabItem, unit: values.Unit) -> dict[str, Any]
     number = values.decimal(text)
     if number is not None and (unit or item.kind != "text"):
         return values.number_value(number, dict(unit))
-    found = values.text_value(text, dict(unit))
-    if item.kind == "number" and "valueString" in found:
-        reading.find("not-a-number", _at(item, "value"))
+    found = _marked(item, unit) or values.text_value(text, dict(unit))
+    if "valueString" in found and (item.kind == "number" or values.is_unclear(text)):
+        code = "value-unclear" if values.is_unclear(text) else "not-a-number"
+        reading.find(code, _at(item, "value"))
     return found
+
+
+def _marked(item: LabItem, unit: values.Unit) -> dict[str, Any] | None:
+    """A number with its flag behind it (`5.0 H`); None where a flag of its own says otherwise."""
+    found = values.marked(item.text) if unit or item.kind != "text" else None
+    if found is None or (item.flags and item.flags != (found[1],)):
+        return None
+    if found[1] == "L" and not unit:  # a volume
+        return None
+    item.flags = (found[1],)
+    return {"valueQuantity": values.original(fhir.quantity(found[0], **dict(unit)), item.text)}
 
 
 def _judge(reading: Reading, item: LabItem, made: Resource, unit: values.Unit) -> None:
