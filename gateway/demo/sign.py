@@ -30,7 +30,8 @@ from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.timestamps import DummyTimeStamper
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from gateway.hpki.xml_profile import DS, ENVELOPED, EXCLUSIVE, PROPERTIES, XADES, canonical
+from gateway.hpki.xades.canonical import canonical
+from gateway.hpki.xades.names import DS, ENVELOPED, EXCLUSIVE, PROPERTIES, XADES
 from gateway.wire import xml
 
 Stamp = Callable[[bytes], bytes]

@@ -25,6 +25,7 @@ from gateway.model.signature import (
     Indication,
     Signature,
     SignatureReport,
+    SignedFile,
 )
 from gateway.settings import HpkiSettings
 
@@ -170,8 +171,17 @@ def _signature(
         covered_sha256=found["covered"]["sha256"] or "",
         covered=content,
         whole_document=found["covered"]["whole_document"],
+        files=tuple(SignedFile(**one) for one in found["covered"].get("files", ())),
+        embedded=tuple(_inner(one) for one in found.get("embedded", ())),
+        countersignatures=tuple(_inner(one) for one in found.get("countersignatures", ())),
         evidence=tuple(found["evidence"]),
     )
+
+
+def _inner(found: dict[str, Any]) -> Signature:
+    """A signature inside of another one or about it, without the bytes that it covers."""
+    role = found["signer"]["role"]
+    return _signature(found, {"bytes": ""}, [role] if role else [], Path())
 
 
 def _check(found: dict[str, Any]) -> Check:

@@ -46,7 +46,7 @@ def main() -> None:
 
 def _warm() -> None:
     """Load every reader once, so that no fork spends half a second on loading them again."""
-    for name in ("pdf", "xml", "cades", "times"):
+    for name in ("pdf", "xades.reader", "cades", "times"):
         importlib.import_module(f"gateway.hpki.{name}")
 
 

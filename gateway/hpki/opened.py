@@ -3,13 +3,36 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 from asn1crypto import x509
 
-from gateway.model.signature import Check, CheckOutcome
+from gateway.model.signature import Check, CheckOutcome, SignedFile
 
 Digest = Callable[[str], bytes]
 "The digest of what must be stamped, by the name of its algorithm; may raise one of `RAISED`."
+
+
+class Reach(Enum):
+    """What a later time-stamp proves to have been there."""
+
+    EVERYTHING = "everything"
+    "The signature and every time-stamp before it."
+    SIGNATURE = "signature"
+    "The signature and its signature time-stamps (XAdES-X, type 1)."
+    NOTHING = "nothing"
+    "Only references to certificates and lists (XAdES-X, type 2)."
+
+
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """A certificate or a revocation list that a signature refers to by digest (XAdES-C)."""
+
+    kind: str
+    "`certificate` or `list`."
+    algorithm: str
+    "Empty where it is not on the list of algorithms."
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +42,7 @@ class Archive:
     token: bytes
     "In DER or as it came."
     digest: Digest
+    reach: Reach = Reach.EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +67,11 @@ class Opened:
     "`B`, `T`, `LT` or `LTA` where the reader knows; else it is told from the tokens."
     countersigned: tuple["Opened", ...] = ()
     "Signatures over this signature's value: never the document's signers."
+    embedded: tuple["Opened", ...] = ()
+    "Signatures inside of what this one signs; its time proves that they were there."
+    referred: tuple[Referred, ...] = ()
+    files: tuple[SignedFile, ...] = ()
+    "Files beside the signature that it covers, or parts of the document where it has several."
     claimed: datetime | None = None
     covered: bytes = b""
     covered_sha256: str = ""

@@ -9,14 +9,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.hpki import timestamp
-from gateway.hpki.opened import Opened, failed
+from gateway.hpki.opened import Opened, Reach, failed
 from gateway.hpki.policy import SignaturePolicy
 from gateway.hpki.revocation import RevocationList
 from gateway.model.signature import Check
 
 MOST_TOKENS = 10
 "Signature time-stamps that are looked at; as many archive time-stamps."
-_ARCHIVE = "archive-time-stamp"
+_NAMES = {
+    Reach.EVERYTHING: "archive-time-stamp",
+    Reach.SIGNATURE: "references-time-stamp",
+    Reach.NOTHING: "references-time-stamp",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +46,21 @@ def judge(
     around = timestamp.Surroundings(
         policy=policy, helpers=opened.helpers, crls=lists, now=at, received=received
     )
-    archived = []
+    within = around
+    archived: list[timestamp.Stamp] = []
+    deciding: list[timestamp.Stamp] = []
     for archive in reversed(opened.archives):
         stamp = timestamp.judge(archive.token, archive.digest, around)
-        archived.append(replace(stamp, check=replace(stamp.check, name=_ARCHIVE)))
+        archived.append(replace(stamp, check=replace(stamp.check, name=_NAMES[archive.reach])))
+        if archive.reach is Reach.NOTHING:
+            continue
+        deciding = [stamp]
         if stamp.time is not None:
-            around = replace(around, received=min(stamp.time, around.received or stamp.time))
-    stamps = [timestamp.judge(token, stamped, around) for token, stamped in opened.tokens]
-    deciding = stamps or archived[-1:]
+            within = replace(within, received=min(stamp.time, within.received or stamp.time))
+        if archive.reach is Reach.EVERYTHING:
+            around = within
+    stamps = [timestamp.judge(token, stamped, within) for token, stamped in opened.tokens]
+    deciding = stamps or deciding
     times = [stamp.time for stamp in deciding if stamp.time is not None]
     return Times(
         checks=tuple(stamp.check for stamp in (*stamps, *archived)),

@@ -14,7 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from gateway.errors import Malformed, UntrustedSignature
-from gateway.hpki import trustworthy
+from gateway.hpki import enclosed, trustworthy
 from gateway.hpki.certificates import describe
 from gateway.hpki.opened import Opened, failed, passed
 from gateway.hpki.policy import SignaturePolicy
@@ -104,10 +104,9 @@ def _open(
         return open_signatures(content, policy.algorithms)
     start = head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")
     if start.startswith(b"<"):
-        from gateway.hpki.xml import open_signature
+        from gateway.hpki.xades.reader import open_signatures as open_xml
 
-        opened = open_signature(content, policy.algorithms)
-        return () if opened is None else (opened,)
+        return open_xml(content, policy.algorithms, detached)
     if recognised(content):
         from gateway.hpki.cades import open_signatures as open_cms
 
@@ -135,6 +134,7 @@ def _judge(
         checks.append(
             failed("time-stamp", "there is no time-stamp", "タイムスタンプがありません", "SIG-05")
         )
+    checks.extend(enclosed.judge_referred(opened, policy, lists))
     signer = trustworthy.Signer()
     broken = any(check.outcome is CheckOutcome.FAILED for check in opened.checks)
     if opened.certificate is not None and not broken:
@@ -150,12 +150,15 @@ def _judge(
         checks.extend(signer.checks)
         evidence.extend(signer.evidence)
     unstamped = replace(policy, timestamp_required=False)
-    checks.extend(
-        _countersigned(_judge(counter, unstamped, at, received)) for counter in opened.countersigned
-    )
+    counters = tuple(_judge(one, unstamped, at, received) for one in opened.countersigned)
+    checks.extend(map(_countersigned, counters))
+    there = received if broken else proven or received
+    embedded = tuple(_judge(one, policy, at, there) for one in opened.embedded)
+    checks.extend(map(_embedded, embedded))
+    used = {one.sha256 for one in lists} & set(signer.evidence)
     subject, serial = describe(opened.certificate)
     return Signature(
-        format=_level(opened),
+        format=_level(opened, enclosed.level(opened, used)),
         indication=_indication(checks),
         checks=tuple(checks),
         subject=subject,
@@ -168,6 +171,9 @@ def _judge(
         covered_sha256=opened.covered_sha256 or _sha256(opened.covered),
         covered=opened.covered,
         whole_document=opened.whole_document,
+        files=opened.files,
+        embedded=embedded,
+        countersignatures=counters,
         evidence=tuple(dict.fromkeys(evidence)),
     )
 
@@ -184,7 +190,7 @@ def _countersigned(counter: Signature) -> Check:
             "countersignature",
             "a countersignature verifies",
             "副署を確認しました",
-            "RFC 5652 11.4",
+            "RFC 5652 11.4, EN 319 132-1 5.2.7",
         )
     worst = min(doubtful, key=lambda check: check.outcome is not CheckOutcome.FAILED)
     return replace(
@@ -192,6 +198,25 @@ def _countersigned(counter: Signature) -> Check:
         name="countersignature",
         reason=f"a countersignature: {worst.reason}",
         japanese=f"副署: {worst.japanese}",
+    )
+
+
+def _embedded(inner: Signature) -> Check:
+    """What a signature inside of the signed content adds: it must hold for itself."""
+    if inner.indication is Indication.VERIFIED:
+        return passed(
+            "embedded",
+            "the signature of the document inside verifies",
+            "含まれる文書の署名を確認しました",
+            "EPD 1.0",
+        )
+    doubtful = [check for check in inner.checks if check.outcome is not CheckOutcome.PASSED]
+    worst = min(doubtful, key=lambda check: check.outcome is not CheckOutcome.FAILED)
+    return replace(
+        worst,
+        name="embedded",
+        reason=f"the document inside: {worst.reason}",
+        japanese=f"含まれる文書: {worst.japanese}",
     )
 
 
@@ -206,13 +231,13 @@ def _lists(contents: Iterable[bytes]) -> list[RevocationList]:
     return found
 
 
-def _level(opened: Opened) -> str:
+def _level(opened: Opened, level: str) -> str:
     """The level that the verdict rests on, whatever else came along."""
     without = {"XAdES": "XAdES-BES", "PAdES": "PAdES-B", "CAdES": "CAdES-B"}
     if opened.form not in without:
         return opened.form
-    if opened.level:
-        return f"{opened.form}-{opened.level}"
+    if level:
+        return f"{opened.form}-{level}"
     return f"{opened.form}-T" if opened.tokens else without[opened.form]
 
 

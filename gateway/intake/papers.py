@@ -7,7 +7,7 @@ stands or falls with its documents: where one of them is not to be filed, nothin
 from dataclasses import dataclass, replace
 
 from gateway import standardize
-from gateway.errors import UntrustedSignature
+from gateway.errors import Invalid, UntrustedSignature
 from gateway.intake.signed import Signatures
 from gateway.model.batch import Batch, Finding
 from gateway.model.document import Paper
@@ -17,6 +17,9 @@ from gateway.record.staging import FileRow
 from gateway.standardize.findings import finding
 from gateway.standardize.format import Upload
 from gateway.store.blobs import Blob, Blobs
+
+_HEAD = 1024
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +93,13 @@ def covered(blobs: Blobs, blob: Blob, report: SignatureReport) -> Blob:
         one.whole_document or one.covered_sha256 == blob.sha256 for one in report.signatures
     ):
         return blob if blob.sha1 else blobs.put_bytes(blobs.read(blob.sha256))
-    return blobs.put_bytes(report.signatures[-1].covered)
+    content = report.signatures[-1].covered
+    with blobs.path(blob.sha256).open("rb") as stream:
+        markup = stream.read(_HEAD).lstrip(_BLANK).startswith(b"<")
+    if not content or (markup and not content.lstrip(_BLANK).startswith(b"<")):
+        # several things, or a file packed into XML: it comes as itself, with its signature beside
+        raise Invalid("what is signed is not a document of this kind",
+                      "署名対象がこの種類の文書ではありません",
+                      at="content", rule="J-06", log="DOCSIG")  # fmt: skip
+    standardize.refuse_harmful(content)  # an envelope hid it until now (E-14)
+    return blobs.put_bytes(content)

@@ -6,7 +6,7 @@ signature covers, not what came (J-06).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -73,7 +73,7 @@ def judge(rule: SignaturePolicyKeys, report: SignatureReport | None, covering: b
         return Judged(True, finding("signature-unverifiable", "content"))
     if report.signed and not report.passed:
         raise _untrusted("the signature does not verify", "署名を検証できません", report)
-    if not documents.satisfies(rule, _KIND, report):
+    if not documents.satisfies(rule, _KIND, _prescribing(report)):
         raise _untrusted(
             "a prescription needs a signature with a health-care role, and a time-stamp",
             "医師資格証等による電子署名とタイムスタンプが必要です", report,
@@ -87,6 +87,12 @@ def judge(rule: SignaturePolicyKeys, report: SignatureReport | None, covering: b
             at="content", rule="J-06", log="DOCSIG",
         )  # fmt: skip
     return Judged(False, finding("signature-verified", "content"))
+
+
+def _prescribing(report: SignatureReport) -> SignatureReport:
+    """With the signatures of prescriptions inside of dispensing documents, which are due there."""
+    inner = tuple(one for outer in report.signatures for one in outer.embedded)
+    return replace(report, signatures=(*report.signatures, *inner))
 
 
 def _untrusted(english: str, japanese: str, report: SignatureReport) -> UntrustedSignature:

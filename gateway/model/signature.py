@@ -56,6 +56,15 @@ class Check:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class SignedFile:
+    """A file that a signature covers, or one of several parts of a document."""
+
+    name: str
+    "As the signature calls it; a part by its id, with `#`."
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """The verdict on one signature."""
@@ -81,12 +90,18 @@ class Signature:
     covered: bytes = b""
     "Those bytes: what callers use from here on; the original is dropped (J-06)."
     whole_document: bool = False
+    files: tuple[SignedFile, ...] = ()
+    "What is covered beside the document, or of it where it is several things."
+    embedded: "tuple[Signature, ...]" = ()
+    "Signatures inside of what this one signs: not of this document's signers."
+    countersignatures: "tuple[Signature, ...]" = ()
+    "Signatures over this one's value: not of this document's signers."
     evidence: tuple[str, ...] = ()
     "SHA-256 of each certificate, CRL and token that was used."
 
     def as_json(self) -> dict[str, Any]:
-        """The signature as `INTERFACES.md` section 7 names it."""
-        return {
+        """The signature as `INTERFACES.md` section 7 names it, and what is about it or inside."""
+        told: dict[str, Any] = {
             "format": self.format,
             "verdict": self.indication.value,
             "signer": {
@@ -106,6 +121,17 @@ class Signature:
             "checks": [check.as_json() for check in self.checks],
             "evidence": list(self.evidence),
         }
+        if self.files:
+            told["covered"]["files"] = [
+                {"name": one.name, "sha256": one.sha256} for one in self.files
+            ]
+        for key, inner in (
+            ("embedded", self.embedded),
+            ("countersignatures", self.countersignatures),
+        ):
+            if inner:
+                told[key] = [one.as_json() for one in inner]
+        return told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

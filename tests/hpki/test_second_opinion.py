@@ -6,8 +6,8 @@ import pytest
 from lxml import etree
 
 from gateway.hpki.policy import Algorithms
-from gateway.hpki.xml import open_signature
-from gateway.hpki.xml_profile import DS
+from gateway.hpki.xades.names import DS
+from gateway.hpki.xades.reader import open_signatures
 from gateway.model.signature import CheckOutcome
 from tests import pki
 from tests.shared import SHARED
@@ -17,16 +17,14 @@ LETTER = "<letter><text>紹介状</text></letter>".encode()
 
 
 def ours(content: bytes) -> bool:
-    opened = open_signature(content, Algorithms())
-    assert opened is not None
+    (opened,) = open_signatures(content, Algorithms(), {})
     return all(check.outcome is CheckOutcome.PASSED for check in opened.checks)
 
 
 def theirs(content: bytes) -> bool:
     root = etree.fromstring(content)
     (signature,) = root.iter(f"{DS}Signature")
-    opened = open_signature(content, Algorithms())
-    assert opened is not None
+    (opened,) = open_signatures(content, Algorithms(), {})
     assert opened.certificate is not None
     xmlsec.tree.add_ids(root, ["Id", "id"])
     context = xmlsec.SignatureContext()
