@@ -48,7 +48,16 @@ def open_signatures(
     reading = _Reading(document, allowed, handed, set(), {})
     found = tuple(reading.open(one) for one in document.signatures)
     strange = files.judge_extra(reading.names, handed)
-    if len({reading.contents.get(id(one), frozenset()) for one in document.signatures}) > 1:
+    if (
+        len(
+            {
+                reading.contents[one]
+                for one in map(id, document.signatures)
+                if one in reading.contents
+            }
+        )
+        > 1
+    ):
         strange = (*strange, refusals.divided().check)
     return tuple(replace(one, checks=(*one.checks, *strange)) for one in found)
 
