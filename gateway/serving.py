@@ -24,7 +24,7 @@ from gateway.app import (
     transactions,
 )
 from gateway.intake import Filing, tidy
-from gateway.members import profiles
+from gateway.members import profiles, sessions
 from gateway.model.audit import EventKind
 from gateway.record import removal
 from gateway.settings import Settings, SettingsError
@@ -135,7 +135,6 @@ def _serve(
     from gateway.edge import compose, server, tls
     from gateway.edge.jobs import Bell, at_stop, every, once, until_empty
     from gateway.edge.operator import OperatorDoor
-    from gateway.edge.people import PeopleDoor
     from gateway.edge.readiness import Readiness
     from gateway.edge.sandbox import Sandbox
 
@@ -160,6 +159,7 @@ def _serve(
                          machines.pool)
     )  # fmt: skip
     context = tls.server_context(settings.tls, client=True)
+    people, people_tls = machines.people()
     machines.revocations.guard(context)
     machines.revocations.refresh()
     with door.work(EventKind.ADMIN, gateway.job("start")) as work:  # no audit, no start (G13)
@@ -188,10 +188,7 @@ def _serve(
             server.Listener(
                 app=machines.application(intake, filing), socket=sockets["machines"], tls=context
             ),
-            server.Listener(
-                app=PeopleDoor(settings.http.names), socket=sockets["people"],
-                tls=tls.server_context(settings.tls, client=False),
-            ),
+            server.Listener(app=people, socket=sockets["people"], tls=people_tls),
             server.Listener(
                 app=OperatorDoor(readiness, machines.metrics.registry),
                 socket=sockets["operator"], tls=None, last=True,
@@ -256,6 +253,7 @@ def _forget(gateway: Gateway) -> None:
     moment = now()
     with gateway.database.writing() as db:
         replay.delete_expired(db, moment - _REPLAY, moment - _CONTROLS, moment)
+        sessions.forget_ended(db, moment)
 
 
 def _checks(gateway: Gateway) -> dict[str, Callable[[], bool]]:

@@ -83,6 +83,23 @@ class HpkiSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSettings:
+    """`[login]`: how people log in at the people port, and for how long (SIG-03, K-04)."""
+
+    cards: bool = False
+    "Doctor cards: TLS client certificates of the authentication authorities in `[hpki] trust`."
+    policies: tuple[str, ...] = ("1.2.392.100495.1.5.1.2.3.1",)
+    "Certificate policies of log-in cards; one must hold for the whole path."
+    test_policies: tuple[str, ...] = ("1.2.392.100495.1.5.1.2.0.1",)
+    "Those of test cards, which count only with `[hpki] insecure_test_cards`."
+    tls13: bool = False
+    """Offer TLS 1.3 where cards log in. TLS 1.3 wants RSA-PSS, which a card whose only mechanism is
+    CKM_RSA_PKCS cannot make; without it the people port speaks TLS 1.2."""
+    idle_minutes: float = 15.0
+    longest_hours: float = 12.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class XuaSettings:
     """`[xua]`: assertions about the users of neighbours."""
 
@@ -200,6 +217,7 @@ class Settings:
     network: NetworkSettings
     http: HttpSettings = field(default_factory=HttpSettings)
     hpki: HpkiSettings = field(default_factory=HpkiSettings)
+    login: LoginSettings = field(default_factory=LoginSettings)
     xua: XuaSettings = field(default_factory=XuaSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)

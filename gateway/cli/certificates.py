@@ -5,6 +5,13 @@ from pathlib import Path
 from gateway.errors import Malformed
 
 
+def der_of(path: Path) -> bytes:
+    """The first certificate of a file in PEM or DER, as DER."""
+    from gateway.hpki.certificates import read_all
+
+    return bytes(read_all(path.read_bytes())[0].dump())
+
+
 def fingerprint_of(path: Path) -> str:
     """SHA-256 of the first certificate in a PEM file, hexadecimal."""
     from cryptography import x509

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.messages import Person
 from gateway import app
 from gateway.app import Gateway
-from gateway.cli.certificates import fingerprint_of
+from gateway.cli.certificates import der_of, fingerprint_of
 from gateway.cli.demo_people import CHARTS, NEIGHBOUR, PATIENTS, SHARED, DemoPatient
 from gateway.cli.intake import take_in
 from gateway.consent import enrolment, ledger
@@ -18,9 +18,10 @@ from gateway.demo.files import Newcomer, notebook, storage
 from gateway.demo.papers import referral, summary
 from gateway.demo.sign import sign_pdf
 from gateway.edge.sandbox import Sandbox
+from gateway.hpki import login
 from gateway.identity import crossref, domains
 from gateway.intake import Filing, OnDisk
-from gateway.members import facilities, users
+from gateway.members import cards, facilities, users
 from gateway.members.facilities import ContractKind
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
@@ -182,6 +183,11 @@ def _members(gateway: Gateway, folder: Path) -> None:
         )
         for name, facility, position in _USERS:
             users.register(work, name=name, facility=facility, position=position)
+        card, roles = login.to_register(der_of(folder / "pki" / "hpki" / "doctor-login.pem"))
+        cards.bind(
+            work, _USERS[0][0], key=card.key, number=card.number, subject=card.subject,
+            authority=card.authority, roles=roles,
+        )  # fmt: skip
 
 
 def _peer(folder: Path) -> None:

@@ -35,6 +35,9 @@ url = "{blobs}"
 
 [hpki]
 {hpki}
+[login]
+cards = {cards}
+
 [xua]
 audience = "urn:oid:{home}"
 
@@ -125,6 +128,7 @@ def _make(
         if demo
         else "",
         crl='crl = "pki/clients.crl.pem"\n' if demo else "",
+        cards="true" if demo else "false",
         hpki=('trust = "pki/hpki/trust.toml"\ninsecure_test_cards = true\n' if demo else ""),
         schemas=f'\n[ihe]\nschemas = "{schemas.resolve().as_posix()}"\n' if schemas else "",
     )

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.cards import card
 from gateway.cli.common import configured, emit, speaking, table
 from gateway.cli.members import MOVES, moving
 
 
 @click.group("user")
 def user() -> None:
-    """利用者。Users: add, list, show, change, suspend, resume, end."""
+    """利用者。Users: add, list, show, change, suspend, resume, end; card."""
 
 
+user.add_command(card)
 for _verb, _japanese in MOVES:
     user.add_command(moving("user", _verb, _japanese))
 

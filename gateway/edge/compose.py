@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from gateway.audit.door import Door
 from gateway.dispatch import Dispatch
@@ -16,16 +16,22 @@ from gateway.edge.authn import Authenticator, Register, read_register
 from gateway.edge.documents import Documents
 from gateway.edge.jobs import Bell
 from gateway.edge.limits import Rate
+from gateway.edge.logins import CardRules, Logins
 from gateway.edge.machines import MachineDoor
 from gateway.edge.metrics import Metrics
 from gateway.edge.mllp import MllpDoor
+from gateway.edge.people import PeopleDoor
 from gateway.edge.protocol import Client
 from gateway.edge.soap import SoapDoor
-from gateway.edge.tls import Revocations
+from gateway.edge.tls import Revocations, people_context
+from gateway.edge.trusted import read_policy
 from gateway.edge.uploads import Doorway, Uploads
+from gateway.hpki.policy import AnchorKind
 from gateway.intake import Filing, Intake, messages
 from gateway.intake.messages import MessageIntake
 from gateway.members.neighbours import Neighbour
+from gateway.members.sessions import Lifetime
+from gateway.model import chance
 from gateway.model.audit import EventKind, Outcome
 from gateway.settings import Settings, SettingsError
 from gateway.transaction import Table
@@ -35,6 +41,8 @@ from gateway.wire.wsdl import wsdl
 
 KnownNeighbours = Iterable[tuple[Neighbour, tuple[bytes, ...]]]
 "Each neighbour with the PEM certificates that sign its assertions."
+_LOGINS, _LOGINS_A_SECOND = 10, 1 / 30
+"Log-ins of one card, or of one address without card: at once, and later (K-01)."
 _THREADS = 4 * (os.cpu_count() or 1)
 
 
@@ -141,6 +149,42 @@ class Machines:
             wsdl=wsdl,
             new_id=self.new_id,
         )
+
+    def people(self) -> tuple[PeopleDoor, ssl.SSLContext]:
+        """The people door, with the context that asks for a doctor's card where cards log in."""
+        settings = self.settings
+        login = settings.login
+        rules = None
+        authorities: list[bytes] = []
+        if login.cards:
+            policy = read_policy(settings.hpki)
+            rules = CardRules(
+                policy=policy, policies=frozenset(login.policies),
+                test_policies=frozenset(login.test_policies),
+            )  # fmt: skip
+            anchors = (one.certificate for one in policy.anchors(AnchorKind.HPKI))
+            authorities = [one.dump() for one in (*anchors, *policy.trust.certificates)]
+        logins = Logins(
+            door=self.door,
+            register=self._register,
+            lifetime=Lifetime(
+                idle=timedelta(minutes=login.idle_minutes),
+                longest=timedelta(hours=login.longest_hours),
+            ),
+            cards=rules,
+            new_request=self.new_request,
+            new_secret=chance.new_secret,
+            clock=self.clock,
+        )
+        door = PeopleDoor(
+            settings.http.names,
+            logins=logins,
+            metrics=self.metrics,
+            rate=Rate(_LOGINS_A_SECOND, _LOGINS, time.monotonic),
+            pool=self.pool,
+            new_id=self.new_id,
+        )
+        return door, people_context(settings.tls, authorities, tls13=login.tls13)
 
     def mllp(self, intake: Intake, socket: socket.socket, tls: ssl.SSLContext) -> MllpDoor:
         """The door for HL7 v2 messages, on a socket of its own."""

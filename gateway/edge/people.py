@@ -1,68 +1,83 @@
-"""The people door: `INTERFACES.md` section 4. Login and the pages behind it are not built yet.
+"""The people door: `INTERFACES.md` section 4: log-in, the session, and one person's shared record.
 
-So nobody is logged in here: everything that would show data answers 401, everything else 404.
-No path of this door reads a record.
+Everything that would show data answers 401 to who is not logged in; what may not be seen looks as
+what is not there (G8). Every change wants its token and an Origin of our own (K-05).
 """
 
+import asyncio
+import hashlib
+import hmac
+import logging
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any
+from concurrent.futures import Executor
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, TypeVar
 
+import orjson
 from starlette.routing import Route, Router
 
-from gateway.edge.answers import Receive, Scope, Send, answer, answer_json
+from gateway.audit.door import Defect
+from gateway.edge.answers import (
+    BodyRefused,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    answer_json,
+    declared_length,
+    header,
+    read_body,
+)
+from gateway.edge.limits import Rate
+from gateway.edge.logins import Begun, Logins
 from gateway.edge.machines import is_our_host
+from gateway.edge.metrics import Metrics
+from gateway.edge.people_api import OPENAPI
+from gateway.edge.protocol import Client
+from gateway.edge.refusals import STATUS, headers_of, told
+from gateway.errors import Refusal, Unauthenticated
+from gateway.members.sessions import Session
+from gateway.wire import fhir
 
-_OPENAPI: dict[str, Any] = {
-    "openapi": "3.1.0",
-    "info": {"title": "Regional gateway: administration", "version": "1"},
-    "paths": {
-        "/login": {
-            "get": {
-                "summary": "Ways to log in; empty while none is configured.",
-                "responses": {"200": {"description": "The ways."}},
-            },
-            "post": {
-                "summary": "Log in.",
-                "responses": {"401": {"description": "Not logged in."}},
-            },
-        },
-        "/records/{shared_id}": {
-            "get": {
-                "summary": "The shared record of one person.",
-                "parameters": [
-                    {
-                        "name": "shared_id",
-                        "in": "path",
-                        "required": True,
-                        "schema": {"type": "string"},
-                    }
-                ],
-                "responses": {"401": {"description": "Not logged in."}},
-            }
-        },
-        "/admin/openapi.json": {
-            "get": {
-                "summary": "This document.",
-                "responses": {"200": {"description": "OpenAPI 3.1."}},
-            }
-        },
-    },
-}
+logger = logging.getLogger(__name__)
+_Value = TypeVar("_Value")
+COOKIE = "__Host-session"
+TOKEN = b"x-csrf-token"
 _SAFE = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Referrer-Policy", "no-referrer"),
 )
+_BODY = 4096
+_ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Strict"
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class PeopleDoor:
-    """TLS without client certificate."""
+    """TLS with a doctor's card, or without a client certificate."""
 
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(
+        self,
+        names: Collection[str],
+        *,
+        logins: Logins,
+        metrics: Metrics,
+        rate: Rate,
+        pool: Executor,
+        new_id: Callable[[], str],
+    ) -> None:
         self._names = frozenset(name.lower() for name in names)
+        self._logins = logins
+        self._metrics = metrics
+        self._rate = rate
+        self._pool = pool
+        self._new_id = new_id
         self._router = Router(
             routes=[
-                Route("/login", _App(_login), methods=["GET", "POST"]),
+                Route("/login", _App(self._ways), methods=["GET"]),
+                Route("/login", _App(self._log_in), methods=["POST"]),
+                Route("/logout", _App(self._log_out), methods=["POST"]),
+                Route("/session", _App(self._session), methods=["GET"]),
+                Route("/records/{patient}", _App(self._record), methods=["GET"]),
                 Route("/admin/openapi.json", _App(_openapi), methods=["GET"]),
                 Route("/admin/{path:path}", _App(_not_logged_in)),
                 Route("/records/{path:path}", _App(_not_logged_in)),
@@ -73,10 +88,90 @@ class PeopleDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if is_our_host(scope, self._names):
-            await self._router(scope, receive, send)
-        else:
+        if not is_our_host(scope, self._names):
             await answer(send, 400, headers=[*_SAFE, ("Connection", "close")])
+            return
+        try:
+            await self._router(scope, receive, send)
+        except BodyRefused as refused:
+            await answer(send, refused.status, headers=[*_SAFE, ("Connection", "close")])
+        except Refusal as refusal:
+            await self._refuse(refusal, send)
+        except Exception as error:
+            incident = error.incident if isinstance(error, Defect) else self._new_id()[:8]
+            if not isinstance(error, Defect):
+                logger.error("incident %s at the people door: %s", incident, type(error).__name__)
+            value = {"error": "internal error", "incident": incident}
+            await answer_json(send, 500, value, headers=_SAFE)
+
+    async def _ways(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ways to log in, and whether this connection shows a card."""
+        shown = bool(_client(scope).certificate)
+        value = {"ways": self._logins.ways, "card": shown}
+        await answer_json(send, 200, value, headers=_SAFE)
+
+    async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A session, where the card of this connection is a registered user's."""
+        client = _client(scope)
+        if not _is_own(scope):
+            await self._turn_away(send, 403, "CSRF")
+            return
+        wait = self._rate.take(client.sha256 or client.address)
+        if wait:
+            headers = [*_SAFE, ("Retry-After", str(max(1, round(wait))))]
+            self._metrics.refused("LIMIT")
+            await answer(send, 429, headers=headers)
+            return
+        account = await _account(scope, receive)
+        begun = await self._run(lambda: self._logins.enter(client, account))
+        await self._begin(begun, send)
+
+    async def _begin(self, begun: Begun, send: Send) -> None:
+        cookie = ("Set-Cookie", f"{COOKIE}={begun.cookie}; {_ATTRIBUTES}")
+        value = _about(begun.session, begun.cookie)
+        await answer_json(send, 200, value, headers=[*_SAFE, cookie])
+
+    async def _log_out(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """End the session at the server."""
+        cookie, client = _cookie(scope), _client(scope)
+        given = header(scope, TOKEN)
+        if not _is_own(scope) or not hmac.compare_digest(given.encode(), token(cookie).encode()):
+            await self._turn_away(send, 403, "CSRF")
+            return
+        await self._run(lambda: self._logins.leave(client, cookie))
+        gone = ("Set-Cookie", f"{COOKIE}=; {_ATTRIBUTES}; Max-Age=0")
+        await answer(send, 204, headers=[*_SAFE, gone])
+
+    async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Who is logged in."""
+        cookie, client = _cookie(scope), _client(scope)
+        session = await self._run(lambda: self._logins.session(client, cookie))
+        await answer_json(send, 200, _about(session, cookie), headers=_SAFE)
+
+    async def _record(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What this user sees of one person's shared record (VIEW)."""
+        cookie, client = _cookie(scope), _client(scope)
+        patient = scope["path_params"]["patient"]
+        viewed = await self._run(lambda: self._logins.view(client, cookie, patient))
+        body = fhir.dumps({"items": viewed.items, "documents": viewed.documents})
+        await answer(send, 200, body, media="application/json", headers=_SAFE)
+
+    async def _run(self, do: Callable[[], _Value]) -> _Value:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, do)
+
+    async def _refuse(self, refusal: Refusal, send: Send) -> None:
+        """A refusal in two languages; who is not logged in hears 401 (K-01)."""
+        self._metrics.refused(refusal.log)
+        out = isinstance(refusal, Unauthenticated)
+        status = 401 if out else STATUS[type(refusal)]
+        await answer_json(
+            send, status, {"error": refusal.english, "refused": told(refusal)},
+            headers=[*_SAFE, *headers_of(status)],
+        )  # fmt: skip
+
+    async def _turn_away(self, send: Send, status: int, code: str) -> None:
+        self._metrics.refused(code)
+        await answer(send, status, headers=_SAFE)
 
 
 class _App:
@@ -89,16 +184,75 @@ class _App:
         await self._endpoint(scope, receive, send)
 
 
-async def _login(scope: Scope, receive: Receive, send: Send) -> None:
-    """No way to log in is built: say so to GET, refuse POST with one text for all (K-01)."""
-    if scope["method"] == "POST":
-        await answer_json(send, 401, {"error": "not logged in"}, headers=_SAFE)
-    else:
-        await answer_json(send, 200, {"ways": []}, headers=_SAFE)
+def token(cookie: str) -> str:
+    """What a change must bring beside the cookie: another origin cannot know it (K-05)."""
+    return hmac.new(cookie.encode(), b"change", hashlib.sha256).hexdigest()
+
+
+def _about(session: Session, cookie: str) -> dict[str, Any]:
+    """Who is logged in, how surely we know (SIG-03), and until when."""
+    return {
+        "user": session.user,
+        "facility": session.caller.facility,
+        "position": session.caller.role,
+        "assurance": session.assurance.value,
+        "roles": session.roles,
+        "began": session.began,
+        "ends": session.ends,
+        "csrf": token(cookie),
+    }
+
+
+def _client(scope: Scope) -> Client:
+    client: Client = scope["state"]["client"]
+    return client
+
+
+def _cookie(scope: Scope) -> str:
+    """The session's cookie; raises `Unauthenticated` where there is none."""
+    try:
+        found = SimpleCookie(header(scope, b"cookie")).get(COOKIE)
+    except CookieError:
+        found = None
+    if found is None or not found.value:
+        raise Unauthenticated("not logged in", "ログインしていません", log="COOKIE")
+    return found.value
+
+
+def _is_own(scope: Scope) -> bool:
+    """Whether a change comes from a page of ours, or from no page at all (K-05)."""
+    origin, site = header(scope, b"origin"), header(scope, b"sec-fetch-site")
+    if origin and origin.lower() != f"https://{header(scope, b'host')}".lower():
+        return False
+    return site in ("", "none", "same-origin")
+
+
+async def _account(scope: Scope, receive: Receive) -> str | None:
+    """The account that the caller says to be: `{"user": …}`, or nothing."""
+    length = declared_length(scope) if _has_body(scope) else 0
+    body = await read_body(receive, _BODY, length)
+    if not body:
+        return None
+    if header(scope, b"content-type").partition(";")[0].strip() != "application/json":
+        raise BodyRefused(415)
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BodyRefused(400) from error
+    if not isinstance(value, dict) or value.keys() - {"user"}:
+        raise BodyRefused(422)
+    user = value.get("user")
+    if user is not None and not isinstance(user, str):
+        raise BodyRefused(422)
+    return user
+
+
+def _has_body(scope: Scope) -> bool:
+    return bool(header(scope, b"content-length") or header(scope, b"transfer-encoding"))
 
 
 async def _openapi(scope: Scope, receive: Receive, send: Send) -> None:
-    await answer_json(send, 200, _OPENAPI, headers=_SAFE)
+    await answer_json(send, 200, OPENAPI, headers=_SAFE)
 
 
 async def _not_logged_in(scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.hpki.policy import SignaturePolicy, Trust
-from gateway.hpki.trust import parse, shipped
+from gateway.edge.trusted import read_trust
+from gateway.hpki.policy import SignaturePolicy
 from gateway.hpki.verify import verify
 from gateway.model.signature import Signature
 
@@ -30,7 +30,8 @@ def main() -> None:
     """Jobs from stdin until it ends; the first line says whom to trust."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = json.loads(sys.stdin.readline())
-    policy = SignaturePolicy(trust=_trust(settings["trust"]), accept_test=settings["accept_test"])
+    trust = read_trust(Path(settings["trust"]) if settings["trust"] else None)
+    policy = SignaturePolicy(trust=trust, accept_test=settings["accept_test"])
     _warm()
     sys.stdout.write("{}\n")
     sys.stdout.flush()
@@ -48,13 +49,6 @@ def _warm() -> None:
     """Load every reader once, so that no fork spends half a second on loading them again."""
     for name in ("pdf", "xades.reader", "cades", "times"):
         importlib.import_module(f"gateway.hpki.{name}")
-
-
-def _trust(path: str | None) -> Trust:
-    if path is None:
-        return shipped()
-    file = Path(path)
-    return parse(file.read_text("utf-8"), lambda name: (file.parent / name).read_bytes())
 
 
 def _work(job: dict[str, Any], policy: SignaturePolicy) -> None:

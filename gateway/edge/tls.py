@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -48,6 +49,24 @@ def server_context(settings: TlsSettings, *, client: bool) -> ssl.SSLContext:
             context.verify_flags |= ssl.VERIFY_X509_STRICT
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(f"[tls] cannot be loaded: {error}") from error
+    return context
+
+
+def people_context(
+    settings: TlsSettings, authorities: Sequence[bytes], *, tls13: bool
+) -> ssl.SSLContext:
+    """The context of the people door; `authorities`, in DER, are those that issue log-in cards.
+
+    A card is asked for and may be absent; with one, `hpki.login` judges after the hand-shake. Cards
+    sign by PKCS #1 v1.5 alone (`hpki/README.md` section 7), which TLS 1.3 has not (RFC 8446 4.2.3).
+    """
+    context = server_context(settings, client=False)
+    if not authorities:
+        return context
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cadata=b"".join(authorities))
+    if not tls13:
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 

@@ -75,12 +75,17 @@ def describe(certificate: x509.Certificate | None) -> tuple[str, str]:
     """Subject (RFC 4514) and serial number of a certificate, for people."""
     if certificate is None:
         return "", ""
+    return names(certificate)[0], str(certificate.serial_number)
+
+
+def names(certificate: x509.Certificate) -> tuple[str, str]:
+    """Subject and issuer in RFC 4514, for people."""
     try:
-        name = pyca.load_der_x509_certificate(certificate.dump()).subject
-        subject = name.rfc4514_string({NameOID.SERIAL_NUMBER: "serialNumber"})
+        read = pyca.load_der_x509_certificate(certificate.dump())
+        words = {NameOID.SERIAL_NUMBER: "serialNumber"}
+        return read.subject.rfc4514_string(words), read.issuer.rfc4514_string(words)
     except RAISED:
-        subject = str(certificate.subject.human_friendly)
-    return subject, str(certificate.serial_number)
+        return str(certificate.subject.human_friendly), str(certificate.issuer.human_friendly)
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

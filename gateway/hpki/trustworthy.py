@@ -62,14 +62,14 @@ def judge(
         policies=policy.policies,
         algorithms=policy.algorithms,
     )
-    usage = _usage(certificate, purpose)
+    fit = usage(certificate, purpose)
     if not isinstance(found, path.Chain):
         reason = _policy(certificate, frozenset(), policy, purpose)
         told = policy.test_policies | {purpose.other}
         known = (reason[0],) if told & _policies(certificate) else ()
         if not proven and found in _TIMELY:
             found = _undecided("path", path.SECTION)
-        return Signer(checks=(found, *known, usage), evidence=(fingerprint(certificate),))
+        return Signer(checks=(found, *known, fit), evidence=(fingerprint(certificate),))
     held = passed(
         "path",
         "the path leads to a trusted authority",
@@ -82,7 +82,7 @@ def judge(
         revoked = _undecided("revocation", revocation.SECTION)
     role, roles = _role(certificate, policy) if oid else ((), ())
     return Signer(
-        checks=(held, accepted, usage, revoked, *role),
+        checks=(held, accepted, fit, revoked, *role),
         roles=roles,
         policy=oid,
         evidence=(
@@ -144,10 +144,10 @@ def _policy(
     return failed("policy", *reason, _POLICY), ""
 
 
-def _usage(certificate: x509.Certificate, purpose: Purpose) -> Check:
+def usage(certificate: x509.Certificate, purpose: Purpose) -> Check:
     """Whether the certificate may be used so, and is no authority's (SIG-01)."""
-    usage = certificate.key_usage_value
-    bits = usage.native if usage is not None else set()
+    stated = certificate.key_usage_value
+    bits = stated.native if stated is not None else set()
     extended = certificate.extended_key_usage_value
     if (
         purpose.usage not in bits

@@ -9,6 +9,7 @@ from gateway.errors import Inconsistent, Invalid, NotFound, NotPermitted
 from gateway.members import facilities
 from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
 from gateway.model.identifiers import Oid
+from gateway.store import logins
 from gateway.store import members as rows
 from gateway.store.work import Work
 
@@ -126,6 +127,8 @@ def _move(work: Work, name: str, state: State, reason: str) -> User:
     _require_operator(work)
     _alive(work, name, reason)
     rows.update_member_state(work.db, name, state.value)
+    if state is not State.ACTIVE:
+        logins.delete_sessions(work.db, name)
     _event(work, name, state.value, reason)
     return find(work, name)
 

@@ -4,6 +4,7 @@ Asking the system for each one costs more than all the rest of making it.
 """
 
 import os
+import secrets
 import uuid
 
 _AT_ONCE = 256
@@ -23,3 +24,8 @@ def new_id() -> str:
                 str(uuid.UUID(bytes=chance[start : start + 16], version=4))
                 for start in range(0, len(chance), 16)
             )
+
+
+def new_secret() -> str:
+    """A fresh secret of 256 random bits, as text for a cookie (K-04)."""
+    return secrets.token_urlsafe(32)

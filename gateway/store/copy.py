@@ -25,11 +25,11 @@ from sqlalchemy import (
 from sqlalchemy import table as named
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from gateway.store import audit, codes, consent, identity, members, record, replay
+from gateway.store import audit, codes, consent, identity, logins, members, record, replay
 from gateway.store.metadata import METADATA
 from gateway.store.record import waiting, watched
 
-_ROOMS = (audit, codes, consent, identity, members, record, replay, waiting, watched)
+_ROOMS = (audit, codes, consent, identity, logins, members, record, replay, waiting, watched)
 "Imported for their tables: `METADATA` knows a table once its module is loaded."
 _ROWS = 2000
 
@@ -39,8 +39,11 @@ class Uncopied(ValueError):
 
 
 def tables() -> list[Table]:
-    """Every table, those that others refer to first."""
-    return list(METADATA.sorted_tables)
+    """Every table that is kept, those that others refer to first.
+
+    Who is logged in is not: nobody is logged in again by a restore (K-04).
+    """
+    return [table for table in METADATA.sorted_tables if table is not logins.SESSION]
 
 
 def columns(table: Table) -> list[str]:

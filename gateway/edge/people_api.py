@@ -1,0 +1,100 @@
+"""The people door in OpenAPI 3.1, as `/admin/openapi.json` answers it."""
+
+from typing import Any
+
+_SESSION = {
+    "type": "object",
+    "properties": {
+        "user": {"type": "string"},
+        "facility": {"type": "string"},
+        "position": {"type": "string"},
+        "assurance": {"type": "string", "enum": ["hpki", "password"]},
+        "roles": {"type": "array", "items": {"type": "string"}},
+        "began": {"type": "string", "format": "date-time"},
+        "ends": {"type": "string", "format": "date-time"},
+        "csrf": {"type": "string", "description": "Send it as X-CSRF-Token with every change."},
+    },
+}
+_NOT_LOGGED_IN = {"description": "Not logged in."}
+
+
+def _answer(about: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    content = {} if schema is None else {"content": {"application/json": {"schema": schema}}}
+    return {"description": about, **content}
+
+
+OPENAPI: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "Regional gateway: people", "version": "1"},
+    "components": {
+        "securitySchemes": {
+            "card": {"type": "mutualTLS", "description": "A doctor's card (HPKI, SIG-03)."},
+            "session": {"type": "apiKey", "in": "cookie", "name": "__Host-session"},
+        }
+    },
+    "paths": {
+        "/login": {
+            "get": {
+                "summary": "Ways to log in here, and whether this connection shows a card.",
+                "responses": {"200": _answer("The ways.")},
+            },
+            "post": {
+                "summary": "Log in by the card of this connection.",
+                "security": [{"card": []}],
+                "requestBody": {
+                    "required": False,
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {"user": {"type": "string"}},
+                                "additionalProperties": False,
+                            }
+                        }
+                    },
+                },
+                "responses": {
+                    "200": _answer("Logged in; the cookie is set.", _SESSION),
+                    "401": _answer("No card, or one that does not hold: the reason stands in it."),
+                    "403": _answer("The card is nobody's here, or not the named user's (SIG-04)."),
+                    "429": _answer("Too often."),
+                },
+            },
+        },
+        "/logout": {
+            "post": {
+                "summary": "End the session at the server.",
+                "security": [{"session": []}],
+                "responses": {"204": _answer("Ended."), "403": _answer("No token (K-05).")},
+            }
+        },
+        "/session": {
+            "get": {
+                "summary": "Who is logged in.",
+                "security": [{"session": []}],
+                "responses": {"200": _answer("Who.", _SESSION), "401": _NOT_LOGGED_IN},
+            }
+        },
+        "/records/{shared_id}": {
+            "get": {
+                "summary": "The shared record of one person, as this user may see it.",
+                "security": [{"session": []}],
+                "parameters": [
+                    {
+                        "name": "shared_id",
+                        "in": "path",
+                        "required": True,
+                        "schema": {"type": "string"},
+                    }
+                ],
+                "responses": {"200": _answer("Items and documents."), "401": _NOT_LOGGED_IN},
+            }
+        },
+        "/admin/openapi.json": {
+            "get": {
+                "summary": "This document.",
+                "responses": {"200": _answer("OpenAPI 3.1.")},
+            }
+        },
+    },
+}

@@ -1,0 +1,113 @@
+"""Rows of who may log in with which card, and of who is logged in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, Text, delete, insert, select, update
+
+from gateway.store.metadata import METADATA, Json, Moment
+
+CARD = Table(
+    "card",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("member", Text, nullable=False, index=True),
+    Column("content", Json, nullable=False),
+)
+SESSION = Table(
+    "session",
+    METADATA,
+    Column("token", Text, primary_key=True),
+    Column("member", Text, nullable=False, index=True),
+    Column("began", Moment, nullable=False),
+    Column("used", Moment, nullable=False),
+    Column("ends", Moment, nullable=False, index=True),
+    Column("content", Json, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CardRow:
+    """One card and whose it is; `key` is its issuer and the holder's number there."""
+
+    key: str
+    member: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One user who is logged in; `token` is the SHA-256 of the cookie's value."""
+
+    token: str
+    member: str
+    began: datetime
+    used: datetime
+    ends: datetime
+    content: Mapping[str, Any]
+
+
+def insert_card(db: Connection, row: CardRow) -> None:
+    """Bind a card."""
+    db.execute(insert(CARD).values(key=row.key, member=row.member, content=dict(row.content)))
+
+
+def delete_card(db: Connection, key: str) -> None:
+    """Unbind a card."""
+    db.execute(delete(CARD).where(CARD.c.key == key))
+
+
+def select_card(db: Connection, key: str) -> CardRow | None:
+    """Whose card this is."""
+    row = db.execute(select(CARD).where(CARD.c.key == key)).first()
+    return None if row is None else CardRow(*row)
+
+
+def select_cards(db: Connection, member: str) -> list[CardRow]:
+    """The cards of one user."""
+    found = db.execute(select(CARD).where(CARD.c.member == member).order_by(CARD.c.key))
+    return [CardRow(*row) for row in found]
+
+
+def insert_session(db: Connection, row: SessionRow) -> None:
+    """Let a user be logged in."""
+    db.execute(
+        insert(SESSION).values(
+            token=row.token, member=row.member, began=row.began, used=row.used, ends=row.ends,
+            content=dict(row.content),
+        )
+    )  # fmt: skip
+
+
+def select_session(db: Connection, token: str) -> SessionRow | None:
+    """The session with this token's digest."""
+    row = db.execute(select(SESSION).where(SESSION.c.token == token)).first()
+    return None if row is None else SessionRow(*row)
+
+
+def select_sessions(db: Connection, member: str) -> list[SessionRow]:
+    """Every session of one user."""
+    found = db.execute(select(SESSION).where(SESSION.c.member == member).order_by(SESSION.c.began))
+    return [SessionRow(*row) for row in found]
+
+
+def update_session(db: Connection, token: str, used: datetime) -> None:
+    """Note that a session is in use."""
+    db.execute(update(SESSION).where(SESSION.c.token == token).values(used=used))
+
+
+def delete_session(db: Connection, token: str) -> bool:
+    """End a session; False where there is none."""
+    return db.execute(delete(SESSION).where(SESSION.c.token == token)).rowcount > 0
+
+
+def delete_sessions(db: Connection, member: str) -> int:
+    """End every session of one user; says how many."""
+    return db.execute(delete(SESSION).where(SESSION.c.member == member)).rowcount
+
+
+def delete_ended(db: Connection, now: datetime) -> None:
+    """Forget sessions whose time is over."""
+    db.execute(delete(SESSION).where(SESSION.c.ends < now))
