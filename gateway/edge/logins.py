@@ -147,7 +147,7 @@ class Logins:
         """Log out."""
         with self.door.work(EventKind.LOGIN, self._stranger(client)) as work:
             session = self._session(work, client, cookie)
-            work.caller = self._as_user(client, session, work)
+            work.caller = session.caller
             work.trail.detail["ended"] = sessions.end(work, cookie)
 
     def _reading(
@@ -160,7 +160,7 @@ class Logins:
         """One reading Work of whoever is logged in; its event is durable before this returns."""
         with self.door.work(kind, self._stranger(client), reading=True) as work:
             session = self._session(work, client, cookie)
-            work.caller = self._as_user(client, session, work)
+            work.caller = session.caller
             found = read(work, session)
         if work.recorded is not None:
             work.recorded.result()
@@ -178,7 +178,11 @@ class Logins:
                 "the card does not hold any more", "カードが有効ではなくなりました",
                 rule="SIG-02", log="COOKIE",
             )  # fmt: skip
-        return found
+        caller = replace(
+            found.caller, certificate=client.sha256, address=client.address,
+            tls_subject=found.subject,
+        )  # fmt: skip
+        return replace(found, caller=caller)
 
     def _judge(self, rules: CardRules, client: Client) -> CardVerdict:
         moment = self.clock()
@@ -199,12 +203,6 @@ class Logins:
         if self.clock() - moment < _AGAIN:
             return accepted
         return self.cards is not None and self._judge(self.cards, client).accepted
-
-    def _as_user(self, client: Client, session: Session, work: Work) -> Caller:
-        return replace(
-            session.caller, certificate=client.sha256, address=client.address,
-            tls_subject=work.caller.tls_subject,
-        )  # fmt: skip
 
     def _domains(self, facility: str) -> frozenset[Oid]:
         return self.register().owned.get(facility, frozenset())

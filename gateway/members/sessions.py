@@ -43,6 +43,8 @@ class Session:
     "At the latest; earlier where nothing comes."
     assurance: LevelOfAssurance
     caller: Caller
+    subject: str
+    "Subject of the card's certificate."
     roles: tuple[str, ...]
     "Health-care roles that the card stated at log-in."
 
@@ -71,7 +73,8 @@ def begin(
             content={
                 "facility": caller.facility, "position": caller.role, "card": card,
                 "certificate": caller.certificate, "address": caller.address,
-                "assurance": caller.assurance.value, "roles": sorted(roles),
+                "assurance": caller.assurance.value, "subject": caller.tls_subject,
+                "roles": sorted(roles),
             },
         ),
     )  # fmt: skip
@@ -103,7 +106,8 @@ def find(
     assurance = LevelOfAssurance(row.content["assurance"])
     return Session(
         token=row.token, user=row.member, began=row.began, ends=row.ends, assurance=assurance,
-        caller=replace(caller, assurance=assurance), roles=tuple(row.content["roles"]),
+        caller=replace(caller, assurance=assurance), subject=row.content["subject"],
+        roles=tuple(row.content["roles"]),
     )  # fmt: skip
 
 

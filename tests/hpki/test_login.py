@@ -20,8 +20,9 @@ NOW = pki.SIGNED
 
 
 def card(**changed: object) -> Issued:
-    usual = {"policy": AUTHENTICATION, "usage": "digital_signature", "issuer": pki.hierarchy().login}
-    return pki.hierarchy().card(**{**usual, **changed})  # type: ignore[arg-type]
+    house = pki.hierarchy()
+    usual = {"policy": AUTHENTICATION, "usage": "digital_signature", "issuer": house.login}
+    return house.card(**{**usual, **changed})  # type: ignore[arg-type]
 
 
 def lists(**changed: object) -> tuple[RevocationList, ...]:
