@@ -42,7 +42,7 @@ from gateway.wire.wsdl import wsdl
 KnownNeighbours = Iterable[tuple[Neighbour, tuple[bytes, ...]]]
 "Each neighbour with the PEM certificates that sign its assertions."
 _LOGINS, _LOGINS_A_SECOND = 10, 1 / 30
-"Log-ins of one card, or of one address without card: at once, and later (K-01)."
+"Log-ins that fail, of one card or of one address without card: at once, and later (K-01)."
 _THREADS = 4 * (os.cpu_count() or 1)
 
 

@@ -36,3 +36,9 @@ class Rate:
             bucket.tokens -= 1.0
             return 0.0
         return (1.0 - bucket.tokens) / self._steady if self._steady else 1.0
+
+    def give_back(self, client: str) -> None:
+        """Let one request that was taken not count."""
+        bucket = self._buckets.get(client)
+        if bucket is not None:
+            bucket.tokens = min(self._burst, bucket.tokens + 1.0)

@@ -116,14 +116,16 @@ class PeopleDoor:
         if not _is_own(scope):
             await self._turn_away(send, 403, "CSRF")
             return
-        wait = self._rate.take(client.sha256 or client.address)
+        account = await _account(scope, receive)
+        known = client.sha256 or client.address
+        wait = self._rate.take(known)
         if wait:
             headers = [*_SAFE, ("Retry-After", str(max(1, round(wait))))]
             self._metrics.refused("LIMIT")
             await answer(send, 429, headers=headers)
             return
-        account = await _account(scope, receive)
         begun = await self._run(lambda: self._logins.enter(client, account))
+        self._rate.give_back(known)  # only what fails counts (K-01)
         await self._begin(begun, send)
 
     async def _begin(self, begun: Begun, send: Send) -> None:
