@@ -178,7 +178,7 @@ def test_another_origin_changes_nothing(site: Site) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/logout", 405), ("PUT", "/login", 405), ("DELETE", "/session", 405),
-        ("POST", "/records/1", 405), ("GET", "/", 404), ("GET", "/login/", 404),
+        ("POST", "/records/1", 401), ("GET", "/", 404), ("GET", "/login/", 404),
     ],
 )  # fmt: skip
 def test_other_methods_and_paths(site: Site, method: str, path: str, status: int) -> None:
