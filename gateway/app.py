@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from gateway.audit import chain
 from gateway.audit.door import Door
-from gateway.audit.events import time_ordered
 from gateway.errors import Malformed
 from gateway.intake import Intake, Signatures
 from gateway.members import codes, profiles
@@ -29,6 +28,7 @@ from gateway.record import erasures
 from gateway.settings import Settings, SettingsError
 from gateway.store.blobs import Blobs, blobs_from_url
 from gateway.store.database import Database, SchemaError
+from gateway.store.metadata import time_ordered
 from gateway.store.serving import sole_server
 from gateway.store.work import Community
 from gateway.transaction import Table, index

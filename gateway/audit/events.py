@@ -4,21 +4,13 @@
 purpose, request id, deciding rule; never clinical content (WDR-08, G12).
 """
 
-from datetime import datetime
-
 import orjson
 
 from gateway.model.audit import Event
 from gateway.store.audit import EventRow
-from gateway.store.metadata import write_moment
+from gateway.store.metadata import time_ordered, write_moment
 
 _LONGEST_DETAIL = 16_384
-
-
-def time_ordered(at: datetime, id: str) -> str:
-    """A random UUID with the time in front (RFC 9562 5.7): an index of such grows at its end."""
-    time = f"{int(at.timestamp() * 1000):012x}"
-    return f"{time[:8]}-{time[8:]}-7{id[15:]}"
 
 
 def row_of(event: Event, id: str) -> EventRow:

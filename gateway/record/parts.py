@@ -49,7 +49,7 @@ def add(work: Work, file: FileRow, spans: Sequence[dict[str, Any]], first: int) 
         work.db,
         [
             replace(
-                file, id=work.new_id(), parent=file.id, part=number, spans=one,
+                file, id=work.ordered_id(), parent=file.id, part=number, spans=one,
                 size=sum(end - start for _, start, end in one["own"]), state=uploads.PENDING,
             )
             for number, one in enumerate(spans, start=first)

@@ -97,9 +97,7 @@ def _is_provided(work: Work, members: Members, facility: str, category: str) -> 
 def _move(work: Work, members: Members, person: PersonId, moving: list[ItemRow]) -> None:
     """Items into the shared record, with the documents made of them."""
     before = rows.select_items(work.db, person)
-    ids = rows.insert_items(work.db, moving, work.now)
-    rows.delete_staged(work.db, [row.id for row in moving])
-    added = [replace(row, id=identity) for row, identity in zip(moving, ids, strict=True)]
+    added = rows.share(work.db, moving, work.now)
     alive = _alive([*before, *added])
     fresh = alive - _alive(before)  # an item that is no longer covered by another comes back
     replaced = [row.id for row in before if row.id not in alive]

@@ -72,7 +72,7 @@ def take_out(
 ) -> None:
     """Delete rows of the shared record, after staging those that are kept in custody."""
     kept = [row for row in items if keeping[row.facility]]
-    rows.insert_staged(work.db, [replace(row, id=0, custody=True, registered=None) for row in kept])
+    rows.unshare(work.db, kept)
     filed = [
         row
         for row in documents

@@ -23,9 +23,9 @@ from gateway.model.identifiers import Oid, PatientId, PersonId
 from gateway.record import difference, findings, reexamine, staging
 from gateway.record.difference import Change, Difference, Element
 from gateway.record.promotion import promote, remake
+from gateway.store.record import contents, uploads
 from gateway.store.record import items as item_rows
 from gateway.store.record import replay as rows
-from gateway.store.record import uploads
 from gateway.store.record.items import ItemRow
 from gateway.store.record.replay import Chart, Held
 from gateway.store.record.uploads import FileRow
@@ -198,7 +198,7 @@ def _rows(
                 file=file.id, facility=file.facility, source=source, domain=file.domain,
                 value=file.value, category=change.category, key=change.key,
                 version=change.version, cancelled=change.cancelled, posted=posted,
-                content=item_rows.write_content(resource, companions, place), custody=custody,
+                content=contents.whole(resource, companions, place), custody=custody,
                 resource=str(resource.get("id", "")),
             )
         )  # fmt: skip

@@ -8,6 +8,7 @@ leaves no item leaves a mark, so that what comes late finds it.
 
 from gateway.model.batch import Batch
 from gateway.model.category import Category
+from gateway.store.record import contents
 from gateway.store.record import items as rows
 from gateway.store.record.items import ItemRow
 from gateway.store.record.uploads import FileRow
@@ -39,7 +40,7 @@ def endings(
             file=file.id, facility=file.facility, source=source, domain=file.domain,
             value=file.value, category=category, key=key, version=version, cancelled=True,
             posted=work.now, custody=custody,
-            content=rows.write_content(
+            content=contents.whole(
                 {}, (), {"file": batch.path, "at": "", "scope": batch.scope}
             ),
         )

@@ -24,6 +24,7 @@ from gateway.store.blobs import Damaged
 from gateway.store.record import items as item_rows
 from gateway.store.record import lock_blobs
 from gateway.store.record import uploads as rows
+from gateway.store.record.contents import Contents
 from gateway.store.record.items import ItemRow
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
@@ -103,11 +104,11 @@ def receive(
             # Gone between being placed and being named: a sweep, or a disk that forgets.
             raise Busy("the bytes are not here: send the file again", "再送してください",
                        at="file") from error  # fmt: skip
-    identity = work.new_id()
+    identity = work.ordered_id()
     kept = [
         FileRow(
-            id=work.new_id(), receipt=identity, number=number, facility=facility, path=file.path,
-            sha256=file.sha256, size=file.size, stated=patient, queued=work.now,
+            id=work.ordered_id(), receipt=identity, number=number, facility=facility,
+            path=file.path, sha256=file.sha256, size=file.size, stated=patient, queued=work.now,
         )
         for number, file in enumerate(files)
     ]  # fmt: skip
@@ -278,6 +279,7 @@ def _new_rows(
     )
     scope = {"scope": batch.scope} if batch.scope else {}
     fresh: list[ItemRow] = []
+    written = Contents()
     duplicates = 0
     unknown = any(item.cancelled and item.key not in known for item in batch.items)
     for item in batch.items:
@@ -291,8 +293,8 @@ def _new_rows(
             # The source states no newer version, yet says something else: a correction.
             version = difference.corrected(version, same)
         place = item.source
-        content = item_rows.write_content(
-            item.resource, item.companions,
+        content = written.write(
+            item.category.value, (item.key, version), item.resource, item.companions,
             {"file": place.file, "at": place.at, "start": place.start, "end": place.end, **scope},
         )  # fmt: skip
         before[version] = content

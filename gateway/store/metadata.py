@@ -37,6 +37,12 @@ def read_moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def time_ordered(at: datetime, id: str) -> str:
+    """A random UUID with the time in front (RFC 9562 5.7): an index of such grows at its end."""
+    time = f"{int(at.timestamp() * 1000):012x}"
+    return f"{time[:8]}-{time[8:]}-7{id[15:]}"
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware datetime, kept as sortable RFC 3339 text in UTC."""
 

@@ -16,6 +16,7 @@ from gateway.model.caller import Caller
 from gateway.model.identifiers import HomeCommunityId, Oid
 from gateway.model.network import NetworkPolicy
 from gateway.store.blobs import Blobs
+from gateway.store.metadata import time_ordered
 
 _Value = TypeVar("_Value")
 
@@ -46,6 +47,10 @@ class Work:
     "For a reading Work after its exit: done once its audit event is durable (G5)."
     memory: dict[Any, Any] = field(default_factory=dict)
     "What `once` read; Works of one transaction share it."
+
+    def ordered_id(self) -> str:
+        """A fresh id that begins with the moment, for rows that come many at a time."""
+        return time_ordered(self.now, self.new_id())
 
     def once(self, load: Callable[[Connection], _Value]) -> _Value:
         """What `load` reads, read once in a transaction: for registries that a Work only asks."""

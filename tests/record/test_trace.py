@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import NotFound
+from gateway.identity import crossref
 from gateway.model.category import Category
-from gateway.record import trace
+from gateway.record import staging, trace
+from gateway.store.record import items
 from tests.record.house import CHARTS, House, item
 
 
@@ -54,3 +56,26 @@ def test_looking_at_it_is_in_the_trail(house: House) -> None:
     with house.work() as work:
         trace.trace(work, one.resource["id"])
         assert work.trail.patients == {CHARTS["hospital-a"]}
+
+
+def test_what_several_items_refer_to_is_with_each(house: House) -> None:
+    """Stored once, shared, returned to custody: each item is read whole."""
+    house.custody("hospital-a")
+    house.enrol("hospital-a")
+    order = {"resourceType": "ServiceRequest", "id": "1" * 36, "code": {"text": "x"}}
+    several = [item(key=f"k{n}", companions=(order,)) for n in range(3)]
+    house.upload("hospital-a", *several)
+    for shared in (True, False):
+        if not shared:
+            with house.work() as work:
+                staging.promote(work, crossref.unlink(work, CHARTS["hospital-a"]))
+        found = [
+            row for one in several for row in _stored(house, one.resource["id"]) if row[1] is shared
+        ]
+        assert [items.read_content(row).companions for row, _ in found] == [(order,)] * 3
+        assert traced(house, order["id"]).beside == "Observation"
+
+
+def _stored(house: House, resource: str) -> list[tuple[items.ItemRow, bool]]:
+    with house.work() as work:
+        return items.select_versions_of_resource(work.db, resource)

@@ -10,7 +10,8 @@ from gateway.model.category import Category
 from gateway.model.codebook import SYSTEMS
 from gateway.model.document import Availability, DocumentEntry, DocumentQuery
 from gateway.record import disclose, twins
-from gateway.store.record.items import ItemRow, write_content
+from gateway.store.record.contents import whole
+from gateway.store.record.items import ItemRow
 from tests.record.house import House
 
 DRUG, YJ, DISEASE = SYSTEMS["receipt-drug"], SYSTEMS["yj"], SYSTEMS["receipt-disease"]
@@ -50,7 +51,7 @@ def row(
     return ItemRow(
         id=next(_NUMBER), file="f", facility=facility, source="emr", domain="2.999.30.1",
         value=value, category=category, key=key, version=version, cancelled=False,
-        posted=datetime(2026, 11, 1, tzinfo=UTC), content=write_content(resource, companions, {}),
+        posted=datetime(2026, 11, 1, tzinfo=UTC), content=whole(resource, companions, {}),
     )  # fmt: skip
 
 

@@ -1,18 +1,18 @@
 """Statements on items: staged apart from shared, versions side by side."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, func, select
+from sqlalchemy import Connection, Select, Table, and_, delete, func, select
 
 from gateway.model.category import Category
 from gateway.model.identifiers import PersonId
 from gateway.store import raw
 from gateway.store.identity import IDENTIFIER
 from gateway.store.metadata import write_moment
-from gateway.store.record import ITEM, STAGED
+from gateway.store.record import ITEM, STAGED, contents
 from gateway.wire import fhir
 
 _CHUNK = 500
@@ -21,7 +21,7 @@ _COLUMNS = (
     "posted", "content", "resource",
 )  # fmt: skip
 _STAGED_COLUMNS = (*_COLUMNS, "custody")
-_ITEM_COLUMNS = (*_COLUMNS, "id", "registered")
+_NAMES = ", ".join(_COLUMNS)
 _CHART = (
     "SELECT 1 WHERE EXISTS (SELECT 1 FROM staged_item WHERE domain = ? AND value = ?) "
     "OR EXISTS (SELECT 1 FROM item WHERE domain = ? AND value = ?)"
@@ -44,7 +44,7 @@ class ItemRow:
     cancelled: bool
     posted: datetime
     content: str
-    "JSON: `resource`, `companions`, and `source`, the bytes it came from."
+    "JSON: `resource`, `companions`, and `source`, the bytes it came from; whole when read."
     resource: str = ""
     "Id of the resource; empty for an ending, and for rows older than this column."
     custody: bool = False
@@ -63,14 +63,6 @@ class Shared:
     "`file`, `at`, `start`, `end`: the bytes it came from."
 
 
-def write_content(
-    resource: dict[str, Any], companions: Sequence[dict[str, Any]], source: dict[str, Any]
-) -> str:
-    """The content of a row; decimals as they were written."""
-    whole = {"resource": resource, "companions": list(companions), "source": source}
-    return fhir.dumps(whole).decode()
-
-
 def read_content(row: ItemRow) -> Shared:
     """The item as a document or a view takes it."""
     whole = fhir.loads(row.content)
@@ -83,24 +75,41 @@ def insert_staged(db: Connection, rows: Sequence[ItemRow]) -> None:
     raw.insert(db, STAGED, _STAGED_COLUMNS, [(*_values(row), row.custody) for row in rows])
 
 
-def insert_items(db: Connection, rows: Sequence[ItemRow], registered: datetime) -> list[int]:
-    """Share items; their new ids, in order."""
-    if not rows:
-        return []
-    ids = _next_ids(db, len(rows))
+def share(db: Connection, rows: Sequence[ItemRow], registered: datetime) -> list[ItemRow]:
+    """Move staged items into the shared record, as they are; they have new ids, in order."""
     moment = write_moment(registered)
-    values = [(*_values(row), id, moment) for row, id in zip(rows, ids, strict=True)]
-    raw.insert(db, ITEM, _ITEM_COLUMNS, values)
-    return ids
+    ids: dict[tuple[str, ...], int] = {}
+    for part in _parts([row.id for row in rows]):
+        statement = (
+            f"INSERT INTO item ({_NAMES}, registered) SELECT {_NAMES}, ? FROM staged_item "  # noqa: S608
+            f"WHERE id IN ({raw.some(len(part))}) ORDER BY id "
+            "RETURNING id, domain, value, key, version"
+        )
+        for id, *which in raw.rows(db, statement, (moment, *part)):
+            ids[tuple(which)] = id
+    delete_staged(db, (row.id for row in rows))
+    return [
+        replace(row, id=ids[str(row.domain), row.value, row.key, row.version], custody=False,
+                registered=registered)
+        for row in rows
+    ]  # fmt: skip
 
 
-def _next_ids(db: Connection, count: int) -> list[int]:
-    """Ids for shared items to come, rising."""
-    if db.dialect.name == "sqlite":  # a writing transaction is alone
-        (found,) = raw.rows(db, "SELECT coalesce(max(id), 0) FROM item")
-        return list(range(found[0] + 1, found[0] + 1 + count))
-    drawn = "SELECT nextval(pg_get_serial_sequence('item', 'id')) FROM generate_series(1, ?)"
-    return sorted(row[0] for row in raw.rows(db, drawn, (count,)))
+def unshare(db: Connection, rows: Sequence[ItemRow]) -> None:
+    """Stage shared items again, under custody; `delete_items` takes them out."""
+    for part in _parts([row.id for row in rows]):
+        raw.run(
+            db,
+            f"INSERT INTO staged_item ({_NAMES}, custody) SELECT {_NAMES}, ? FROM item "  # noqa: S608
+            f"WHERE id IN ({raw.some(len(part))}) ORDER BY id",
+            (True, *part),
+        )
+
+
+def _parts(ids: Iterable[int]) -> list[list[int]]:
+    """Ids in order, so many as one statement takes."""
+    wanted = sorted(ids)
+    return [wanted[start : start + _CHUNK] for start in range(0, len(wanted), _CHUNK)]
 
 
 def select_versions(
@@ -181,18 +190,15 @@ def select_items(db: Connection, person: PersonId) -> list[ItemRow]:
 
 def select_items_by_id(db: Connection, ids: Iterable[int]) -> list[ItemRow]:
     """Shared items by their ids."""
-    wanted = list(ids)
     found: list[ItemRow] = []
-    for start in range(0, len(wanted), _CHUNK):
-        part = wanted[start : start + _CHUNK]
-        found += [_item(row) for row in db.execute(select(ITEM).where(ITEM.c.id.in_(part)))]
-    return sorted(found, key=lambda row: row.id)
+    for part in _parts(ids):
+        found += _items(db, ITEM, select(ITEM).where(ITEM.c.id.in_(part)).order_by(ITEM.c.id))
+    return found
 
 
 def select_items_of_facility(db: Connection, facility: str) -> list[ItemRow]:
     """Every shared item that one facility provided."""
-    rows = db.execute(select(ITEM).where(ITEM.c.facility == facility).order_by(ITEM.c.id))
-    return [_item(row) for row in rows]
+    return _items(db, ITEM, select(ITEM).where(ITEM.c.facility == facility).order_by(ITEM.c.id))
 
 
 def select_versions_of_resource(db: Connection, resource: str) -> list[tuple[ItemRow, bool]]:
@@ -202,10 +208,10 @@ def select_versions_of_resource(db: Connection, resource: str) -> list[tuple[Ite
     """
     found: list[tuple[ItemRow, bool]] = []
     for table, shared in ((STAGED, False), (ITEM, True)):
-        rows = db.execute(select(table).where(table.c.resource == resource)).all()
+        rows = _items(db, table, select(table).where(table.c.resource == resource))
         if not rows:
-            rows = db.execute(select(table).where(table.c.content.contains(resource))).all()
-        found += [(_item(row), shared) for row in rows]
+            rows = _items(db, table, select(table).where(table.c.content.contains(resource)))
+        found += [(row, shared) for row in rows]
     return found
 
 
@@ -235,7 +241,7 @@ def select_unconsented(db: Connection, participants: Iterable[PersonId]) -> dict
 
 
 def _of_person(db: Connection, table: Table, person: PersonId) -> list[ItemRow]:
-    rows = db.execute(
+    statement = (
         select(table)
         .join(
             IDENTIFIER,
@@ -244,13 +250,12 @@ def _of_person(db: Connection, table: Table, person: PersonId) -> list[ItemRow]:
         .where(IDENTIFIER.c.person == person)
         .order_by(table.c.id)
     )
-    return [_item(row) for row in rows]
+    return _items(db, table, statement)
 
 
 def _delete(db: Connection, table: Table, ids: Iterable[int]) -> None:
-    wanted = list(ids)
-    for start in range(0, len(wanted), _CHUNK):
-        db.execute(delete(table).where(table.c.id.in_(wanted[start : start + _CHUNK])))
+    for part in _parts(ids):
+        db.execute(delete(table).where(table.c.id.in_(part)))
 
 
 def _values(row: ItemRow) -> tuple[object, ...]:
@@ -261,5 +266,37 @@ def _values(row: ItemRow) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _item(row: Any) -> ItemRow:
-    return ItemRow(**row._mapping)
+def _items(db: Connection, table: Table, statement: Select[Any]) -> list[ItemRow]:
+    """The rows of a table that a statement finds, each whole."""
+    found = [ItemRow(**row._mapping) for row in db.execute(statement)]
+    if all(contents.is_whole(row.content) for row in found):
+        return found
+    beside = Beside(db, table)
+    return [
+        replace(row, content=beside.complete(row.domain, row.value, row.content)) for row in found
+    ]
+
+
+class Beside:
+    """Makes contents whole, by what stands with other items of their file."""
+
+    def __init__(self, db: Connection, table: Table) -> None:
+        self._db = db
+        self._statement = (
+            f"SELECT content FROM {table.name} "  # noqa: S608
+            "WHERE domain = ? AND value = ? AND key = ? AND version = ?"
+        )
+        self._known: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def complete(self, domain: str, value: str, content: str) -> str:
+        """The content by itself, of an item of this chart."""
+        return contents.completed(
+            content, lambda id, place: self._companions(domain, value, *place)[id]
+        )
+
+    def _companions(self, *which: str) -> dict[str, str]:
+        known = self._known.get(which)
+        if known is None:
+            ((content,),) = raw.rows(self._db, self._statement, tuple(map(str, which)))
+            known = self._known[which] = contents.companions_of(content)
+        return known

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, exists, func, select
 
-from gateway.store.record import FILE, ITEM, STAGED, UPLOAD
+from gateway.store.record import FILE, ITEM, STAGED, UPLOAD, contents
+from gateway.store.record.items import Beside
 
 _AT_ONCE = 500
 
@@ -62,14 +63,15 @@ def _newer(table: Table, other: Any) -> Any:
 def select_contents(db: Connection, facility: str, containing: str) -> Iterator[str]:
     """The contents of the newest versions of a facility's items that contain a text."""
     for table in (STAGED, ITEM):
+        beside = Beside(db, table)
         newer = [_newer(table, other.alias()) for other in (STAGED, ITEM)]
         last = 0
         while rows := db.execute(
-            select(table.c.id, table.c.content)
+            select(table.c.id, table.c.domain, table.c.value, table.c.content)
             .where(
                 table.c.facility == facility,
                 table.c.id > last,
-                table.c.content.contains(containing),
+                table.c.content.contains(containing) | ~contents.stands_alone(table.c.content),
                 table.c.cancelled.is_(False),
                 *(~one for one in newer),
             )
@@ -77,5 +79,7 @@ def select_contents(db: Connection, facility: str, containing: str) -> Iterator[
             .limit(_AT_ONCE)
         ).all():
             for row in rows:
-                yield row[1]
+                content = beside.complete(row.domain, row.value, row.content)
+                if containing in content:
+                    yield content
             last = rows[-1][0]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from gateway.store.record import FILE, ITEM, STAGED, UPLOAD
+from gateway.store.record.items import Beside
 from gateway.store.record.uploads import STANDARDIZED, FileRow
 
 _CHUNK = 500
@@ -73,7 +74,10 @@ def select_held(db: Connection, domain: str, value: str, keys: Iterable[str]) ->
                        table.c.category, table.c.content)
                 .where(table.c.domain == domain, table.c.value == value, table.c.key.in_(part))
             )  # fmt: skip
-            found += [Held(*row) for row in rows]
+            beside = Beside(db, table)
+            for file, key, version, cancelled, category, content in rows:
+                content = beside.complete(domain, value, content)
+                found.append(Held(file, key, version, cancelled, category, content))
     return found
 
 
