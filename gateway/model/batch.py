@@ -108,3 +108,9 @@ class Batch:
     many people and an erasure of one of them could not reach into them."""
     account: dict[str, str] = field(default_factory=dict)
     "What became of each segment or row: position to `item …`, `used`, or a finding's code."
+
+    def resources(self) -> set[str]:
+        """The ids of every resource that the file became."""
+        found = {item.resource["id"] for item in self.items}
+        found.update(one["id"] for item in self.items for one in item.companions)
+        return found

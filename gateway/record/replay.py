@@ -27,6 +27,7 @@ from gateway.store.record import contents, uploads
 from gateway.store.record import items as item_rows
 from gateway.store.record import replay as rows
 from gateway.store.record.items import ItemRow
+from gateway.store.record.marks import add_marks
 from gateway.store.record.replay import Chart, Held
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
@@ -121,6 +122,8 @@ def apply(work: Work, file_id: str, batch: Batch, sha256: str) -> Outcome:
     found = _compare(work, file, batch, Overlay())
     custody = facilities.snapshot(work.db).has_custody(file.facility, facilities.today(work))
     item_rows.insert_staged(work.db, _rows(work, file, batch, found.changes, custody=custody))
+    if found.changes:
+        add_marks(work.db, file.id, batch.resources())
     told = [findings.told(one) for one in batch.findings]
     described = replace(file, findings=_kept_findings(file, told))
     if found.patient:

@@ -26,6 +26,7 @@ from gateway.store.record import lock_blobs
 from gateway.store.record import uploads as rows
 from gateway.store.record.contents import Contents
 from gateway.store.record.items import ItemRow
+from gateway.store.record.marks import insert_marks
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 from gateway.wire import fhir
@@ -167,6 +168,8 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
         return _close(work, file, rows.SET_ASIDE, batch)
     fresh, duplicates, unknown = _new_rows(work, file, batch, custody=custody)
     item_rows.insert_staged(work.db, fresh)
+    if fresh:
+        insert_marks(work.db, file.id, batch.resources())
     work.trail.detail.update(staged=len(fresh), duplicates=duplicates)
     said = (findings.DELETE_UNKNOWN,) if unknown else ()
     more = (*said, *_unshared(work, members, file, batch))

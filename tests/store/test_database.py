@@ -105,3 +105,36 @@ def test_append_only_tables_refuse_changes(database: Database, table: str, verb:
     change = f"UPDATE {table} SET {column} = 'x'" if verb == "UPDATE" else f"DELETE FROM {table}"
     with pytest.raises(DBAPIError, match="append-only"), database.writing() as db:
         db.execute(text(change))
+
+
+def test_items_that_came_before_are_found_by_their_resource(tmp_path: Path) -> None:
+    """Revision 0016 marks what is there, with what stands beside it."""
+    from alembic import command
+
+    from gateway.store.database import _alembic
+    from gateway.store.record import items
+
+    with closing(Database(f"sqlite:///{tmp_path / 'old.db'}")) as database:
+        with database.engine.connect() as connection:
+            command.upgrade(_alembic(connection), "0015")
+            for number in range(450):  # more files than are looked at in one go
+                beside = f"{number:036d}"
+                content = (
+                    f'{{"resource":{{"id":"r"}},"companions":[{{"id":"{beside}"}}],"source":{{}}}}'
+                )
+                connection.execute(
+                    text(
+                        "INSERT INTO staged_item (file, facility, source, domain, value, category, "
+                        "key, version, cancelled, posted, content, custody) VALUES (:file, 'a', "
+                        "'emr', '2.999', '1', 'lab_result', :file, '1', 0, "
+                        "'2026-11-01T00:00:00.000000Z', :content, 1)"
+                    ),
+                    {"file": f"f{number}", "content": content},
+                )
+            connection.commit()
+        database.migrate()
+        with database.reading() as db:
+            for number in (0, 199, 200, 449):
+                found = items.select_versions_of_resource(db, f"{number:036d}")
+                assert [(row.file, shared) for row, shared in found] == [(f"f{number}", False)]
+            assert len(items.select_versions_of_resource(db, "r")) == 450

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -88,7 +89,7 @@ def _item_columns() -> list[Column[object]]:
         Column("cancelled", Boolean, nullable=False),
         Column("posted", Moment, nullable=False),
         Column("content", Text, nullable=False),
-        Column("resource", Text, nullable=False, server_default="", index=True),
+        Column("resource", Text, nullable=False, server_default=""),
     ]
 
 
@@ -105,6 +106,13 @@ ITEM = Table(
     *_item_columns(),
     Column("registered", Moment, nullable=False),
     UniqueConstraint("domain", "value", "key", "version", name="uq_item_version"),
+)
+MARK = Table(
+    "resource_mark",
+    METADATA,
+    Column("file", Text, primary_key=True),
+    Column("marks", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 

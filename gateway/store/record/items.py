@@ -13,6 +13,7 @@ from gateway.store import raw
 from gateway.store.identity import IDENTIFIER
 from gateway.store.metadata import write_moment
 from gateway.store.record import ITEM, STAGED, contents
+from gateway.store.record.marks import select_marked
 from gateway.wire import fhir
 
 _CHUNK = 500
@@ -202,17 +203,21 @@ def select_items_of_facility(db: Connection, facility: str) -> list[ItemRow]:
 
 
 def select_versions_of_resource(db: Connection, resource: str) -> list[tuple[ItemRow, bool]]:
-    """Every version of the item that is this resource or has it beside it; whether it is shared.
+    """Every version of the item that is this resource, else of those that have it beside them.
 
-    Rows older than the column, and resources beside an item, are found by their content.
+    With each, whether it is shared.
     """
+    files = select_marked(db, resource)
     found: list[tuple[ItemRow, bool]] = []
     for table, shared in ((STAGED, False), (ITEM, True)):
-        rows = _items(db, table, select(table).where(table.c.resource == resource))
-        if not rows:
-            rows = _items(db, table, select(table).where(table.c.content.contains(resource)))
-        found += [(row, shared) for row in rows]
-    return found
+        for start in range(0, len(files), _CHUNK):
+            part = files[start : start + _CHUNK]
+            statement = select(table).where(
+                table.c.file.in_(part), table.c.content.contains(resource)
+            )
+            found += [(row, shared) for row in _items(db, table, statement)]
+    own = [one for one in found if fhir.loads(one[0].content)["resource"].get("id") == resource]
+    return own or found
 
 
 def delete_staged(db: Connection, ids: Iterable[int]) -> None:

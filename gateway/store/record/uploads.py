@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, literal_column, select
 from gateway.store import raw
 from gateway.store.metadata import read_moment
 from gateway.store.record import FILE, ITEM, STAGED, UPLOAD
+from gateway.store.record.marks import delete_marks
 from gateway.wire import fhir
 
 RECEIVED, STANDARDIZED, REFUSED = "received", "standardized", "refused"
@@ -221,7 +222,8 @@ def select_files_of_chart(db: Connection, domain: str, value: str) -> list[FileR
 
 
 def delete_file(db: Connection, file: str) -> None:
-    """Forget one file."""
+    """Forget one file, and what it made."""
+    delete_marks(db, file)
     db.execute(delete(FILE).where(FILE.c.id == file))
 
 
