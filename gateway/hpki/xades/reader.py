@@ -108,6 +108,10 @@ class _Reading:
         added = unsigned.Unsigned()
         if result.octets:
             added = unsigned.read(parts, found, result.octets, self.handed)
+        if added.archives and None in result.octets:
+            # What archive time-stamps are over is not at hand; without them the rest would be
+            # judged at the wrong time.
+            return Opened(form="XAdES", checks=result.checks, level=added.level)
         self.names.update(one.name for one in (*found, *listed.references) if one.role is Role.FILE)
         checks = (*result.checks, *files.judge(listed))
         content = _Content()
