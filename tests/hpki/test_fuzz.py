@@ -6,13 +6,19 @@ A short form of the campaign, with a fixed seed; `FUZZ=100000` in the environmen
 import os
 import random
 import re
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from datetime import timedelta
+from functools import cache
 
 import pytest
+from lxml import etree
 
 from gateway.hpki.policy import SignaturePolicy
 from gateway.hpki.trust import shipped
 from gateway.hpki.verify import verify
-from tests import pki
+from gateway.model.signature import Signature
+from tests import pki, xades, xades_levels
 from tests.shared import SHARED
 
 COUNT = int(os.environ.get("FUZZ", "300"))
@@ -49,6 +55,42 @@ def mutated(source: bytes, chance: random.Random) -> bytes:
     return bytes(content)
 
 
+def rearranged(source: bytes, chance: random.Random) -> bytes:
+    """One to three changes of the tree: the ways in which signatures are wrapped."""
+    root = etree.fromstring(source)
+    for _ in range(chance.randint(1, 3)):
+        elements = [one for one in root.iter() if isinstance(one.tag, str)]
+        one, other = chance.choice(elements), chance.choice(elements)
+        kind = chance.randrange(7)
+        inside = any(above is one for above in (other, *other.iterancestors()))
+        if kind == 0 and one.getparent() is not None:
+            one.getparent().remove(one)
+        elif kind == 1 and one.getparent() is not None and not inside:
+            other.insert(chance.randint(0, len(other)), one)
+        elif kind == 2:
+            other.insert(chance.randint(0, len(other)), deepcopy(one))
+        elif kind == 3:
+            name, value = chance.choice(("Id", "id", "ID")), chance.choice(_ids(elements))
+            one.set(name, value)
+        elif kind == 4 and one.attrib:
+            del one.attrib[chance.choice(list(one.attrib))]
+        elif kind == 5:
+            one.text = chance.choice(("", "AAAA", one.text, other.text))
+        elif one.attrib:
+            one.set(chance.choice(list(one.attrib)), chance.choice(_values(elements)))
+    return etree.tostring(root)
+
+
+def _ids(elements: list[etree._Element]) -> list[str]:
+    return [str(one.get(name)) for one in elements for name in ("Id", "id") if one.get(name)] or [
+        ""
+    ]
+
+
+def _values(elements: list[etree._Element]) -> list[str]:
+    return [str(value) for one in elements for value in one.attrib.values()]
+
+
 def signed_part(covered: bytes) -> bytes:
     """Without the signature value of a PDF, which cannot sign itself."""
     return re.sub(rb"/Contents <[0-9A-Fa-f]*>", b"", covered)
@@ -83,3 +125,70 @@ def test_mutations(name: str) -> None:
         if report.passed:
             (one,) = report.signatures
             assert signed_part(one.covered) == signed_part(original.covered)
+
+
+FILES = {"a.pdf": b"%PDF-1.4 a referral", "b.txt": "検査".encode()}
+
+
+@cache
+def signed_xml() -> dict[str, tuple[bytes, Mapping[str, bytes]]]:
+    """One document of every form, with the files beside it."""
+    letter = "<a xmlns:u='urn:u' xml:lang='ja'><u:b>紹介状</u:b></a>"
+    twice = etree.fromstring(letter)
+    for name, card in (("A", pki.doctor()), ("B", xades.PHARMACIST)):
+        xades.stamp(xades.enveloped(twice, name=name, card=card))
+    archived = xades.enveloping(FILES["a.pdf"])
+    xades.stamp(archived)
+    xades.stamp(xades.countersign(archived, card=xades.PHARMACIST))
+    xades_levels.values(archived)
+    xades_levels.archive(archived, pki.SIGNED + timedelta(days=1))
+    parts = etree.fromstring("<r><p Id='One'>処方</p><p Id='Two'/></r>")
+    return {
+        "prescription": (pki.prescription(), {}),
+        "enveloped twice": (xades.written(twice), {}),
+        "archived": (xades.written(archived), {}),
+        "beside": (xades.written(xades.stamped(xades.beside(parts, "One", "Two"))), {}),
+        "detached": (xades.written(xades.stamped(xades.detached(FILES))), FILES),
+        "list of files": (xades.written(xades.stamped(xades.manifest(FILES))), FILES),
+        "dispensing": (xades.written(xades.stamped(xades.dispensing()[1])), {}),
+    }
+
+
+def covering(signatures: Iterable[Signature]) -> set[object]:
+    """Everything that is said to be covered, inside of what is signed too."""
+    found: set[object] = set()
+    for one in signatures:
+        found.update((one.covered, one.files) if one.covered or one.files else ())
+        found |= covering(one.embedded)
+    return found - {b"", ()}
+
+
+def hunt(name: str, chance: random.Random, count: int) -> int:
+    """Judge that many mutated copies of one form; how many of them still verified.
+
+    Raises where anything is raised, or where anything else than in the original is covered.
+    """
+    source, files = signed_xml()[name]
+    original = verify(source, pki.policy(), at=pki.NOW, detached=files)
+    assert original.passed
+    expected, verified = covering(original.signatures), 0
+    for _ in range(count):
+        content, beside = source, files
+        if files and chance.random() < 0.2:
+            changed = chance.choice(list(files))
+            beside = {**files, changed: mutated(files[changed], chance)}
+        else:
+            content = chance.choice((mutated, rearranged))(source, chance)
+        report = verify(content, pki.policy(), at=pki.NOW, detached=beside)
+        if report.passed:
+            verified += 1
+            found = covering(report.signatures)
+            assert found
+            assert found <= expected
+            assert all(beside[one] == files[one] for one in files)
+    return verified
+
+
+@pytest.mark.parametrize("name", signed_xml())
+def test_xml_mutations(name: str) -> None:
+    hunt(name, random.Random(20261130), max(20, COUNT // 6))  # noqa: S311
