@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tomllib
 import urllib.request
 import uuid
@@ -21,6 +19,7 @@ from typing import Any
 import psycopg
 
 from conformance.client import Client
+from tests import forked
 
 SHARED_DOMAIN = "2.999.20.1"
 CHARTS = {"hospital-a": "2.999.30.1", "clinic-b": "2.999.30.2", "pharmacy-c": "2.999.30.3"}
@@ -29,10 +28,7 @@ _PORTS = {"port = 8443": "port = 0", "port = 8444": "port = 0", "port = 8445": "
 
 def command(*words: str, exit_code: int = 0, env: Mapping[str, str] | None = None) -> Any:
     """One `gateway … --json` as it is typed; its document, or None where it printed nothing."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", *words, "--json"],
-        capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **(env or {})},
-    )  # fmt: skip
+    done = forked.run(*words, "--json", env=env)
     assert done.returncode == exit_code, (words, done.returncode, done.stderr, done.stdout)
     return json.loads(done.stdout) if done.stdout.strip() else None
 
@@ -84,7 +80,7 @@ class Served:
     """A gateway that serves an installation."""
 
     installation: Installation
-    process: "subprocess.Popen[str]"
+    process: forked.Process
     address: str
     ports: dict[str, int]
     _clients: list[Client] = field(default_factory=list)
@@ -123,14 +119,13 @@ class Served:
             client.close()
         if self.process.poll() is None:
             self.stop()
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 @contextmanager
-def serve(installation: Installation, *words: str, **more: Any) -> Iterator[Served]:
-    """Serve on free ports until the block ends; `more` goes to `Popen`."""
+def serve(installation: Installation, *words: str) -> Iterator[Served]:
+    """Serve on free ports until the block ends."""
     text = installation.config.read_text("utf-8")
     for old, new in _PORTS.items():
         text = text.replace(old, new)
@@ -139,11 +134,9 @@ def serve(installation: Installation, *words: str, **more: Any) -> Iterator[Serv
     installation.config.write_text(text, "utf-8")
     log = installation.folder / "serve.log"
     with log.open("a", encoding="utf-8") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "serve", "--json", "--config",
-             str(installation.config), *words],
-            stdout=subprocess.PIPE, stderr=stderr, text=True, start_new_session=True, **more,
-        )  # fmt: skip
+        process = forked.start(
+            "serve", "--json", "--config", str(installation.config), *words, stderr=stderr
+        )
     assert process.stdout is not None
     said = ""
     while not said.rstrip().endswith("}\n}") and (line := process.stdout.readline()):

@@ -1,8 +1,6 @@
 """`gateway audit export`: every event as an ATNA message and as a FHIR AuditEvent."""
 
 import json
-import subprocess
-import sys
 from base64 import b64decode
 
 import pytest
@@ -11,6 +9,7 @@ from lxml import etree
 
 from gateway.audit.export import _DICOM, _EVENTS
 from gateway.model.audit import EventKind
+from tests import forked
 from tests.served import Installation
 from tests.shared import needs_shared, shared
 
@@ -85,11 +84,8 @@ def test_an_export_is_of_days_and_is_recorded_before_it_is_told(
 @pytest.mark.parametrize("installation", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("form", ["atna", "fhir"])
 def test_the_plain_form_is_one_event_a_line(installation: Installation, form: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "audit", "export", "--format", form,
-         "--config", str(installation.config)],
-        capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+    done = forked.run("audit", "export", "--format", form, "--config", str(installation.config))
+    done.check_returncode()
     lines = done.stdout.splitlines()
     read = etree.fromstring if form == "atna" else json.loads
     assert len([read(line) for line in lines]) > 40

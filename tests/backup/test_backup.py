@@ -19,6 +19,7 @@ from gateway.backup import archive
 from gateway.store import copy
 from gateway.store.blobs import blobs_from_url
 from gateway.store.database import Database
+from tests import forked
 from tests.served import Installation, Templates, _database, command
 
 MARKERS = ("見本", "ミホン", "2.999.30.1", "hospital-a", "PRIVATE KEY")
@@ -90,10 +91,7 @@ def restored(to: Installation, file: Path, source: Installation, *more: str, cod
 
 
 def refusal(to: Installation, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "restore", *words, "--config", str(to.config)],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    done = forked.run("restore", *words, "--config", str(to.config))
     assert done.returncode == 1, (done.returncode, done.stderr)
     assert "Traceback" not in done.stderr
     return done.stderr

@@ -1,8 +1,6 @@
 """`gateway facility|user|contract …`: the registries from the command line."""
 
-import subprocess
-import sys
-
+from tests import forked
 from tests.served import Installation
 
 
@@ -49,10 +47,7 @@ def test_what_is_wrong_is_refused_with_what_to_do(installation: Installation) ->
         (("domain", "add", "2.999.20.1", "--kind", "shared"), 1),
         (("domain", "add", "not-an-oid", "--kind", "shared"), 1),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *words, "--config", str(installation.config)],
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        done = forked.run(*words, "--config", str(installation.config))
         assert done.returncode == code, (words, done.stderr)
         assert "Traceback" not in done.stderr
         assert code == 2 or ("refused:" in done.stderr and "拒否:" in done.stderr), words

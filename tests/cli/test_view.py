@@ -1,8 +1,6 @@
 """`gateway patient show` and `why`: the view of one user, the registration, the reasons."""
 
-import subprocess
-import sys
-
+from tests import forked
 from tests.served import CHARTS, SHARED_DOMAIN, Installation
 
 B = f"{CHARTS['hospital-a']}/0000100002"
@@ -84,9 +82,6 @@ def test_wrong_words(installation: Installation) -> None:
         (("patient", "why", B, "--peer", "nobody"), 1),
         (("patient", "why", B, "--facility", "nobody"), 1),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *words, "--config", str(installation.config)],
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        done = forked.run(*words, "--config", str(installation.config))
         assert done.returncode == code, (words, done.stderr)
         assert "Traceback" not in done.stderr

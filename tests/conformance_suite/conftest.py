@@ -3,8 +3,6 @@
 import http.client
 import http.server
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.demo.outside import served
+from tests import forked
 
 Answer = tuple[int, dict[str, str], bytes]
 "Status, headers and body."
@@ -25,10 +24,7 @@ Server = Callable[[str, str, bytes, dict[str, str]], Answer]
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """The folder of a demo installation, and the address where it is served."""
     folder = tmp_path_factory.mktemp("demo") / "installation"
-    subprocess.run(
-        [sys.executable, "-m", "gateway", "init", str(folder), "--demo"],
-        check=True, capture_output=True, timeout=300,
-    )  # fmt: skip
+    forked.run("init", str(folder), "--demo").check_returncode()
     with served(folder) as target:
         yield folder, target
 

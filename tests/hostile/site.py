@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from conformance.client import Answer, Client
+from tests import forked
 from tests.shared import SHARED
 
 _SCRIPT = Path(__file__).with_name("serving.py")
@@ -197,10 +198,7 @@ def install(folder: Path, *, schemas: bool = False) -> None:
     words = ["init", str(folder), "--demo"]
     if schemas and SHARED is not None:
         words += ["--schemas", str(SHARED / "ihe" / "schema")]
-    subprocess.run(
-        [sys.executable, "-m", "gateway", *words],
-        check=True, capture_output=True, timeout=300, cwd=_ROOT,
-    )  # fmt: skip
+    forked.run(*words).check_returncode()
 
 
 def configure(folder: Path, **tables: Mapping[str, Any]) -> None:

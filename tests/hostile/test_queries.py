@@ -5,8 +5,6 @@ One more patient is enrolled, consents, is found, and withdraws while everybody 
 
 import json
 import re
-import subprocess
-import sys
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 from conformance import messages
 from conformance.client import NAMESPACES, Answer
 from conformance.messages import Person
+from tests import forked
 from tests.hostile import forms, xua
 from tests.hostile.site import Site
 from tests.shared import needs_shared
@@ -34,11 +33,7 @@ _UNIQUE = ("string(rim:ExternalIdentifier[@identificationScheme="
 
 def command(site: Site, *words: str) -> Any:
     """What the secretariat types."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", *words, "--json", "--config",
-         str(site.folder / "gateway.toml")],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    done = forked.run(*words, "--json", "--config", str(site.folder / "gateway.toml"))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if done.stdout.strip() else None
 

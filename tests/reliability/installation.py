@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.client import Client
+from tests import forked
 
 _START_SECONDS = 60.0
 _PORTS = {"port": "machines", "people_port": "people", "operator_port": "operator"}
@@ -27,7 +26,7 @@ _PORTS = {"port": "machines", "people_port": "people", "operator_port": "operato
 class Server:
     """One running `gateway serve`: a process group of its own."""
 
-    process: "subprocess.Popen[str]"
+    process: forked.Process
     folder: Path
     address: str
     ports: dict[str, int]
@@ -157,11 +156,9 @@ class Installation:
         begun = time.perf_counter()
         log = self.folder / "server.log"
         with log.open("a") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve", "--config", str(self.config), "--json",
-                 *words],
-                stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
-                env={**os.environ, **(environment or {})},
+            process = forked.start(
+                "serve", "--config", str(self.config), "--json", *words,
+                stderr=errors, env=environment,
             )  # fmt: skip
         watchdog = threading.Timer(_START_SECONDS, process.kill)
         watchdog.start()
@@ -195,10 +192,7 @@ class Installation:
 
     def command(self, *words: str, code: int = 0) -> Any:
         """One `gateway … --json` as an operator types it."""
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway", *words, "--config", str(self.config), "--json"],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        done = forked.run(*words, "--config", str(self.config), "--json")
         assert done.returncode == code, f"{words}: {done.returncode} {done.stderr} {done.stdout}"
         return json.loads(done.stdout) if done.stdout.strip() else None
 
@@ -221,10 +215,7 @@ class Installation:
 
 def make(folder: Path) -> Installation:
     """A fresh demo installation on free ports; its clients may ask as often as they like."""
-    subprocess.run(
-        [sys.executable, "-m", "gateway", "init", str(folder), "--demo"],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+    forked.run("init", str(folder), "--demo").check_returncode()
     made = Installation(folder)
     made.change(*((f"port = {port}", "port = 0") for port in (8443, 8444, 8445)))
     made.add("\n[limits]\nrequests_per_second = 100000\nburst = 100000\n")

@@ -1,8 +1,6 @@
 """A backup taken under load holds everything that was acknowledged before it began (R-19)."""
 
 import json
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +11,7 @@ from sqlalchemy import text
 from gateway import settings
 from gateway.store.blobs import blobs_from_url
 from gateway.store.database import Database
+from tests import forked
 from tests.reliability.installation import Installation
 from tests.reliability.load import Load
 
@@ -20,10 +19,7 @@ SEED = "2026"
 
 
 def gateway(*words: str, code: int = 0) -> dict[str, object]:
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", *words, "--json"],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+    done = forked.run(*words, "--json")
     assert done.returncode == code, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
