@@ -37,7 +37,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/python -m gateway demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 # --- everything else --------------------------------------------------------------------------
 

@@ -62,12 +62,17 @@ def served(folder: Path) -> Iterator[str]:
             process.stdout.close()
 
 
-def command(*words: str, refused: bool = False) -> Any:
-    """One `gateway … --json` as the secretariat types it."""
-    done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "gateway", *words, "--json"],
+def typed(*words: str) -> "subprocess.CompletedProcess[str]":
+    """One `gateway …` in a process of its own, to its end."""
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "gateway", *words],
         capture_output=True, text=True, env=dict(os.environ), check=False, timeout=120,
     )  # fmt: skip
+
+
+def command(*words: str, refused: bool = False) -> Any:
+    """One `gateway … --json` as the secretariat types it."""
+    done = typed(*words, "--json")
     if done.returncode != (1 if refused else 0):
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise NotHeld(f"gateway {words[0]}: exit {done.returncode}: {' '.join(said[-2:])}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway import cli
+from tests import forked
 from tests.served import Installation
 from tests.shared import needs_shared, shared
 
@@ -26,20 +28,28 @@ COMMANDS = (
     *(f"audit {verb}" for verb in ["verify", "export", "consistency", "who-saw"]),
     "store verify", "backup", "restore",
 )  # fmt: skip
+MODULES = sorted({place.partition(":")[0] for place in cli.COMMANDS.values()})
 OWED = {"codes", "watch"}
 "Words of the page that come with the complete standardization stage."
 
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_command_explains_itself_in_both_languages(words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", *words.split(), "--help"],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    done = forked.run(*words.split(), "--help")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Usage:")
     assert re.search(r"[ぁ-ん一-龥]", done.stdout), "no Japanese"
     assert re.search(r"[A-Za-z]{3}", done.stdout.split("\n", 2)[2]), "no English"
+
+
+@pytest.mark.parametrize("place", MODULES)
+def test_a_module_of_commands_loads_first(place: str) -> None:
+    """Nothing that it needs is there only because another command was loaded before."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {place}"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @needs_shared

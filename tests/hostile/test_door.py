@@ -20,7 +20,7 @@ from tests.hostile.site import Site, configure, install, serve
 from tests.hostile.test_framing import received
 
 LIMITS = {
-    "requests_per_second": 2, "burst": 6, "connections_per_client": 5, "header_seconds": 1,
+    "requests_per_second": 1, "burst": 6, "connections_per_client": 5, "header_seconds": 1,
     "idle_seconds": 2, "body_seconds": 1, "body_bytes_per_second": 10,
 }  # fmt: skip
 
@@ -43,23 +43,18 @@ WSDL = b"GET /pix?wsdl HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 def test_requests_over_the_rate_wait(tight: Site) -> None:
     time.sleep(0.1)
-    answers = [
-        tight.client("clinic-b").soap(
-            "/pix", messages.PIX_QUERY, messages.pix_query("2.999.30.2", "B-1001")
-        )
-        for _ in range(10)
-    ]
-    found = [answer.status for answer in answers]
-    assert found[:6] == [200] * 6  # exactly the burst
-    assert 429 in found[6:8]
-    late = next(answer for answer in answers if answer.status == 429)
+    client, passed, begun = tight.client("clinic-b"), 0, time.monotonic()
+    query = messages.pix_query("2.999.30.2", "B-1001")
+    while (late := client.soap("/pix", messages.PIX_QUERY, query)).status == 200 and passed < 100:
+        passed += 1
+    # Exactly the burst, and what the rate gave meanwhile.
+    assert 6 <= passed <= 6 + 1 + (time.monotonic() - begun) * LIMITS["requests_per_second"]
+    assert late.status == 429
     assert int(late.headers["retry-after"]) >= 1
     assert late.body == b""
     with tight.nothing_left("LIMIT"):
-        answer = tight.client("clinic-b").request("GET", "/uploads/none")
-        assert answer.status in (429, 404)
-        answer = tight.client("clinic-b").request("GET", "/uploads/none")
-        assert answer.status == 429
+        told = {client.request("GET", "/uploads/none").status for _ in range(10)}
+        assert 429 in told <= {429, 404}
     assert tight.client("pharmacy-c").request("GET", "/uploads/none").status == 404
     time.sleep(1.1)
     assert tight.client("clinic-b").request("GET", "/uploads/none").status == 404
@@ -150,14 +145,14 @@ def test_j_08_tls_below_the_minimum_and_without_certificate_is_an_alert(tight: S
 def test_j_03_a_certificate_revoked_while_its_connection_is_open_is_refused(tight: Site) -> None:
     with tight.raw("pharmacy-c", wait=20) as connection:
         connection.sendall(WSDL)
-        assert statuses(received(connection)[0]) == [200]
+        assert statuses(received(connection, 1)[0]) == [200]
         _revoke(tight.folder, "pharmacy-c")
-        until = time.monotonic() + 12
+        until = time.monotonic() + 30
         found = [200]
         while found == [200] and time.monotonic() < until:
-            time.sleep(0.6)
+            time.sleep(0.2)
             connection.sendall(WSDL)
-            answer, _ = received(connection)
+            answer, _ = received(connection, 1)
             found = statuses(answer)
         assert found == [403]
         assert answer.partition(b"\r\n\r\n")[2] == b""
@@ -179,6 +174,6 @@ def test_o_04_a_facility_suspended_while_its_connection_is_open_is_refused(tight
     until = time.monotonic() + 30
     status = 200
     while status == 200 and time.monotonic() < until:
-        time.sleep(0.7)
+        time.sleep(1.2)
         status = client.request("GET", "/pix?wsdl").status
     assert status == 403

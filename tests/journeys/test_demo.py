@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo import run
+from gateway.demo import outside, run
 from gateway.demo.sign import sign_prescription
+from tests import forked
 from tests.served import Installation, Served, _database
 
 NAMES = 8
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_every_step_holds(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_every_step_holds(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "typed", forked.run)  # the next test starts each one cold
     database = ""
     if kind == "postgresql":
         database = _database(request.getfixturevalue("postgres_server"), "template0")
