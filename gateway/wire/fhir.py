@@ -34,6 +34,8 @@ _TELECOM_USES = {"H": "home", "HP": "home", "WP": "work", "MC": "mobile"}
 _TELECOM_SYSTEMS = {"tel": "phone", "mailto": "email", "fax": "fax", "http": "url", "https": "url"}
 _NAMESPACE = uuid.UUID("6f1f4a0e-2c0f-5c8e-9a58-5d0b0c0f7a11")
 _SEED = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+"A hexadecimal digit with its first two bits as RFC 9562 4.1 wants them."
 _LONGEST_NUMBER = 18
 
 
@@ -90,11 +92,8 @@ def resource_id(*parts: str) -> str:
     """
     digest = _SEED.copy()
     digest.update("\x1f".join(parts).encode())
-    octets = bytearray(digest.digest()[:16])
-    octets[6] = octets[6] & 0x0F | 0x50
-    octets[8] = octets[8] & 0x3F | 0x80
-    text = octets.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = digest.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def patient_resource_id(patient: PatientId) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from gateway.errors import Malformed, OverLimit, Refusal, Unsupported
-from gateway.wire import japanese
+from gateway.wire import hl7v2_field, japanese, memo
 from gateway.wire.japanese import Charset
 
 LONGEST_MESSAGE = 20 * 1024 * 1024
@@ -28,13 +28,12 @@ _PROCESSING = frozenset("PTD")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _FORBIDDEN = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
 _LINE = re.compile(rb"[^\r\n]+")
+_TEXT_LINE = re.compile(r"[^\r\n]+")
 _TIME = re.compile(
     r"([0-9]{4})(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:\.[0-9]{1,4})?)?)?)?)?)?"
     r"(?:[+-](?:0[0-9]|1[0-4])[0-5][0-9])?"
 )
 _LEAST = (0, 1, 1, 0, 0, 0)
-_FORMATTING = re.compile(r"\.[a-z]{2}[+-]?[0-9]*|[HN]|[XCMZ][0-9A-Za-z]*")
-_ESCAPED = {"F": 0, "S": 1, "R": 2, "E": 3, "T": 4}
 
 
 class Segment:
@@ -42,10 +41,10 @@ class Segment:
 
     __slots__ = (
         "_component",
-        "_delimiters",
         "_escapes",
         "_repetition",
         "at",
+        "delimiters",
         "end",
         "fields",
         "name",
@@ -62,7 +61,7 @@ class Segment:
         self.text = text
         self.start = start
         self.end = end
-        self._delimiters = delimiters
+        self.delimiters = delimiters
         self._component = delimiters[1]
         self._repetition = delimiters[2]
         self._escapes = delimiters[3] in text
@@ -84,6 +83,12 @@ class Segment:
             return [raw] if raw else []
         return raw.split(self._repetition)
 
+    def first(self, field: int) -> str:
+        """The first repetition of a field, as sent."""
+        fields = self.fields
+        raw = fields[field] if field < len(fields) else ""
+        return raw.partition(self._repetition)[0] if self._repetition in raw else raw
+
     def components(self, field: int, repetition: int = 0) -> list[str]:
         """The components of one repetition, unescaped; sub-components stay joined by `&`."""
         fields = self.fields
@@ -96,22 +101,11 @@ class Segment:
 
     def split(self, repetition: str) -> list[str]:
         """The components of a repetition, unescaped; an explicit null is empty."""
-        parts = repetition.split(self._component)
-        if self._escapes:
-            return [unescape(part, self._delimiters) for part in parts]
-        if '""' in parts:
-            return ["" if part == '""' else part for part in parts]
-        return parts
+        return hl7v2_field.components(repetition, self.delimiters)
 
     def subcomponents(self, repetition: str, component: int) -> list[str]:
         """The sub-components of one component of a repetition as sent; at least one."""
-        parts = repetition.split(self._component)
-        if component > len(parts):
-            return [""]
-        return [
-            unescape(part, self._delimiters)
-            for part in parts[component - 1].split(self._delimiters[4])
-        ]
+        return hl7v2_field.subcomponents(repetition, component, self.delimiters)
 
     def value(self, field: int, component: int = 1) -> str:
         """One component of the first repetition, unescaped; empty where there is none."""
@@ -126,7 +120,7 @@ class Segment:
             return ""
         part = parts[component - 1]
         if self._escapes:
-            return unescape(part, self._delimiters)
+            return hl7v2_field.unescape(part, self.delimiters)
         return "" if part == '""' else part
 
     def is_null(self, field: int) -> bool:
@@ -137,7 +131,7 @@ class Segment:
 class Message:
     """One message: segments in order, with the leniencies that reading it needed."""
 
-    __slots__ = ("_by_name", "charset", "delimiters", "notes", "segments")
+    __slots__ = ("_by_name", "charset", "delimiters", "notes", "segments", "type")
 
     def __init__(
         self, segments: list[Segment], delimiters: str, charset: Charset, notes: set[str]
@@ -150,6 +144,8 @@ class Message:
         self._by_name: dict[str, list[Segment]] = {}
         for segment in segments:
             self._by_name.setdefault(segment.name, []).append(segment)
+        self.type = "^".join(self.header.components(9)[:2])
+        "Message type and trigger: `OUL^R22`."
 
     def first(self, name: str) -> Segment | None:
         """The first segment of that name."""
@@ -164,12 +160,6 @@ class Message:
     def header(self) -> Segment:
         """MSH."""
         return self.segments[0]
-
-    @property
-    def type(self) -> str:
-        """Message type and trigger: `OUL^R22`."""
-        parts = self.header.components(9)
-        return "^".join(parts[:2])
 
     @property
     def control_id(self) -> str:
@@ -210,7 +200,8 @@ def parse(
         raise OverLimit("too many segments", "セグメントが多すぎます", rule="HL7 AR 102")
     charset = _charset(lines[0][0], content, notes)
     delimiters = _delimiters(japanese.decode(lines[0][0], charset, set()), notes)
-    segments = _segments(lines, delimiters, charset, notes, base)
+    texts = _TEXT_LINE.findall(japanese.decode_lines(content[start:], charset) or "")
+    segments = _segments(lines, texts, delimiters, charset, notes, base)
     message = Message(segments, delimiters, charset, notes)
     _check_header(message, accepted)
     return message
@@ -236,9 +227,7 @@ def delimiters_of(header: bytes) -> str:
 def _charset(header: bytes, content: bytes, notes: set[str]) -> Charset:
     """The declared character set (MSH-18), or the one the bytes show, said aloud (F-04)."""
     fields = header.split(header[3:4]) if len(header) > 3 else []
-    names = fields[17].decode("ascii", "ignore") if len(fields) > 17 else ""
-    sets = [found for name in names.split("~") if name and (found := japanese.declared(name))]
-    charset = next((one for one in sets if one is not Charset.ASCII), sets[0] if sets else None)
+    charset = _declared(fields[17].decode("ascii", "ignore") if len(fields) > 17 else "")
     if content.isascii() and b"\x1b" not in content:
         return Charset.ASCII
     if charset is None or charset is Charset.ASCII:
@@ -258,6 +247,13 @@ def _charset(header: bytes, content: bytes, notes: set[str]) -> Charset:
     return charset
 
 
+@memo.by_text(256)
+def _declared(names: str) -> Charset | None:
+    """The character set of MSH-18: the first that is more than ASCII."""
+    sets = [found for name in names.split("~") if name and (found := japanese.declared(name))]
+    return next((one for one in sets if one is not Charset.ASCII), sets[0] if sets else None)
+
+
 def _delimiters(header: str, notes: set[str]) -> str:
     r"""MSH-1 and MSH-2 as five characters `|^~\&`; anything unusable is refused (E-01)."""
     separator = header[3:4]
@@ -265,7 +261,13 @@ def _delimiters(header: str, notes: set[str]) -> str:
     if "¥" in encoding:
         # 0x5C is a yen sign in JIS-Roman; copies in UTF-8 keep the sign (U+00A5).
         notes.add(YEN_ESCAPE)
-    found = separator + encoding[:4]
+    return _usable(separator + encoding)
+
+
+@memo.by_text(256)
+def _usable(stated: str) -> str:
+    """MSH-1 and the four delimiters of MSH-2, or a refusal."""
+    found, encoding = stated[:5], stated[1:]
     usable = all(c in "|^~\\&#$%*+,-/:;<=>?@_!¥" for c in found)
     if len(encoding) not in (4, 5) or len(set(found)) != 5 or not usable:
         raise Malformed(
@@ -275,30 +277,47 @@ def _delimiters(header: str, notes: set[str]) -> str:
 
 
 def _segments(
-    lines: list[tuple[bytes, int]], delimiters: str, charset: Charset, notes: set[str], base: int
+    lines: list[tuple[bytes, int]],
+    texts: list[str],
+    delimiters: str,
+    charset: Charset,
+    notes: set[str],
+    base: int,
 ) -> list[Segment]:
-    """Decode line by line, so that an escape sequence left open is seen where it is (F-01)."""
+    """The lines as segments; `texts` are theirs, or not where each has to be decoded by itself."""
+    decoded = len(texts) == len(lines)
     counts: dict[str, int] = {}
     segments: list[Segment] = []
     separator, repeat = delimiters[0], delimiters[2]
-    for line, start in lines:
-        name = line[:3].decode("ascii", "ignore")
-        if not _NAME.fullmatch(name) or line[3:4] not in (b"", separator.encode()):
-            name = NO_SEGMENT
+    for place, (line, start) in enumerate(lines):
+        name = _name(line[:4], separator)
         number = counts[name] = counts.get(name, 0) + 1
-        try:
-            text = japanese.decode(line, charset, notes)
-        except Malformed as refusal:
-            raise Malformed(
-                refusal.english, refusal.japanese, at=f"{name}[{number}]", rule="HL7 AE 102"
-            ) from refusal
+        text = texts[place] if decoded else _decoded(line, charset, notes, f"{name}[{number}]")
         if name == "MSH" and segments and text[3:4] == separator:
             raise _framing("a second message in one", "一つの中に複数のメッセージがあります")
-        if text.count(repeat) > MOST_REPETITIONS or len(line) > LONGEST_FIELD:
+        if len(line) > MOST_REPETITIONS and (
+            text.count(repeat) > MOST_REPETITIONS or len(line) > LONGEST_FIELD
+        ):
             _check_sizes(text, delimiters, f"{name}[{number}]")
-        place = base + start
-        segments.append(Segment(name, number, text, place, place + len(line), delimiters))
+        begin = base + start
+        segments.append(Segment(name, number, text, begin, begin + len(line), delimiters))
     return segments
+
+
+@lru_cache(maxsize=256)
+def _name(head: bytes, separator: str) -> str:
+    """The name of a segment by its first four bytes, or what a line that is none is called."""
+    name = head[:3].decode("ascii", "ignore")
+    is_name = _NAME.fullmatch(name) and head[3:] in (b"", separator.encode())
+    return name if is_name else NO_SEGMENT
+
+
+def _decoded(line: bytes, charset: Charset, notes: set[str], place: str) -> str:
+    """One line, so that an escape sequence left open is seen where it is (F-01)."""
+    try:
+        return japanese.decode(line, charset, notes)
+    except Malformed as refusal:
+        raise Malformed(refusal.english, refusal.japanese, at=place, rule="HL7 AE 102") from refusal
 
 
 def _check_sizes(text: str, delimiters: str, place: str) -> None:
@@ -334,7 +353,7 @@ def _check_header(message: Message, accepted: Collection[str] | None) -> None:
         raise Unsupported("version", "版が対象外です", at="MSH-12", rule="HL7 AR 203")
 
 
-@lru_cache(maxsize=4096)
+@memo.by_text(4096)
 def is_time(text: str) -> bool:
     """Whether `text` is a TS or DTM with a date and a zone that exist (HL7 v2.5 2.A.22)."""
     found = _TIME.fullmatch(text)
@@ -362,39 +381,3 @@ def _bad_byte(content: bytes, start: int) -> Refusal:
     if content[place] in (0x0E, 0x0F):
         return Malformed("shift code", "シフトコードがあります", rule="HL7 AE 102")
     return Malformed("control character", "制御文字があります", rule="HL7 AE 102")
-
-
-def unescape(text: str, delimiters: str) -> str:
-    """A value with its delimiter escapes resolved once; formatting escapes stay as sent (E-01)."""
-    escape = delimiters[3]
-    if text == '""':
-        return ""
-    if escape not in text:
-        return text
-    parts = text.split(escape)
-    out = [parts[0]]
-    index = 1
-    while index < len(parts):
-        code, closed = parts[index], index + 1 < len(parts)
-        if closed and code in _ESCAPED:
-            out.append(delimiters[_ESCAPED[code]])
-            out.append(parts[index + 1])
-            index += 2
-        else:
-            # \.br\, \H\, \X0D\ and a lone yen sign are text here; no value gains a line break.
-            out.append(escape + code)
-            index += 1
-            if closed and _FORMATTING.fullmatch(code):
-                out.append(escape + parts[index])
-                index += 1
-    return "".join(out)
-
-
-def escape(text: str, delimiters: str = "|^~\\&") -> str:
-    """A value as it may stand in a field: it can change no structure when it is written (E-01)."""
-    sign = delimiters[3]
-    codes = {delimiters[place]: f"{sign}{code}{sign}" for code, place in _ESCAPED.items()}
-    return "".join(
-        codes.get(c) or (c if c >= " " and c != "\x7f" else f"{sign}X{ord(c):02X}{sign}")
-        for c in text
-    )

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from gateway import errors
 from gateway.errors import Malformed, Refusal
-from gateway.wire import hl7v2
+from gateway.wire import hl7v2, hl7v2_field
 
 _ANSWERS: dict[type[Refusal], tuple[str, str]] = {
     # kind: (MSA-1, ERR-3), for a refusal that does not say it itself
@@ -144,7 +144,9 @@ def acknowledge(
     segments = ["|".join(header), f"MSA|{code}|{_safe(fields[10])}"]
     if error:
         place = _location(refusal.at) if refusal else ""
-        segments.append(f"ERR||{place}|{error}^{_WORDS[error]}^HL70357|E||||{hl7v2.escape(text)}")
+        segments.append(
+            f"ERR||{place}|{error}^{_WORDS[error]}^HL70357|E||||{hl7v2_field.escape(text)}"
+        )
     return "".join(segment + "\r" for segment in segments).encode("ascii", "backslashreplace")
 
 

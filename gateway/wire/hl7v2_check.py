@@ -8,6 +8,7 @@ make it slow; grammars with nested repetition (which can) are not used.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.errors import Malformed
 from gateway.wire import hl7v2
@@ -17,8 +18,7 @@ ORDER, MISSING, TYPE, TABLE = "100", "101", "102", "103"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class FieldRule:
+class FieldRule(NamedTuple):
     """What a field must be."""
 
     number: int
@@ -83,22 +83,23 @@ def demand(problems: Iterable[Problem]) -> None:
 
 def _check_fields(segment: Segment, rules: tuple[FieldRule, ...], problems: list[Problem]) -> None:
     fields = segment.fields
-    for rule in rules:
-        raw = fields[rule.number] if rule.number < len(fields) else ""
+    count = len(fields)
+    for number, required, kind, values in rules:
+        raw = fields[number] if number < count else ""
         if not raw:
-            if rule.required:
-                problems.append(Problem(MISSING, f"{segment.at}.{rule.number}"))
-        elif rule.kind and raw != '""':
-            code = _judge(segment.value(rule.number), rule)
+            if required:
+                problems.append(Problem(MISSING, f"{segment.at}.{number}"))
+        elif kind and raw not in values and raw != '""':
+            code = _judge(segment.value(number), kind, values)
             if code:
-                problems.append(Problem(code, f"{segment.at}.{rule.number}"))
+                problems.append(Problem(code, f"{segment.at}.{number}"))
 
 
-def _judge(value: str, rule: FieldRule) -> str:
+def _judge(value: str, kind: str, values: frozenset[str]) -> str:
     """The code of what is wrong with a value, or empty."""
     if not value:
         return ""
-    match rule.kind:
+    match kind:
         case "TS":
             return "" if hl7v2.is_time(value) else TYPE
         case "DT":
@@ -106,7 +107,7 @@ def _judge(value: str, rule: FieldRule) -> str:
         case "NM":
             return "" if _NUMBER.fullmatch(value) else TYPE
         case _:
-            return "" if value in rule.values else TABLE
+            return "" if value in values else TABLE
 
 
 def read_structures(rows: Iterable[Mapping[str, str]]) -> dict[str, Structure]:

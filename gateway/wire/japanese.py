@@ -10,11 +10,14 @@ import re
 from enum import Enum
 
 from gateway.errors import Malformed
+from gateway.wire import memo
 
 _ESCAPE = re.compile(rb"\x1b(?:\([ABIJ]|\$[@AB]|\$\(D|.{0,2})", re.DOTALL)
 _ASCII, _ROMAN, _KANA, _KANJI = b"\x1b(B", b"\x1b(J", b"\x1b(I", (b"\x1b$B", b"\x1b$@")
 _TWO_BYTE = re.compile(rb"(?:[\x21-\x7e][\x21-\x7e])*")
 _NOT_SHIFT_JIS = re.compile("[\x80-\xa0\uf8f0-\uf8f3]")
+_OTHER_ESCAPE = re.compile(rb"\x1b(?!\(B|\$B[^\x1b\r\n]*\x1b\(B)")
+"""An escape sequence that does not open kanji and close it on the same line."""
 _BLANKS = b"\x20\x09"
 _PRIVATE = re.compile("[\ue000-\ue757]")
 _USER_CHARACTERS = "gateway-user-defined-characters"
@@ -56,6 +59,7 @@ USER_CHARACTER = "user-defined-character"
 ENCODING_DETECTED = "encoding-detected"
 
 
+@memo.by_text(64)
 def declared(name: str) -> Charset | None:
     """The character set a sender names, or None where the name is not known."""
     return DECLARED.get(re.sub(r"[ _/-]", "", name).upper())
@@ -94,6 +98,23 @@ def decode(content: bytes, charset: Charset, notes: set[str]) -> str:
             return _strict(content.removeprefix(b"\xef\xbb\xbf"), "utf-8")
         case Charset.ASCII:
             raise _refusal("bytes beyond the declared character set")
+
+
+def decode_lines(content: bytes, charset: Charset) -> str | None:
+    """Text of a whole file whose lines :func:`decode` would read the same, without a note.
+
+    One call of the codec where the lines are many. None where a line may need a leniency or a
+    refusal, which has to say where it stands: then they are decoded one by one.
+    """
+    plain = content.isascii() and b"\x1b" not in content
+    if not plain and charset is not Charset.ISO_2022_JP:
+        return None
+    if b"\x0e" in content or b"\x0f" in content or _OTHER_ESCAPE.search(content):
+        return None
+    try:
+        return content.decode("ascii" if plain else "iso2022_jp")
+    except UnicodeDecodeError:
+        return None
 
 
 def _refusal(english: str) -> Malformed:

@@ -1,5 +1,6 @@
 """FHIR JSON: decimals, strict reading, builders."""
 
+import uuid
 from datetime import date
 from decimal import Decimal
 
@@ -135,3 +136,9 @@ def test_small_parts():
 def test_ids_are_made_of_what_they_are_about():
     assert fhir.resource_id("a", "b") == fhir.resource_id("a", "b")
     assert fhir.resource_id("a", "b") != fhir.resource_id("ab", "")
+
+
+@given(st.lists(st.text(alphabet="a山|\x1f", max_size=8), min_size=1, max_size=4))
+def test_an_id_is_the_uuid_of_its_parts(parts):
+    space = uuid.UUID("6f1f4a0e-2c0f-5c8e-9a58-5d0b0c0f7a11")
+    assert fhir.resource_id(*parts) == str(uuid.uuid5(space, "\x1f".join(parts)))

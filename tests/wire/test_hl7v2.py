@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Malformed, OverLimit, Refusal
 from gateway.standardize import tables
-from gateway.wire import hl7v2, hl7v2_check
+from gateway.wire import hl7v2, hl7v2_check, hl7v2_field
 from tests.shared import payloads
 
 ADT = hl7v2_check.read_structures(tables.rows("structures"))["ADT_A01"]
@@ -74,10 +74,10 @@ def check_accepted(number, message):
         assert name == ["YAMADA", "TA"]
     elif number == "HL7-03":
         assert name[1] == "T|A^R&O~X\\"
-        assert hl7v2.escape(name[1]) == r"T\F\A\S\R\T\O\R\X\E" + "\\"
+        assert hl7v2_field.escape(name[1]) == r"T\F\A\S\R\T\O\R\X\E" + "\\"
     elif number == "HL7-04":
         assert name[1] == r"T\X0D\ZZZ"
-        assert hl7v2.escape(name[1]) == r"T\E\X0D\E\ZZZ"
+        assert hl7v2_field.escape(name[1]) == r"T\E\X0D\E\ZZZ"
         assert len(message.segments) == 2
     elif number == "HL7-05":
         assert message.first("OBX").value(5) == r"a\.br\b\H\c\N" + "\\"
@@ -190,10 +190,10 @@ def test_fields_components_and_subcomponents():
 @given(st.text(max_size=40))
 def test_a_value_written_and_read_is_the_same_and_never_a_structure(text):
     clean = "".join(c for c in text if c >= " " and c != "\x7f")
-    written = hl7v2.escape(clean)
+    written = hl7v2_field.escape(clean)
     assert not set("|^~&\r\n") & set(written)
     if clean != '""':
-        assert hl7v2.unescape(written, "|^~\\&") == clean
+        assert hl7v2_field.unescape(written, "|^~\\&") == clean
 
 
 @settings(max_examples=300, deadline=None)

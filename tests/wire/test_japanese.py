@@ -127,3 +127,38 @@ def test_what_the_codec_writes_is_read_back(text):
     plain = text.translate({0x0E: None, 0x0F: None, 0x1B: None, 0xA5: None, 0x203E: None})
     content = plain.encode("iso2022_jp")
     assert japanese.decode(content, Charset.ISO_2022_JP, set()) == plain
+
+
+PIECES = st.sampled_from(
+    [b"\x1b$B", b"\x1b(B", b"\x1b(J", b"\x1b(I", b"\x1b$@", b"\x1b$(D", b"\x1b", b"\x0e", b"A|1",
+     b"^", b"$B", b"(B", b"0!", b'%"', b"-!", b"\x1b$B;3ED\x1b(B", b"\xe5\xb1\xb1", b"\x8eR", b" "]
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.lists(PIECES, min_size=1, max_size=6).map(b"".join), min_size=1, max_size=5),
+    st.sampled_from(Charset),
+    st.sampled_from([b"\r", b"\n", b"\r\n"]),
+)
+@settings(max_examples=2000, deadline=None)
+def test_lines_decoded_at_once_are_those_decoded_one_by_one(lines, charset, end):
+    text = japanese.decode_lines(end.join(lines), charset)
+    if text is not None:
+        notes: set[str] = set()
+        assert text == end.decode().join(japanese.decode(one, charset, notes) for one in lines)
+        assert not notes
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("PID|山田\rOBX|検査".encode("iso2022_jp"), id="kanji that each line closes"),
+        pytest.param(b"PID|1\rOBX|2", id="ascii"),
+    ],
+)
+def test_clean_lines_are_decoded_at_once(content):
+    assert japanese.decode_lines(content, Charset.ISO_2022_JP) == content.decode("iso2022_jp")
+
+
+def test_a_line_left_open_is_decoded_by_itself():
+    assert japanese.decode_lines(b"PID|\x1b$B;3\rOBX|\x1b(B", Charset.ISO_2022_JP) is None
