@@ -5,7 +5,7 @@ Nothing is dropped without a finding; every item names the bytes it came from.
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.model.category import Category
 from gateway.model.document import Paper
@@ -42,8 +42,7 @@ class Finding:
     japanese: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourcePosition:
+class SourcePosition(NamedTuple):
     """Where in the received bytes an item stands."""
 
     file: str
@@ -56,8 +55,7 @@ class SourcePosition:
     "First byte after it."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(NamedTuple):
     """One clinical statement, standardized."""
 
     category: Category

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from gateway.model.codebook import SYSTEMS
 from gateway.standardize import tables
-from gateway.wire import fhir
+from gateway.wire import fhir, hl7v2_field, memo
 
 _SYSTEMS = {row["name"]: row["system"] for row in tables.rows("systems")}
 _UNITS = {row["unit"]: row["ucum"] for row in tables.rows("units")}
@@ -86,7 +86,6 @@ def doctor_identifiers(domain: str) -> str:
     return f"urn:oid:1.2.392.100495.20.3.{kind}.1{found[1]}"
 
 
-@lru_cache(maxsize=16384)
 def coded(components: tuple[str, ...], domain: str) -> tuple[Coded, ...]:
     """The codes of a CWE: up to two triplets code, text, system (HL7 v2.5 2.A.13)."""
     found = []
@@ -132,6 +131,22 @@ def text_of(components: Sequence[str]) -> str:
     return ""
 
 
+def of_field(field: str, delimiters: str, domain: str) -> tuple[dict[str, Any], bool]:
+    """A coded field as it was sent: see :func:`concept`.
+
+    The same codes come again in every message, so a facility's are remembered, and one concept is
+    in all resources that have it: nobody changes the inside of it.
+    """
+    if len(field) > memo.LONGEST:
+        return concept(hl7v2_field.components(field, delimiters), domain)
+    return _of_field(field, delimiters, domain)
+
+
+@lru_cache(maxsize=16384)
+def _of_field(field: str, delimiters: str, domain: str) -> tuple[dict[str, Any], bool]:
+    return concept(hl7v2_field.components(field, delimiters) if field else (), domain)
+
+
 def concept(components: Sequence[str], domain: str) -> tuple[dict[str, Any], bool]:
     """A CWE as CodeableConcept, and whether one of its codes is a standard one."""
     found = coded(tuple(components), domain)
@@ -142,7 +157,7 @@ def concept(components: Sequence[str], domain: str) -> tuple[dict[str, Any], boo
     return made, any(one.standard for one in found)
 
 
-@lru_cache(maxsize=4096)
+@memo.by_text(4096)
 def ucum(text: str) -> str:
     """The UCUM code of a unit as laboratories write it, or empty."""
     folded = unicodedata.normalize("NFKC", text).replace("μ", "u").replace("×", "x")
@@ -174,7 +189,7 @@ def dose_unit(code: str) -> str:
     return _DOSE_UNITS.get(code, "")
 
 
-@lru_cache(maxsize=1024)
+@memo.by_text(1024)
 def dose_unit_code(name: str) -> str:
     """The MERIT-9 code of a dose unit by its name, or empty."""
     folded = unicodedata.normalize("NFKC", name).strip().casefold()

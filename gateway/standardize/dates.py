@@ -9,7 +9,7 @@ import unicodedata
 from datetime import date, datetime
 from functools import lru_cache
 
-from gateway.wire import hl7v2
+from gateway.wire import hl7v2, memo
 
 ZONE = "+09:00"
 "Japan has one zone and no summer time; senders leave it out."
@@ -30,7 +30,7 @@ _LOOSE = re.compile(r"([MTSHR])([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{1,2})")
 _EARLIEST = 1850
 
 
-@lru_cache(maxsize=8192)
+@memo.by_text(8192)
 def fhir_time(text: str) -> str:
     """An HL7 time as a FHIR date or dateTime; empty where it is none.
 
@@ -49,6 +49,7 @@ def fhir_time(text: str) -> str:
     return f"{day}T{clock}{f'{zone[:3]}:{zone[3:]}' if zone else ZONE}"
 
 
+@memo.by_text(1024)
 def order_of(text: str) -> str:
     """An HL7 time as 17 digits of Japanese time, for comparing versions as text; empty if none."""
     shown = fhir_time(text)
@@ -76,7 +77,7 @@ def birth(text: str) -> date | None:
     return date(year, int(text[4:6]), int(text[6:8]))
 
 
-@lru_cache(maxsize=4096)
+@memo.by_text(4096)
 def western(text: str) -> tuple[date | None, bool]:
     """A date written Western or by era, and whether its era had ended.
 
@@ -109,7 +110,7 @@ def western(text: str) -> tuple[date | None, bool]:
     return day_found, day_found >= end
 
 
-@lru_cache(maxsize=1024)
+@memo.by_text(1024)
 def month(text: str) -> tuple[str, bool]:
     """A month of a claim, `202110` or by era `50310`, as YYYY-MM, and whether its era had ended."""
     plain = unicodedata.normalize("NFKC", text).strip()
@@ -174,7 +175,7 @@ def by_mapping(text: str, *, era: bool) -> tuple[date | None, bool, str]:
     return day, overrun, ""
 
 
-@lru_cache(maxsize=4096)
+@memo.by_text(4096)
 def clock(text: str) -> str:
     """A time of day as HH:MM:SS; empty where it is none."""
     found = _CLOCK.fullmatch(unicodedata.normalize("NFKC", text).strip())

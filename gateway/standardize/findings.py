@@ -5,6 +5,7 @@ the items can be used; a warning that something was lost or guessed; a note that
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from gateway.errors import Refusal
 from gateway.model.batch import Finding, Severity
@@ -381,6 +382,7 @@ PROBLEMS = {
 "HL7 table 0357 code of a structural problem to its finding."
 
 
+@lru_cache(maxsize=4096)
 def finding(code: str, at: str = "") -> Finding:
     """The finding of that code at a place."""
     severity, english, text = CODES[code]

@@ -1,6 +1,7 @@
 """One HL7 message while it is read: its fields as times, concepts and what became of segments."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from gateway.model.batch import Batch, Resource
@@ -14,6 +15,8 @@ from gateway.wire.hl7v2 import Message, Segment
 from gateway.wire.hl7v2_check import Structure
 
 _Made = TypeVar("_Made")
+_FIELDS = 100
+"More than any segment of HL7 v2.5 has."
 
 
 class MessageReading(Reading):
@@ -63,8 +66,11 @@ class MessageReading(Reading):
     def take(self, segment: Segment, fields: frozenset[int], became: str = "used") -> None:
         """Say that a segment was read, which of its fields, and what became of it."""
         self._account[segment.at] = became
-        for number, raw in enumerate(segment.fields):
-            if raw and number and number not in fields and raw != '""':
+        stated = segment.fields
+        count = len(stated)
+        others = _others if count <= _FIELDS else _others.__wrapped__
+        for number in others(fields, count):
+            if stated[number] and stated[number] != '""':
                 seen = (segment.name, number)
                 if seen not in self._seen:
                     self._seen.add(seen)
@@ -78,10 +84,13 @@ class MessageReading(Reading):
             self.find("bad-date", f"{segment.at}.{field}")
         return shown
 
+    def coded(self, segment: Segment, field: int) -> tuple[Resource, bool]:
+        """A coded field, and whether one of its codes is a standard one; nobody changes it."""
+        return codes.of_field(segment.first(field), segment.delimiters, self.domain)
+
     def concept(self, segment: Segment, field: int, *, wanted: bool = True) -> Resource:
         """A coded field; `wanted` are those whose missing standard code is a finding."""
-        components = segment.components(field)
-        made, standard = codes.concept(components, self.domain)
+        made, standard = self.coded(segment, field)
         if wanted and not standard and made:
             self.unmapped(made, f"{segment.at}.{field}")
         return made
@@ -98,6 +107,12 @@ class MessageReading(Reading):
             else:
                 self.leave(segment, "not-yet-mapped")
         return super().batch(name, occurred or dates.fhir_time(self.message.header.value(7)))
+
+
+@lru_cache(maxsize=1024)
+def _others(taken: frozenset[int], count: int) -> tuple[int, ...]:
+    """The fields of a segment of so many that are not taken; its name is none."""
+    return tuple(number for number in range(1, count) if number not in taken)
 
 
 Mapper = Callable[[MessageReading], None]

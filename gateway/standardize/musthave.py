@@ -5,7 +5,8 @@ is marked as absent (R4 extension data-absent-reason), never filled in.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from copy import deepcopy
+from typing import Any, Literal, NamedTuple
 
 from gateway.model.batch import Resource
 from gateway.wire import fhir
@@ -176,43 +177,54 @@ def complete(resource: Resource) -> tuple[str, ...]:
     if "meta" not in resource:
         return ()  # plain R4
     name = resource["meta"]["profile"][0].rpartition("/")[2]
+    demands = _DEMANDS[name]
     missing: list[str] = []
-    for element in _ELEMENTS[name]:
-        if element in resource:
-            continue
-        if not any(one in resource for one in (f"_{element}", *_CHOICES.get(element, ()))):
-            _mark(resource, element, name)
-            missing.append(element)
-    nested = _NESTED.get(name)
-    if nested:
-        for path, kind in nested.items():
-            if path.partition(".")[0] in resource and _descend(resource, path.split("."), kind):
+    if not demands.elements <= resource.keys():
+        for element in _ELEMENTS[name]:
+            if not any(one in resource for one in _ways(element)):
+                _mark(resource, element, name)
+                missing.append(element)
+    for path, step, rest, kind in demands.nested:
+        if step in resource:
+            found = resource[step]
+            made = _within(found, rest, kind)
+            if made is not found:
+                resource[step] = made
                 missing.append(path)
-    inside = _INSIDE.get(name)
-    if inside:
-        missing.extend(inside(resource))
+    if demands.inside:
+        missing.extend(demands.inside(resource))
     return tuple(missing)
 
 
-def _descend(node: dict[str, Any], path: list[str], kind: _Kind) -> bool:
-    """Mark the last step of a path in every parent that is there and lacks it."""
-    if fhir.is_absent(node):
-        return False
+def _ways(element: str) -> tuple[str, ...]:
+    """The names under which a resource may have an element."""
+    return element, f"_{element}", *_CHOICES.get(element, ())
+
+
+def _within(found: Any, path: tuple[str, ...], kind: _Kind) -> Any:
+    """A node, or nodes, with the last step of a path marked in every parent that lacks it.
+
+    The same one where none does; else a copy, because resources share what they have in common.
+    """
+    if isinstance(found, list):
+        several = [_within(one, path, kind) for one in found]  # every one, not the first
+        changed = any(new is not old for new, old in zip(several, found, strict=True))
+        return several if changed else found
+    if fhir.is_absent(found):
+        return found
     step, rest = path[0], path[1:]
-    if not rest:
-        if any(one in node for one in (step, f"_{step}", *_CHOICES.get(step, ()))):
-            return False
-        _put(node, step, kind)
-        return True
-    found = node.get(step, [])
-    parents = found if isinstance(found, list) else [found]
-    marked = [_descend(one, rest, kind) for one in parents]  # every one, not the first
-    return any(marked)
+    if rest:
+        inside = found.get(step)
+        made = _within(inside, rest, kind) if inside is not None else inside
+        return found if made is inside else {**found, step: made}
+    if any(one in found for one in _ways(step)):
+        return found
+    return {**found, **_put(step, kind)}
 
 
-def _put(node: dict[str, Any], element: str, kind: _Kind) -> None:
+def _put(element: str, kind: _Kind) -> dict[str, Any]:
     name = f"_{element}" if kind == _P else element
-    node[name] = [fhir.absent()] if kind == _L else fhir.absent()
+    return {name: [fhir.absent()] if kind == _L else fhir.absent()}
 
 
 def _mark(resource: Resource, element: str, profile: str) -> None:
@@ -233,13 +245,16 @@ def _mark(resource: Resource, element: str, profile: str) -> None:
 def _lab_result(resource: Resource) -> list[str]:
     """JP_Observation_LabResult: code.coding 1..*, code.text 1..1."""
     code = resource["code"]
+    marks: dict[str, Any] = {}
     missing = []
     if "coding" not in code and "extension" not in code:
-        code["coding"] = [fhir.absent()]
+        marks["coding"] = [fhir.absent()]
         missing.append("code.coding")
     if "text" not in code and "_text" not in code:
-        code["_text"] = fhir.absent()
+        marks["_text"] = fhir.absent()
         missing.append("code.text")
+    if marks:
+        resource["code"] = {**code, **marks}
     return missing
 
 
@@ -256,8 +271,12 @@ def _medication(resource: Resource) -> list[str]:
             found.pop("value", None)
             found["_value"] = fhir.absent()
             missing.append("identifier.value")
-    for quantity in _quantities(resource):
-        missing.extend(_quantity(quantity))
+    if any(map(_lacking, _quantities(resource))):
+        for name in ("quantity", "dispenseRequest", "dosageInstruction"):
+            if name in resource:  # amounts are shared: see `ssmix2/prescriptions.py`
+                resource[name] = deepcopy(resource[name])
+        for quantity in _quantities(resource):
+            missing.extend(_quantity(quantity))
     return missing
 
 
@@ -284,6 +303,10 @@ def _quantities(resource: Resource) -> list[dict[str, Any]]:
     return [one for one in found if one and "extension" not in one]
 
 
+def _lacking(quantity: dict[str, Any]) -> bool:
+    return not ("value" in quantity and "code" in quantity)
+
+
 def _quantity(quantity: dict[str, Any]) -> list[str]:
     """JP_MedicationSimpleQuantity: value 1..1, code 1..1."""
     missing = []
@@ -304,4 +327,28 @@ _INSIDE: Mapping[str, Callable[[Resource], list[str]]] = {
     "JP_MedicationAdministration": _medication,
     "JP_MedicationRequest_Injection": _injection,
     "JP_MedicationAdministration_Injection": _injection,
+}
+
+
+class _Demands(NamedTuple):
+    """What one profile demands, put together once."""
+
+    elements: frozenset[str]
+    "At its top."
+    nested: tuple[tuple[str, str, tuple[str, ...], _Kind], ...]
+    "Path as it is told, its first step, the others."
+    inside: Callable[[Resource], list[str]] | None
+
+
+_DEMANDS: Mapping[str, _Demands] = {
+    name: _Demands(
+        elements=frozenset(elements),
+        nested=tuple(
+            (path, step, tuple(rest), kind)
+            for path, kind in _NESTED.get(name, {}).items()
+            for step, *rest in [path.split(".")]
+        ),
+        inside=_INSIDE.get(name),
+    )
+    for name, elements in _ELEMENTS.items()
 }

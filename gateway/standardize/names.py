@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 from gateway.errors import Malformed
+from gateway.wire import memo
 
 LONGEST = 512
 "Bytes of a name in UTF-8."
@@ -39,6 +40,7 @@ def safe_path(text: str) -> str:
     return text
 
 
+@memo.by_text(256)
 def safe_identifier(text: str) -> str:
     """The same identifier, or `Malformed`: one part of a safe path, though it is never used as one.
 

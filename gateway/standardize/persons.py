@@ -4,7 +4,8 @@ Names stay as they were sent, kanji and kana apart (XPN.8); nothing is folded (`
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from gateway.errors import Malformed, NotOwner
@@ -16,7 +17,7 @@ from gateway.standardize.format import Upload
 from gateway.standardize.message import MessageReading
 from gateway.standardize.names import safe_identifier
 from gateway.standardize.reading import Reading, stated_domain
-from gateway.wire import fhir
+from gateway.wire import fhir, hl7v2_field, memo
 from gateway.wire.hl7v2 import Segment
 
 PID = frozenset({1, 3, 5, 7, 8, 11, 13, 14, 33})
@@ -114,23 +115,27 @@ def demographics_of(reading: MessageReading, pid: Segment) -> Demographics:
 
 def names_of(reading: MessageReading, segment: Segment, field: int) -> tuple[PersonName, ...]:
     """XPN repetitions: family, given, and the script of XPN.8."""
-    return tuple(
-        name
+    show = partial(visible, reading, f"{segment.at}.{field}")
+    names = (
+        _name(repetition, segment.delimiters, offset=0, show=show)
         for repetition in segment.repetitions(field)
-        if (name := _name(reading, segment, field, repetition, offset=0))
     )
+    return tuple(name for name in names if name)
 
 
 def _name(
-    reading: MessageReading, segment: Segment, field: int, repetition: str, *, offset: int
+    repetition: str, delimiters: str, *, offset: int, show: Callable[[str], str]
 ) -> PersonName | None:
-    """One name; a name in one component is kept as text, because nobody knows where it divides."""
-    padded = [*segment.split(repetition), *[""] * 16]
-    family = segment.subcomponents(repetition, offset + 1)[0]
+    """One name; a name in one component is kept as text, because nobody knows where it divides.
+
+    `show` gives each part as it may be shown.
+    """
+    padded = [*hl7v2_field.components(repetition, delimiters), *[""] * 16]
+    family = hl7v2_field.subcomponents(repetition, offset + 1, delimiters)[0]
     given = padded[offset + 1]
     if not family and not given:
         return None
-    family, given = (visible(reading, f"{segment.at}.{field}", text) for text in (family, given))
+    family, given = show(family), show(given)
     script = _SCRIPTS.get(padded[14] if offset else padded[7]) or script_of(family + given)
     if not given:
         return PersonName("", "", script, text=family)
@@ -142,6 +147,12 @@ def script_of(text: str) -> Script:
     if text.isascii():
         return Script.ROMAN
     return Script.KANA if _KANA.fullmatch(text) else Script.KANJI
+
+
+@memo.by_text(4096)
+def is_odd(text: str) -> bool:
+    """Whether :func:`visible` would change or refuse a text."""
+    return bool(_MARKS.search(text) or _INVISIBLE.search(text))
 
 
 def visible(reading: Reading, at: str, text: str) -> str:
@@ -234,24 +245,41 @@ def staff(
 
     `doctor` says that only doctors stand in this field.
     """
-    fields = ("doctor" if doctor else "staff", segment.raw(field))
-    return reading.once(fields, lambda: _staff(reading, segment, field, doctor=doctor))
+    field_as_sent = segment.raw(field)
+    if not field_as_sent:
+        return None
+    if len(field_as_sent) <= memo.LONGEST and not is_odd(field_as_sent):
+        return _known_staff(field_as_sent, segment.delimiters, reading.domain, doctor)
+    show = partial(visible, reading, f"{segment.at}.{field}")
+    return reading.once(
+        ("doctor" if doctor else "staff", field_as_sent),
+        lambda: _staff(field_as_sent, segment.delimiters, reading.domain, doctor, show),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _known_staff(field: str, delimiters: str, domain: str, doctor: bool) -> Resource | None:
+    """A facility's staff are in all its messages: made once, so nobody changes the inside."""
+    return _staff(field, delimiters, domain, doctor, str)
 
 
 def _staff(
-    reading: MessageReading, segment: Segment, field: int, *, doctor: bool
+    field: str, delimiters: str, domain: str, doctor: bool, show: Callable[[str], str]
 ) -> Resource | None:
-    repetitions = segment.repetitions(field)
-    names = [_name(reading, segment, field, one, offset=1) for one in repetitions]
+    repetitions = field.split(delimiters[2])
+    names = [_name(one, delimiters, offset=1, show=show) for one in repetitions]
     found = tuple(name for name in names if name)
-    number = next((parts[0] for one in repetitions if (parts := segment.split(one))[0]), "")
+    number = next(
+        (parts[0] for one in repetitions if (parts := hl7v2_field.components(one, delimiters))[0]),
+        "",
+    )
     if not found and not number:
         return None
-    system = codes.local_identifiers(reading.domain, "staff")
-    scope: str = reading.domain
+    system = codes.local_identifiers(domain, "staff")
+    scope = domain
     if doctor:
         # The national numbers of doctors are not the facility's numbers of its staff.
-        national = codes.doctor_identifiers(reading.domain)
+        national = codes.doctor_identifiers(domain)
         scope, system = (national, national) if national else (scope, system)
     identity = fhir.resource_id("Practitioner", scope, number, "" if number else found[0].full)
     return fhir.practitioner(identity, found, system=system, number=number)
@@ -303,31 +331,40 @@ def _orderer(
         return fhir.reference(doctor["id"]), (doctor,)
     if not doctor and not department:
         return (fhir.reference(place["id"]), (place,)) if place else (None, ())
-    parts = [one for one in (doctor, place) if one]
-    identity = fhir.resource_id(
-        "PractitionerRole", *(one["id"] for one in parts), orc.raw(17), reading.domain
+    parts = tuple(one for one in (doctor, place) if one)
+    role = fhir.resource(
+        "PractitionerRole",
+        "JP_PractitionerRole",
+        fhir.resource_id(
+            "PractitionerRole", *(one["id"] for one in parts), orc.raw(17), reading.domain
+        ),
     )
-    role = fhir.resource("PractitionerRole", "JP_PractitionerRole", identity)
     if doctor:
         role["practitioner"] = fhir.reference(doctor["id"])
     if place:
         role["organization"] = fhir.reference(place["id"])
     if department:
         role["specialty"] = [department]
-    return fhir.reference(identity), (role, *parts)
+    return fhir.reference(role["id"]), (role, *parts)
 
 
 def location(reading: MessageReading, segment: Segment, field: int) -> Resource | None:
     """PL as a JP_Location: ward, room and bed as the facility numbers them."""
-    parts = [*segment.components(field), "", "", "", "", "", ""]
+    return _location(segment.first(field), segment.delimiters, reading.domain)
+
+
+@memo.by_texts(4096)
+def _location(field: str, delimiters: str, domain: str) -> Resource | None:
+    """A facility's places are in all its messages: made once, so nobody changes the inside."""
+    parts = [*hl7v2_field.components(field, delimiters), "", "", "", "", "", ""]
     levels = [part for part in parts[:3] if part]
     if not levels:
         return None
     name = "-".join(levels)
     made = fhir.resource(
-        "Location", "JP_Location", fhir.resource_id("Location", reading.domain, name, parts[5])
+        "Location", "JP_Location", fhir.resource_id("Location", domain, name, parts[5])
     )
-    system = codes.local_identifiers(reading.domain, "location")
+    system = codes.local_identifiers(domain, "location")
     made["identifier"] = [fhir.identifier(system, name)]
     made["name"] = name
     made["mode"] = "instance"

@@ -79,6 +79,12 @@ class Reading:
         self._found: set[tuple[str, str]] = set()
         self._counts: dict[str, int] = {}
 
+    @property
+    def sex(self) -> str:
+        """The patient's administrative gender as FHIR says it; empty where it is not stated."""
+        stated = self.demographics
+        return stated.gender.fhir if stated and stated.gender else ""
+
     def find(self, code: str, at: str = "") -> None:
         """Note a finding, once at each place."""
         if (code, at) not in self._found:

@@ -99,9 +99,8 @@ def read_joined(parts: Sequence[Upload]) -> tuple[Batch, ...]:
                 whole,
                 path=part.path,
                 items=tuple(
-                    replace(item, source=replace(
-                        item.source, file=part.path,
-                        at=item.source.at.removeprefix(f"part {number} "),
+                    item._replace(source=item.source._replace(
+                        file=part.path, at=item.source.at.removeprefix(f"part {number} "),
                     ))
                     for item in whole.items
                     if _part(item.source.at) == number

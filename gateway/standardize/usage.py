@@ -11,11 +11,10 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.standardize import codes, tables
-from gateway.wire import fhir
+from gateway.wire import fhir, memo
 
 E_PRESCRIPTION = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationUsage_ePrescription"
 "Usage list of the national e-prescription service, whose codes are built like JAMI's."
@@ -167,7 +166,7 @@ def _per_day(times: str) -> dict[str, Any]:
     return {"frequency": int(times), "period": 1, "periodUnit": "d"}
 
 
-@lru_cache(maxsize=4096)
+@memo.by_text(4096)
 def _of_code(code: str) -> _Said | None:
     """What the characters of a main code say; None where one of them is not known."""
     if not _MAIN.fullmatch(code):
@@ -230,7 +229,7 @@ def _slots(code: str, kind: str, count: str) -> _Said | None:
     )
 
 
-@lru_cache(maxsize=4096)
+@memo.by_text(4096)
 def _of_text(text: str) -> _Said:
     """What a text says of times a day, meals and hours, for comparing with the code."""
     folded = unicodedata.normalize("NFKC", text).replace("〜", "~").replace("一日", "1日")

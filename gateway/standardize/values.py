@@ -7,11 +7,10 @@ coded value, and what is none of these stays text (`japan/lab.md` section 5).
 import re
 import unicodedata
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from gateway.standardize import codes
-from gateway.wire import fhir
+from gateway.wire import fhir, memo
 
 Unit = tuple[tuple[str, str], ...]
 "Unit, system and code of a Quantity, as the items of a dict."
@@ -72,20 +71,21 @@ _FLAGS = {
 }  # fmt: skip
 
 
+@memo.by_text(16384)
 def decimal(text: str) -> Decimal | None:
     """A number as written, full-width digits included; None where it is none."""
     plain = _plain(text)
     return Decimal(plain) if _DECIMAL.fullmatch(plain) else None
 
 
-@lru_cache(maxsize=8192)
+@memo.by_text(1024)
 def _plain(text: str) -> str:
     if text.isascii():
         return text.strip()
     return unicodedata.normalize("NFKC", text.replace("－", "-").replace("−", "-")).strip()
 
 
-@lru_cache(maxsize=8192)
+@memo.by_text(8192)
 def comparison(text: str) -> tuple[str, Decimal] | None:
     """Comparator and number of `<0.5`, `0.1以下`, `≧1000`, `U10`; None where it is neither.
 
@@ -102,7 +102,7 @@ def comparison(text: str) -> tuple[str, Decimal] | None:
     return None
 
 
-@lru_cache(maxsize=1024)
+@memo.by_text(1024)
 def qualitative(text: str) -> str | None:
     """`NEG`, `POS`, `IND`, empty for a grade such as 2+; None for what is no qualitative value."""
     plain = _plain(text).replace(" ", "")
@@ -120,7 +120,7 @@ def is_qualitative(text: str) -> bool:
     return qualitative(text) is not None
 
 
-@lru_cache(maxsize=1024)
+@memo.by_text(1024)
 def titre(text: str) -> tuple[str, Decimal] | None:
     """Comparator and dilution of `1:320`, `×40`, `40倍`, `<40倍`; None where it is no titre.
 
@@ -141,14 +141,14 @@ def titre(text: str) -> tuple[str, Decimal] | None:
     return None
 
 
-@lru_cache(maxsize=1024)
+@memo.by_text(1024)
 def marked(text: str) -> tuple[Decimal, str] | None:
     """Number and flag of `5.0 H`; None where it is no number with a letter of a flag behind it."""
     found = _MARKED.fullmatch(_plain(text))
     return (Decimal(found[1]), found[2]) if found else None
 
 
-@lru_cache(maxsize=1024)
+@memo.by_text(1024)
 def is_unclear(text: str) -> bool:
     """Whether two readings are in use: `8.5↑` is a flag or a limit, `1:30` a dilution or a time."""
     plain = _plain(text)
@@ -205,7 +205,7 @@ def structured_numeric(parts: list[str]) -> tuple[str, Decimal] | None:
     return _SIGNS.get(sign, ""), value
 
 
-@lru_cache(maxsize=4096)
+@memo.by_texts(4096)
 def unit(code: str, text: str) -> Unit:
     """Unit, system and code of a Quantity as items of a dict; the sender's own text is kept."""
     shown = text or code
@@ -215,7 +215,7 @@ def unit(code: str, text: str) -> Unit:
     return (("unit", shown),) if shown else ()
 
 
-@lru_cache(maxsize=4096)
+@memo.by_text(4096)
 def _limits(text: str) -> tuple[Decimal | None, Decimal | None]:
     plain = _plain(text)
     found = _RANGE.fullmatch(plain)
@@ -229,7 +229,7 @@ def _limits(text: str) -> tuple[Decimal | None, Decimal | None]:
     return (None, compared[1]) if compared[0].startswith("<") else (compared[1], None)
 
 
-@lru_cache(maxsize=4096)
+@memo.by_text(4096)
 def _of_sex(text: str) -> dict[str, str]:
     """The limits of `M:13-17 F:12-15` or `男13～17、女12～15` by sex; none where it is not both."""
     parts = [part for part in _SEX.split(_plain(text)) if part.strip(" ,、;/")]
@@ -262,7 +262,7 @@ def reference_range(text: str, unit: dict[str, str], sex: str = "") -> dict[str,
     return made
 
 
-@lru_cache(maxsize=1024)
+@memo.by_text(1024)
 def interpretation(flag: str) -> tuple[dict[str, Any], bool]:
     """An abnormal flag as interpretation, and whether it is a known one."""
     code = _FLAGS.get(_plain(flag).upper())

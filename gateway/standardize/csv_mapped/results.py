@@ -13,7 +13,7 @@ from gateway.standardize import codes, values
 from gateway.standardize.csv_mapped.reading import CsvReading, shown
 from gateway.standardize.csv_mapped.rows import CsvRow
 from gateway.standardize.laboratory import observation
-from gateway.standardize.laboratory.observation import LabItem
+from gateway.standardize.laboratory.observation import LabItem, terms
 from gateway.standardize.laboratory.report import Sheet
 from gateway.wire import fhir
 
@@ -128,11 +128,10 @@ def _result(reading: CsvReading, row: CsvRow, column: Column, text: str, sheet: 
             status=status,
             withdrawn=status == "entered-in-error",
             text=text,
-            unit=("", unit),
-            flags=(flag,) if flag else (),
-            limits=reading.cell(row, "range"),
-            low=reading.cell(row, "low"),
-            high=reading.cell(row, "high"),
+            terms=terms(
+                "", unit, *(reading.cell(row, one) for one in ("range", "low", "high")),
+                reading.sex, *((flag,) if flag else ()),
+            ),
             effective=sheet.effective,
             issued=sheet.issued if "T" in sheet.issued else "",
             notes=reading.all(row, "comment"),

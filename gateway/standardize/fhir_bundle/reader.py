@@ -294,7 +294,7 @@ def _add(
     reading.add(
         category, resource, key, entry, companions=companions, cancelled=keys.is_wrong(resource)
     )
-    reading.items[-1] = replace(reading.items[-1], version=version)
+    reading.items[-1] = reading.items[-1]._replace(version=version)
 
 
 def _beside(resource: Resource, support: dict[str, tuple[Entry, Resource]]) -> dict[str, Resource]:

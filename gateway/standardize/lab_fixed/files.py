@@ -18,7 +18,7 @@ from gateway.standardize.lab_fixed import layouts as lab_fixed_layouts
 from gateway.standardize.lab_fixed import records
 from gateway.standardize.lab_fixed.layouts import ITEMS, ITEMS_DATED, ORDER, ORDER_DATED, RESULT
 from gateway.standardize.lab_fixed.records import Record
-from gateway.standardize.laboratory.observation import LabItem
+from gateway.standardize.laboratory.observation import NO_TERMS, LabItem, terms
 from gateway.standardize.laboratory.report import Sheet
 from gateway.standardize.names import safe_identifier
 from gateway.standardize.reading import Reading, stated_domain
@@ -238,7 +238,7 @@ def _item(
         standard=standard,
         status=_STATUSES.get(result["status"], "unknown"),
         text=value,
-        flags=(flag,) if flag else (),
+        terms=terms("", "", "", "", "", "", flag) if flag else NO_TERMS,
         effective=day,
         notes=(*(f"comment {text}" for text in comments), *marks),
         request=fhir.reference(request["id"]) if request else None,

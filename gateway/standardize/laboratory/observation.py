@@ -8,14 +8,13 @@ results are made once and shared, so nobody changes the inside of a resource in 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
 from gateway.standardize import codes, split_values, values
 from gateway.standardize.reading import Place, Reading
-from gateway.wire import fhir
+from gateway.wire import fhir, memo
 
 _SIMPLE = "http://jpfhir.jp/fhir/core/CodeSystem/JP_SimpleObservationCategory_CS"
 _NORMAL = fhir.concept(
@@ -68,6 +67,45 @@ PHYSIOLOGY = Examination(
 "検体検査, of that 細菌検査, and 生理検査."
 
 
+class Terms(NamedTuple):
+    """What stands beside a value: its unit, what its flags mean, its reference range."""
+
+    unit: dict[str, str]
+    "Unit, system and code of a Quantity; without a code where it is not known."
+    flags: tuple[str, ...]
+    "As sent."
+    interpretation: list[dict[str, Any]]
+    known: bool
+    "Whether all flags are."
+    ranges: list[dict[str, Any]]
+
+
+NO_TERMS = Terms({}, (), [], True, [])
+
+
+@memo.by_texts(8192)
+def terms(code: str, unit: str, limits: str, low: str, high: str, sex: str, *flags: str) -> Terms:
+    """The terms of a value: code and text of its unit, its range as text or as two, its flags.
+
+    Of limits by sex, those of `sex`. A laboratory gives one item the same terms again and again,
+    so they are made once: nobody changes the inside of them.
+    """
+    quantity = dict(values.unit(code, unit))
+    found = [values.interpretation(flag) for flag in flags]
+    ranges = []
+    if limits:
+        ranges.append(values.reference_range(limits, quantity, sex) | {"type": _NORMAL})
+    elif low or high:
+        ranges.append(_apart(low, high, quantity))
+    return Terms(
+        unit=quantity,
+        flags=flags,
+        interpretation=[meaning for meaning, _ in found],
+        known=all(known for _, known in found),
+        ranges=ranges,
+    )
+
+
 @dataclass(slots=True, kw_only=True)
 class LabItem:
     """What a source says about one result."""
@@ -91,14 +129,7 @@ class LabItem:
     "What the source declares of `text`: a text is a number only with a unit beside it."
     given: dict[str, Any] | None = None
     "A value[x] that only its format understands (coded, structured, absent)."
-    unit: tuple[str, str] = ("", "")
-    "Code and text of the unit."
-    flags: tuple[str, ...] = ()
-    limits: str = ""
-    "Reference range as text."
-    low: str = ""
-    high: str = ""
-    "Limits that came apart."
+    terms: Terms = NO_TERMS
     effective: str = ""
     issued: str = ""
     notes: tuple[str, ...] = ()
@@ -139,7 +170,7 @@ def _part(item: LabItem, code: str, text: str, *, alone: bool) -> LabItem:
     if alone:
         made.code = fhir.concept(fhir.coding(code, codes.JLAC10), text=item.code.get("text", ""))
     if not is_number:
-        made.unit, made.limits, made.low, made.high = ("", ""), "", "", ""
+        made.terms = made.terms._replace(unit={}, ranges=[])
     return made
 
 
@@ -161,11 +192,19 @@ def _add(reading: Reading, item: LabItem) -> Resource:
         made["effectiveDateTime"] = item.effective
     if item.issued:
         made["issued"] = item.issued
-    unit = values.unit(*item.unit) if item.unit[0] or item.unit[1] else ()
-    if unit and len(unit) == 1:
+    if len(item.terms.unit) == 1:
         reading.find("unmapped-unit", _at(item, "unit"))
-    made.update(item.given if item.given is not None else _value(reading, item, unit))
-    _judge(reading, item, made, unit)
+    if item.given is None:
+        _put_value(reading, item, made)
+    else:
+        made.update(item.given)
+    terms = item.terms
+    if terms.interpretation:
+        made["interpretation"] = terms.interpretation
+        if not terms.known:
+            reading.find("unmapped-flag", _at(item, "flag"))
+    if terms.ranges:
+        made["referenceRange"] = terms.ranges
     if item.notes:
         made["note"] = [{"text": text} for text in item.notes]
     specimen, companions = item.specimen, item.companions
@@ -190,65 +229,44 @@ def _at(item: LabItem, name: str) -> str:
     return item.place.at + item.names.get(name, "")
 
 
-def _value(reading: Reading, item: LabItem, unit: values.Unit) -> dict[str, Any]:
+def _put_value(reading: Reading, item: LabItem, made: Resource) -> None:
     """The text as value[x], or why there is none."""
-    text = item.text
-    if not text:
-        if item.status not in ("registered", "cancelled"):
-            reading.find("value-absent", _at(item, "value"))
-        return {"dataAbsentReason": values.absent("unknown")}
+    text, unit = item.text, item.terms.unit
     number = values.decimal(text)
     if number is not None and (unit or item.kind != "text"):
-        return values.number_value(number, dict(unit))
-    found = _marked(item, unit) or values.text_value(text, dict(unit))
-    if "valueString" in found and (item.kind == "number" or values.is_unclear(text)):
-        code = "value-unclear" if values.is_unclear(text) else "not-a-number"
-        reading.find(code, _at(item, "value"))
-    return found
+        made["valueQuantity"] = {"value": number, **unit}
+    elif text:
+        found = _marked(item) or values.text_value(text, unit)
+        made.update(found)
+        if "valueString" in found and (item.kind == "number" or values.is_unclear(text)):
+            code = "value-unclear" if values.is_unclear(text) else "not-a-number"
+            reading.find(code, _at(item, "value"))
+    else:
+        made["dataAbsentReason"] = values.absent("unknown")
+        if item.status not in ("registered", "cancelled"):
+            reading.find("value-absent", _at(item, "value"))
 
 
-def _marked(item: LabItem, unit: values.Unit) -> dict[str, Any] | None:
+def _marked(item: LabItem) -> dict[str, Any] | None:
     """A number with its flag behind it (`5.0 H`); None where a flag of its own says otherwise."""
+    unit, flags = item.terms.unit, item.terms.flags
     found = values.marked(item.text) if unit or item.kind != "text" else None
-    if found is None or (item.flags and item.flags != (found[1],)):
+    if found is None or (flags and flags != (found[1],)):
         return None
     if found[1] == "L" and not unit:  # a volume
         return None
-    item.flags = (found[1],)
-    return {"valueQuantity": values.original(fhir.quantity(found[0], **dict(unit)), item.text)}
+    meaning, known = values.interpretation(found[1])
+    item.terms = item.terms._replace(flags=(found[1],), interpretation=[meaning], known=known)
+    return {"valueQuantity": values.original(fhir.quantity(found[0], **unit), item.text)}
 
 
-def _judge(reading: Reading, item: LabItem, made: Resource, unit: values.Unit) -> None:
-    """Flags and reference range."""
-    if item.flags:
-        flags = []
-        for flag in item.flags:
-            meaning, known = values.interpretation(flag)
-            flags.append(meaning)
-            if not known:
-                reading.find("unmapped-flag", _at(item, "flag"))
-        made["interpretation"] = flags
-    if item.limits:
-        stated = reading.demographics
-        sex = stated.gender.fhir if stated and stated.gender else ""
-        made["referenceRange"] = [_range(item.limits, unit, sex)]
-    elif item.low or item.high:
-        made["referenceRange"] = [_apart(item.low, item.high, unit)]
-
-
-@lru_cache(maxsize=4096)
-def _range(text: str, unit: values.Unit, sex: str) -> dict[str, Any]:
-    return values.reference_range(text, dict(unit), sex) | {"type": _NORMAL}
-
-
-@lru_cache(maxsize=4096)
-def _apart(low: str, high: str, unit: values.Unit) -> dict[str, Any]:
+def _apart(low: str, high: str, unit: dict[str, str]) -> dict[str, Any]:
     """Limits that came in two cells; what is no number is kept in the text."""
     made: dict[str, Any] = {}
     for name, text in (("low", low), ("high", high)):
         limit: Decimal | None = values.decimal(text) if text else None
         if limit is not None:
-            made[name] = fhir.quantity(limit, **dict(unit))
+            made[name] = fhir.quantity(limit, **unit)
     made["type"] = _NORMAL
     made["text"] = f"{low}-{high}" if low and high else f"{low}以上" if low else f"{high}以下"
     return made

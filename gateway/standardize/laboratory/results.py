@@ -1,13 +1,16 @@
 """One result of a message: what OBX and its NTE say of an item."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple
 
 from gateway.model.batch import Resource
 from gateway.standardize import codes, values
 from gateway.standardize.laboratory import observation
-from gateway.standardize.laboratory.observation import Examination, LabItem
+from gateway.standardize.laboratory.observation import Examination, LabItem, Terms
 from gateway.standardize.message import MessageReading
+from gateway.wire import hl7v2_field, memo
 from gateway.wire.hl7v2 import Segment
 
 STATUS = {
@@ -28,6 +31,8 @@ STATUS = {
 
 _WITHDRAWN = frozenset({"D", "W"})
 _FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 11, 14})
+_STATED = itemgetter(2, 3, 4, 5, 6, 7, 8, 11, 14)
+_PADDING = [""] * 15
 _CODED = frozenset({"CWE", "CE", "CF", "CNE"})
 _DOCUMENTS = frozenset({"ED", "RP"})
 _NAMES = {"code": ".3", "value": ".5", "unit": ".6", "range": ".7", "flag": ".8"}
@@ -53,35 +58,33 @@ def read(
     reading: MessageReading, obx: Segment, notes: list[Segment], context: Context
 ) -> list[Resource]:
     """Add the item of one OBX; nothing where it is not a result that can be taken over."""
-    value_type = obx.raw(2)
-    if value_type in _DOCUMENTS:
+    kind, code, sub, value, unit, limits, flags, status, observed = _STATED(obx.fields + _PADDING)
+    if kind in _DOCUMENTS:
         reading.leave(obx, "not-yet-mapped")
         return []
-    components = obx.components(3)
-    code, standard = codes.concept(components, reading.domain)
-    if not code:
+    fits = len(obx.text) <= memo.LONGEST
+    named = (_named if fits else _named.__wrapped__)(
+        code, unit, limits, flags, reading.sex, obx.delimiters, reading.domain
+    )
+    if not named.code:
         reading.leave(obx, "field-missing")
         return []
-    result_status = obx.raw(11)
-    kind, text, given = _value(reading, obx, value_type)
-    unit = [*obx.components(6), "", ""] if obx.raw(6) else ("", "")
+    declared, text, given = _value(reading, obx, kind, value, named.terms)
     item = LabItem(
         examination=context.examination,
         place=obx,
         end=notes[-1].end if notes else 0,
         names=_NAMES,
-        key=(f"{context.order}|{context.mark}", _code_key(components), obx.raw(4)),
-        code=code,
-        standard=standard,
-        status=STATUS.get(result_status, "unknown"),
-        withdrawn=reading.cancelled or result_status in _WITHDRAWN,
+        key=(f"{context.order}|{context.mark}", named.item, sub),
+        code=named.code,
+        standard=named.standard,
+        status=STATUS.get(status, "unknown"),
+        withdrawn=reading.cancelled or status in _WITHDRAWN,
         text=text,
-        kind=kind,
+        kind=declared,
         given=given,
-        unit=(unit[0], unit[1]),
-        flags=_flags(obx) if obx.raw(8) else (),
-        limits=obx.value(7) if obx.raw(7) else "",
-        effective=(reading.time(obx, 14) if obx.raw(14) else "") or context.effective,
+        terms=named.terms,
+        effective=(reading.time(obx, 14) if observed else "") or context.effective,
         issued=context.issued,
         notes=tuple(text for note in notes if (text := note.value(3))),
         request=context.request,
@@ -94,11 +97,33 @@ def read(
     return observation.add(reading, item)
 
 
-def _flags(obx: Segment) -> tuple[str, ...]:
-    return tuple(obx.split(flag)[0] for flag in obx.repetitions(8))
+class _Named(NamedTuple):
+    """What OBX says beside its value; a laboratory says the same of an item in every message."""
+
+    code: Resource
+    standard: bool
+    item: str
+    "As every delivery names it."
+    terms: Terms
 
 
-def _code_key(components: list[str]) -> str:
+@lru_cache(maxsize=8192)
+def _named(
+    code: str, unit: str, limits: str, flags: str, sex: str, delimiters: str, domain: str
+) -> _Named:
+    """OBX-3, 6, 7 and 8 as sent; those of short segments are remembered."""
+    repeat = delimiters[2]
+    code, unit, limits = (one.partition(repeat)[0] for one in (code, unit, limits))
+    made, standard = codes.of_field(code, delimiters, domain)
+    units = [*hl7v2_field.components(unit, delimiters), ""]
+    terms = observation.terms(
+        units[0], units[1], hl7v2_field.components(limits, delimiters)[0], "", "", sex,
+        *(hl7v2_field.components(one, delimiters)[0] for one in flags.split(repeat) if flags),
+    )  # fmt: skip
+    return _Named(made, standard, _item(hl7v2_field.components(code, delimiters)), terms)
+
+
+def _item(components: list[str]) -> str:
     """The item as every delivery names it: its standard code where it has one."""
     padded = [*components, "", "", "", "", "", ""]
     for place in (0, 3):
@@ -110,9 +135,8 @@ def _code_key(components: list[str]) -> str:
 _Value = tuple[Literal["number", "text"], str, dict[str, Any] | None]
 
 
-def _value(reading: MessageReading, obx: Segment, kind: str) -> _Value:
+def _value(reading: MessageReading, obx: Segment, kind: str, raw: str, terms: Terms) -> _Value:
     """OBX-5: what it is declared as, its text, and the value[x] where a text does not say it."""
-    raw = obx.raw(5)
     if not raw or raw == '""':
         return "text", "", None
     repetitions = obx.repetitions(5)
@@ -121,7 +145,7 @@ def _value(reading: MessageReading, obx: Segment, kind: str) -> _Value:
         joined = "\n".join(codes.text_of(obx.split(one)) for one in repetitions)
         return "text", "", {"valueString": joined}
     if kind in _CODED:
-        made, standard = codes.concept(parts, reading.domain)
+        made, standard = reading.coded(obx, 5)
         if not standard:
             reading.unmapped(made, f"{obx.at}.5")
         return "text", "", {"valueCodeableConcept": made}
@@ -129,8 +153,6 @@ def _value(reading: MessageReading, obx: Segment, kind: str) -> _Value:
         structured = values.structured_numeric(parts)
         if structured is None:
             return "text", "", {"valueString": "".join(parts)}
-        code, text = (*obx.components(6), "", "")[:2] if obx.raw(6) else ("", "")
-        unit = dict(values.unit(code, text))
-        return "text", "", values.number_value(structured[1], unit, structured[0])
+        return "text", "", values.number_value(structured[1], terms.unit, structured[0])
     text = parts[0] if len(parts) == 1 else raw
     return "number" if kind == "NM" else "text", text, None

@@ -150,7 +150,7 @@ def _read_given(
     made["status"] = "entered-in-error" if withdrawn else _STATUS.get(first.value(20), "unknown")
     if first.value(18):
         made["statusReason"] = [reading.concept(first, 18, wanted=False)]
-    kind = codes.concept(given.orc.components(29), reading.domain)[0] if given.orc else {}
+    kind = reading.coded(given.orc, 29)[0] if given.orc else {}
     if kind:
         made["category"] = kind
     _what(reading, given, made, companions, injected=injected, key=f"{number}|{rp}|{place}")

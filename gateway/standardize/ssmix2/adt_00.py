@@ -1,7 +1,7 @@
 """ADT-00 patient base data (患者基本情報): ADT^A08, the newest state of one patient."""
 
 from gateway.model.category import Category
-from gateway.standardize import allergies, codes, encounters, insurances, persons, values
+from gateway.standardize import allergies, encounters, insurances, persons, values
 from gateway.standardize.laboratory import results
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
@@ -90,7 +90,7 @@ def _read_obx(reading: MessageReading, obx: Segment) -> None:
     number_found = values.decimal(obx.value(5))
     if obx.raw(2) in ("CWE", "CE"):
         # Blood groups are coded in JAHIS tables, which are national but not FHIR's.
-        made["valueCodeableConcept"] = codes.concept(obx.components(5), reading.domain)[0]
+        made["valueCodeableConcept"] = reading.coded(obx, 5)[0]
     elif number_found is not None:
         made.update(values.number_value(number_found, unit))
     else:

@@ -187,7 +187,7 @@ def _facts(
             text = " ".join(part for part in obx.components(5) if part)
             notes.append(f"{name or code}: {text.replace('&', ' ')}")
             if code.startswith(_DEVICE) and obx.raw(2) == "CWE":
-                item = codes.concept(obx.components(5), reading.domain)[0]
+                item = reading.coded(obx, 5)[0]
                 made.setdefault("usedCode", []).append(item)
     for segment, number, role in people:
         person = persons.staff(reading, segment, number)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.model.batch import Resource
-from gateway.standardize import codes, medication, values
+from gateway.standardize import medication, values
 from gateway.standardize.message import MessageReading
 from gateway.standardize.ssmix2 import prescriptions
 from gateway.standardize.ssmix2.prescriptions import Kind, Order
@@ -32,8 +32,8 @@ def _fill(
 
 def _drug(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
     """RXE-2 with the second code of RXE-31."""
-    first, standard = codes.concept(rxe.components(2), reading.domain)
-    second, also = codes.concept(rxe.components(31), reading.domain)
+    first, standard = reading.coded(rxe, 2)
+    second, also = reading.coded(rxe, 31)
     codings = [*first.get("coding", ()), *second.get("coding", ())]
     text = first.get("text", "") or second.get("text", "")
     made = fhir.concept(*codings, text=text)

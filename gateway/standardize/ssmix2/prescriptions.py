@@ -8,6 +8,8 @@ RP number and place in the RP come from ORC-4, which is a plain number or `order
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from gateway.model.batch import Resource
@@ -23,7 +25,7 @@ from gateway.standardize import (
     values,
 )
 from gateway.standardize.message import HEADER, MessageReading
-from gateway.wire import fhir
+from gateway.wire import fhir, hl7v2_field, memo
 from gateway.wire.hl7v2 import Segment
 
 RXE = frozenset({2, 3, 4, 5, 7, 10, 11, 12, 15, 19, 21, 31, 32})
@@ -220,7 +222,7 @@ def _categories(reading: MessageReading, orc: Segment, rxe: Segment) -> list[dic
             found.append(fhir.concept(coding, text=parts[1]))
         else:
             found.append(codes.concept(parts, reading.domain)[0])
-    kind, _ = codes.concept(orc.components(29), reading.domain)
+    kind, _ = reading.coded(orc, 29)
     return [one for one in (*found, kind) if one]
 
 
@@ -229,23 +231,42 @@ def amount(
 ) -> dict[str, Any] | None:
     """A number field with its unit field as a quantity."""
     text = segment.value(field)
-    value = values.decimal(text) if text else None
-    if value is None:
-        if text:
-            reading.find("not-a-number", f"{segment.at}.{field}")
+    if not text:
         return None
-    return in_unit(reading, segment, unit, value, segment.components(unit))
+    made = _amount(text, segment.first(unit), segment.delimiters)
+    if made is None:
+        reading.find("not-a-number", f"{segment.at}.{field}")
+    elif _is_odd(made):
+        reading.find("unmapped-unit", f"{segment.at}.{unit}")
+    return made
 
 
 def in_unit(
-    reading: MessageReading, segment: Segment, field: int, value: Any, parts: list[str]
+    reading: MessageReading, segment: Segment, field: int, value: Decimal, parts: list[str]
 ) -> dict[str, Any]:
     """A number in a unit; one that MERIT-9 does not have is kept as text and found."""
+    made = _in_unit(value, parts)
+    if _is_odd(made):
+        reading.find("unmapped-unit", f"{segment.at}.{field}")
+    return made
+
+
+@memo.by_texts(8192)
+def _amount(text: str, unit: str, delimiters: str) -> dict[str, Any] | None:
+    """A number in a unit as sent; None where it is none. Drugs have the same ones: not changed."""
+    value = values.decimal(text)
+    return None if value is None else _in_unit(value, hl7v2_field.components(unit, delimiters))
+
+
+def _in_unit(value: Decimal, parts: list[str]) -> dict[str, Any]:
     code, name, system = (*parts, "", "", "")[:3]
     known = code if system == "MR9P" else codes.dose_unit_code(name or code)
-    if not known and (name or code):
-        reading.find("unmapped-unit", f"{segment.at}.{field}")
     return medication.dose(value, name or code, known)
+
+
+def _is_odd(amount: dict[str, Any]) -> bool:
+    """Whether an amount has a unit that MERIT-9 does not have."""
+    return "unit" in amount and "code" not in amount
 
 
 def dosage(
@@ -259,7 +280,7 @@ def dosage(
         extra = [fhir.concept(text=text) for text in comments if text]
         extra += [device(reading, rxr) for rxr in order.routes if rxr.raw(3)]
         if extra:
-            one.setdefault("additionalInstruction", []).extend(extra)
+            one["additionalInstruction"] = [*one.get("additionalInstruction", ()), *extra]
         for name, value in how.items():
             one.setdefault(name, value)
         if doses:
@@ -303,12 +324,28 @@ def timing(reading: MessageReading, tq1: Segment) -> dict[str, Any]:
             reading.unmapped(concept, f"{tq1.at}.3")
     if tq1.value(11):
         supplements.append(usage.Supplement("", tq1.value(11)))
-    told, problems = usage.dosage(main.code, main.text, supplements=supplements)
+    told, problems = _usage(main, tuple(supplements))
     for problem in problems:
         reading.find(problem, f"{tq1.at}.3")
     if tq1.value(11) and not main.text:
         made.setdefault("text", tq1.value(11))
     return made | told
+
+
+def _usage(
+    main: usage.Supplement, supplements: tuple[usage.Supplement, ...]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What a usage says; the common ones are remembered, so nobody changes the inside of it."""
+    stated = sum(len(one.code) + len(one.text) for one in (main, *supplements))
+    told = _remembered if stated <= memo.LONGEST else _remembered.__wrapped__
+    return told(main, supplements)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(
+    main: usage.Supplement, supplements: tuple[usage.Supplement, ...]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    return usage.dosage(main.code, main.text, supplements=supplements)
 
 
 def duration(reading: MessageReading, tq1: Segment) -> dict[str, Any] | None:

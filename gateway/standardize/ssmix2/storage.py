@@ -18,7 +18,7 @@ from gateway.standardize.names import safe_identifier
 from gateway.standardize.reading import stated_domain
 from gateway.standardize.ssmix2 import data_types
 from gateway.standardize.ssmix2.data_types import MESSAGES
-from gateway.wire import hl7v2
+from gateway.wire import hl7v2, memo
 from gateway.wire.hl7v2 import Message
 
 _NAME = re.compile(
@@ -49,6 +49,7 @@ class StoredName:
         return self.issued.ljust(17, "0")
 
 
+@memo.by_text(256)
 def stored_name(path: str) -> StoredName | None:
     """The name's parts, or None where it is not the name of a stored file."""
     found = _NAME.fullmatch(path.rpartition("/")[2])
