@@ -85,21 +85,20 @@ class Cards:
             make.name("Own Root"), make.rsa_key(), None, make.authority(), serial=1,
             since=self.since, until=self.until,
         )  # fmt: skip
+        self._point, self._scope = make.authorities_only(self.root)
         self.authority = make.issue(
             make.name("Own forAuthentication-forIndividual"), make.rsa_key(), self.root,
-            (*make.authority(), make.policies(LOGIN_POLICY)), serial=2, since=self.since,
-            until=self.until,
+            (*make.authority(), make.policies(LOGIN_POLICY), make.points(self._point)),
+            serial=2, since=self.since, until=self.until,
         )  # fmt: skip
 
     def publish(self, revoked: tuple[int, ...] = ()) -> None:
         """Trust the authority, with fresh lists."""
         (self._hpki / "root.pem").write_bytes(self.root.pem)
         (self._hpki / "authentication-ca.pem").write_bytes(self.authority.pem)
-        point, scope = make.authorities_only(self.root)
-        del point
         lists = {
             "sarl": make.revocation_list(
-                self.root, since=self.since, until=self.until, scope=scope
+                self.root, since=self.since, until=self.until, scope=self._scope
             ),
             "authentication": make.revocation_list(
                 self.authority, since=self.since, until=self.until,
