@@ -8,7 +8,7 @@ import time
 from bench.figures import Figure, write
 from bench.run import Run, beside
 
-CASES = ("standardization", "claims", "intake", "start", "xca", "pix")
+CASES = ("standardization", "claims", "hpki", "intake", "start", "xca", "pix")
 "Modules of this folder with a `measure(run)` that yields figures."
 
 

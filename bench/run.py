@@ -24,6 +24,11 @@ class Run:
     folder: Path | None = None
     schemas: Path | None = None
 
+    @property
+    def shared(self) -> Path | None:
+        """The folder of published samples, where the schemas come from."""
+        return None if self.schemas is None else self.schemas.parent.parent
+
 
 def beside() -> Path | None:
     """The published schemas: under `GATEWAY_SHARED`, else where they lie beside the checkout."""

@@ -1,6 +1,5 @@
 """Certificates as values that are wholly read: nothing is parsed later, where it could fail."""
 
-import hashlib
 from base64 import b64decode
 from functools import lru_cache
 
@@ -90,7 +89,13 @@ def names(certificate: x509.Certificate) -> tuple[str, str]:
 
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of the certificate."""
-    return hashlib.sha256(certificate.dump()).hexdigest()
+    return bytes(certificate.sha256).hex()
+
+
+@lru_cache(maxsize=128)
+def load_key(der: bytes) -> PublicKeyTypes:
+    """A public key, ready to verify with; raises one of `RAISED`."""
+    return load_der_public_key(der)
 
 
 def public_key(certificate: x509.Certificate) -> PublicKeyTypes:

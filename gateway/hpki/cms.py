@@ -8,18 +8,25 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from asn1crypto import cms, x509
+from asn1crypto import cms, core, tsp, x509
 from cryptography.exceptions import InvalidSignature
-from pyhanko.sign.general import check_ess_certid, find_cms_attribute_iter, match_issuer_serial
-from pyhanko.sign.validation.generic_cms import validate_sig_integrity
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from pyhanko.sign.general import find_cms_attribute_iter
 from pyhanko_certvalidator.sig_validate import (
     DefaultSignatureValidator,
     SignatureValidationContext,
 )
 
 from gateway.errors import Malformed
-from gateway.hpki.certificates import key_weakness, read_certificate, signature_weakness
+from gateway.hpki.certificates import (
+    key_weakness,
+    load_key,
+    read_certificate,
+    signature_weakness,
+)
 from gateway.hpki.libraries import RAISED
+from gateway.hpki.names import same_name
 from gateway.hpki.policy import Algorithms
 
 MOST_CERTIFICATES = 30
@@ -87,7 +94,7 @@ def _identifies(sid: cms.SignerIdentifier, certificate: x509.Certificate) -> boo
     if sid.name == "issuer_and_serial_number":
         if sid.chosen["serial_number"].native != certificate.serial_number:
             return False
-        return bool(match_issuer_serial(sid.chosen, certificate))
+        return same_name(sid.chosen["issuer"], certificate.issuer)
     return bool(certificate.key_identifier == sid.chosen.native)
 
 
@@ -112,9 +119,28 @@ def names_certificate(info: cms.SignerInfo, certificate: x509.Certificate) -> bo
         ]
         if not named:
             return None
-        return len(named) <= 2 and all(check_ess_certid(certificate, one) for one in named)
+        return len(named) <= 2 and all(_is_named(certificate, one) for one in named)
     except RAISED:
         return False
+
+
+def _is_named(certificate: x509.Certificate, named: tsp.ESSCertID | tsp.ESSCertIDv2) -> bool:
+    """Whether an ESSCertID is of the certificate: its digest and, where given, its issuer."""
+    algorithm = "sha1"
+    if isinstance(named, tsp.ESSCertIDv2):
+        algorithm = named["hash_algorithm"]["algorithm"].native
+    if hashlib.new(algorithm, certificate.dump()).digest() != named["cert_hash"].native:
+        return False
+    stated = named["issuer_serial"]
+    if isinstance(stated, core.Void):
+        return True
+    names = stated["issuer"]
+    return (
+        len(names) == 1
+        and names[0].name == "directory_name"
+        and same_name(names[0].chosen, certificate.issuer)
+        and stated["serial_number"].native == certificate.serial_number
+    )
 
 
 def weakness(signer: Signer, allowed: Algorithms) -> str:
@@ -133,13 +159,66 @@ def weakness(signer: Signer, allowed: Algorithms) -> str:
 def is_intact(
     signer: Signer, content_type: str, digest: Callable[[str], bytes]
 ) -> tuple[bool, bool]:
-    """Whether the digest and the signature value hold; raises one of `RAISED` otherwise."""
-    if not signer.info["signed_attrs"]:
+    """Whether the digest and the signature value hold (RFC 5652 5.6); may raise one of `RAISED`.
+
+    Both attributes must be there once, and an algorithm-protection attribute must say what the
+    signer info says (RFC 6211 3).
+    """
+    info, attributes = signer.info, signer.info["signed_attrs"]
+    if not attributes or signer.certificate is None:
         return False, False
-    intact, valid = validate_sig_integrity(
-        signer.info, signer.certificate, content_type, digest(signer.digest)
+    held = {
+        kind: list(find_cms_attribute_iter(attributes, kind))
+        for kind in ("content_type", "message_digest", "cms_algorithm_protection")
+    }
+    if len(held["content_type"]) != 1 or held["content_type"][0].native != content_type:
+        return False, False
+    if not all(_protects(one, info) for one in held["cms_algorithm_protection"]):
+        return False, False
+    stated = held["message_digest"]
+    intact = len(stated) == 1 and stated[0].native == digest(signer.digest)
+    return intact, _verifies(signer, signer.certificate)
+
+
+def _protects(stated: cms.CMSAlgorithmProtection, info: cms.SignerInfo) -> bool:
+    """Whether a protection attribute states the algorithms that were used."""
+    return bool(
+        stated["digest_algorithm"]["algorithm"] == info["digest_algorithm"]["algorithm"]
+        and stated["signature_algorithm"].native == info["signature_algorithm"].native
     )
-    return bool(intact), bool(valid)
+
+
+def _verifies(signer: Signer, certificate: x509.Certificate) -> bool:
+    """Whether the signature value is of the signed attributes, by the certificate's key."""
+    algorithm = signer.info["signature_algorithm"]
+    value, signed = signer.info["signature"].native, signer.info["signed_attrs"].untag().dump()
+    key = load_key(certificate.public_key.dump())
+    try:
+        name = algorithm["algorithm"].native
+        hashed = _HASHES.get(
+            signer.digest if name == "rsassa_pkcs1v15" else name.removesuffix("_rsa")
+        )
+        if hashed is not None and isinstance(key, rsa.RSAPublicKey):
+            key.verify(value, signed, padding.PKCS1v15(), hashed)
+        else:
+            DefaultSignatureValidator().validate_signature(
+                value,
+                signed,
+                certificate.public_key,
+                algorithm,
+                context=SignatureValidationContext(contextual_md_algorithm=signer.digest),
+            )
+    except InvalidSignature:
+        return False
+    return True
+
+
+_HASHES = {
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+"What is verified without a detour; the library knows the others. `weakness` asks the list."
 
 
 def countersigns(signer: Signer, certificate: x509.Certificate, value: bytes) -> bool:
@@ -156,14 +235,4 @@ def countersigns(signer: Signer, certificate: x509.Certificate, value: bytes) ->
     (digest,) = find_cms_attribute_iter(attributes, "message_digest")
     if digest.native != hashlib.new(signer.digest, value).digest():
         return False
-    try:
-        DefaultSignatureValidator().validate_signature(
-            signer.info["signature"].native,
-            attributes.untag().dump(),
-            certificate.public_key,
-            signer.info["signature_algorithm"],
-            context=SignatureValidationContext(contextual_md_algorithm=signer.digest),
-        )
-    except InvalidSignature:
-        return False
-    return True
+    return _verifies(signer, certificate)

@@ -4,6 +4,7 @@ Attribute type, coding scheme and text must match exactly. Nothing is taken from
 name or from a role that the signer claims.
 """
 
+from functools import lru_cache
 from typing import ClassVar
 
 from asn1crypto import core, x509
@@ -107,6 +108,7 @@ def read_roles(certificate: x509.Certificate) -> tuple[HcRole, ...]:
     raise _malformed("the certificate states no health-care role", "証明書に資格がありません")
 
 
+@lru_cache(maxsize=64)
 def parse_roles(value: bytes) -> tuple[HcRole, ...]:
     """Roles in the value of a SubjectDirectoryAttributes extension."""
     try:

@@ -35,6 +35,7 @@ from pyhanko_certvalidator.validate import async_validate_path
 
 from gateway.hpki.certificates import key_weakness, signature_weakness
 from gateway.hpki.libraries import RAISED, completed
+from gateway.hpki.names import same_name
 from gateway.hpki.opened import failed
 from gateway.hpki.policy import Algorithms, Anchor
 from gateway.model.signature import Check
@@ -97,6 +98,12 @@ class Chain:
     policies: frozenset[str]
     "Policies of those asked for that are valid for the whole path."
 
+    def spans(self, moment: datetime) -> bool:
+        """Whether every certificate of the path is within its validity at `moment`."""
+        return all(
+            one.not_valid_before <= moment <= one.not_valid_after for one in self.certificates
+        )
+
     @property
     def links(self) -> Iterator[tuple[x509.Certificate, x509.Certificate]]:
         """Each certificate that can be revoked, with its issuer."""
@@ -139,15 +146,56 @@ def validate(
     The authority must be trusted for `relied`, which is `moment` unless said. An authority that is
     pinned itself needs no path. A certificate that no pinned authority is known to have issued is
     a refusal: what is unknown is not trusted (SIG-02).
+
+    A path that held is remembered with everything that it rests on: certificates, authorities and
+    their days, policies, algorithms. It is used again only for the same, within its certificates'
+    validity; another trust or policy is another question.
     """
     relied = relied or moment
-    anchors = tuple(anchors)
+    anchors, helpers = tuple(anchors), tuple(helpers)
+    key = (
+        certificate.sha256,
+        frozenset(helper.sha256 for helper in helpers),
+        tuple(
+            (anchor.certificate.sha256, anchor.since, anchor.until)
+            for anchor in anchors
+            if anchor.covers(relied)
+        ),
+        policies,
+        algorithms,
+    )
+    known = _held.get(key)
+    if known is not None and known.spans(moment):
+        return known
+    found = _search(certificate, helpers, anchors, moment, relied, policies, algorithms)
+    if isinstance(found, Chain):
+        while len(_held) >= _REMEMBERED:
+            _held.pop(next(iter(_held)), None)
+        _held[key] = found
+    return found
+
+
+_REMEMBERED = 512
+"Paths that are remembered; the oldest is forgotten first."
+_held: dict[object, Chain] = {}
+
+
+def _search(
+    certificate: x509.Certificate,
+    helpers: tuple[x509.Certificate, ...],
+    anchors: tuple[Anchor, ...],
+    moment: datetime,
+    relied: datetime,
+    policies: frozenset[str],
+    algorithms: Algorithms,
+) -> Chain | Check:
+    """The first path that holds, or why the first one found does not."""
     pinned = [one for one in anchors if one.certificate.dump() == certificate.dump()]
     for anchor in pinned:
         if anchor.covers(relied):
             return Chain(certificates=(), anchor=anchor, policies=frozenset())
     refused: Check | None = OUT_OF_TIME if pinned else None
-    for certificates, anchor in _paths(certificate, tuple(helpers), anchors):
+    for certificates, anchor in _paths(certificate, helpers, anchors):
         if anchor.covers(relied):
             found = _judge(certificates, anchor, moment, policies, algorithms)
         else:
@@ -183,7 +231,7 @@ def _paths(
 
 def _may_issue(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Whether names and key identifiers allow it (RFC 5280 4.2.1.1)."""
-    if issuer.subject.hashable != certificate.issuer.hashable:
+    if not same_name(issuer.subject, certificate.issuer):
         return False
     wanted, given = certificate.authority_key_identifier, issuer.key_identifier
     return wanted is None or given is None or wanted == given

@@ -19,6 +19,7 @@ from cryptography import x509
 
 from gateway.errors import Malformed
 from gateway.hpki.libraries import RAISED
+from gateway.hpki.names import comparable
 
 SECTION = "RFC 5280 6.3"
 _OID = x509.oid.ExtensionOID
@@ -50,6 +51,8 @@ class RevocationList:
     "Names of its distribution point; empty means all."
     usable: bool
     "Whether every critical extension is understood, and it is complete and direct."
+    entries: dict[int, tuple[x509.RevokedCertificate, ...]]
+    "By the serial number of the certificate."
 
 
 class Standing(Enum):
@@ -75,13 +78,25 @@ class Status:
 
 
 def read_list(content: bytes) -> RevocationList:
-    """One revocation list, DER or PEM; `Malformed` where it cannot be read."""
+    """One revocation list, DER or PEM; `Malformed` where it cannot be read.
+
+    The same few lists come with every document, so small ones are kept.
+    """
     try:
         if pem.detect(content):
             content = pem.unarmor(content)[2]
-        return _read(content)
+        return _kept(content) if len(content) <= _SMALL else _read(content)
     except RAISED as error:
         raise Malformed("a revocation list cannot be read", "失効リストを読み取れません") from error
+
+
+_SMALL = 64 * 1024
+"Bytes of a list that is kept; HPKI's have about 20 000."
+
+
+@lru_cache(maxsize=64)
+def _kept(der: bytes) -> RevocationList:
+    return _read(der)
 
 
 def _read(der: bytes) -> RevocationList:
@@ -99,10 +114,14 @@ def _read(der: bytes) -> RevocationList:
     if scope is not None:
         usable &= not scope.indirect_crl and scope.only_some_reasons is None
         usable &= not scope.only_contains_attribute_certs and scope.relative_name is None
+    entries: dict[int, tuple[x509.RevokedCertificate, ...]] = {}
+    for entry in crl:
+        serial = entry.serial_number
+        entries[serial] = (*entries[serial], entry) if serial in entries else (entry,)
     return RevocationList(
         sha256=hashlib.sha256(der).hexdigest(),
         crl=crl,
-        issuer=_name(crl.issuer.public_bytes()),
+        issuer=comparable(asn1.Name.load(crl.issuer.public_bytes())),
         since=crl.last_update_utc,
         until=crl.next_update_utc,
         key_id=key_id,
@@ -110,13 +129,8 @@ def _read(der: bytes) -> RevocationList:
         authorities=scope is None or not scope.only_contains_user_certs,
         points=frozenset(scope.full_name or ()) if scope is not None else frozenset(),
         usable=usable,
+        entries=entries,
     )
-
-
-@lru_cache(maxsize=64)
-def _name(der: bytes) -> str:
-    """A name in a form that can be compared (RFC 5280 7.1)."""
-    return str(asn1.Name.load(der).hashable)
 
 
 def status(
@@ -159,7 +173,7 @@ def _speaks(
     digests: frozenset[str],
 ) -> bool:
     """Whether the list is about this certificate, and made by the authority that issued it."""
-    if not one.usable or one.issuer != certificate.issuer.hashable:
+    if not one.usable or one.issuer != comparable(certificate.issuer):
         return False
     if one.key_id and issuer.key_identifier and one.key_id != issuer.key_identifier:
         return False
@@ -174,22 +188,46 @@ def _speaks(
         digest = one.crl.signature_hash_algorithm
         if digest is None or digest.name not in digests:
             return False
-        key = x509.load_der_x509_certificate(issuer.dump()).public_key()
-        return one.crl.is_signature_valid(key)  # type: ignore[arg-type]
+        return _is_signed(_Listed(one), issuer.dump())
     except RAISED:
         return False
 
 
-def _points(certificate: asn1.Certificate) -> set[x509.GeneralName]:
+class _Listed:
+    """A list that is known by its digest."""
+
+    def __init__(self, one: RevocationList) -> None:
+        self.crl, self._sha256 = one.crl, one.sha256
+
+    def __hash__(self) -> int:
+        return hash(self._sha256)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Listed) and self._sha256 == other._sha256
+
+
+@lru_cache(maxsize=64)
+def _is_signed(one: _Listed, issuer: bytes) -> bool:
+    """Whether the list is signed with the issuer's key: a fact about two byte strings."""
+    key = x509.load_der_x509_certificate(issuer).public_key()
+    return one.crl.is_signature_valid(key)  # type: ignore[arg-type]
+
+
+def _points(certificate: asn1.Certificate) -> frozenset[x509.GeneralName]:
     """The distribution points that the certificate names, without those of other authorities."""
-    read = x509.load_der_x509_certificate(certificate.dump())
+    return _named_points(certificate.dump())
+
+
+@lru_cache(maxsize=128)
+def _named_points(der: bytes) -> frozenset[x509.GeneralName]:
+    read = x509.load_der_x509_certificate(der)
     try:
         points = read.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     except x509.ExtensionNotFound:
-        return set()
-    return {
+        return frozenset()
+    return frozenset(
         name for point in points if point.crl_issuer is None for name in (point.full_name or ())
-    }
+    )
 
 
 def _fresh(
@@ -201,6 +239,11 @@ def _fresh(
     return one.until + grace >= moment
 
 
+def look_up(one: RevocationList, serial: int) -> tuple[x509.RevokedCertificate, ...]:
+    """The entries about a serial number, which is unique together with the list's issuer."""
+    return one.entries.get(serial, ())
+
+
 def _revocations(serial: int, lists: list[RevocationList]) -> list[Status]:
     """Every revocation of the certificate; a hold counts only while the newest list shows it.
 
@@ -209,24 +252,19 @@ def _revocations(serial: int, lists: list[RevocationList]) -> list[Status]:
     newest = max(one.since for one in lists)
     found: list[Status] = []
     for one in lists:
-        try:
-            entry = one.crl.get_revoked_certificate_by_serial_number(serial)
-        except RAISED:  # a negative serial number, or an entry that cannot be read
-            return [Status(standing=Standing.MISSING)]
-        if entry is None:
-            continue
-        since, reason, strange = _entry(entry)
-        held = reason is x509.ReasonFlags.certificate_hold
-        if reason is x509.ReasonFlags.remove_from_crl or (held and one.since < newest):
-            continue
-        found.append(
-            Status(
-                standing=Standing.HELD if held else Standing.REVOKED,
-                since=None if strange else since,
-                benign=reason in _BENIGN and not strange,
-                evidence=(one.sha256,),
+        for entry in look_up(one, serial):
+            since, reason, strange = _entry(entry)
+            held = reason is x509.ReasonFlags.certificate_hold
+            if reason is x509.ReasonFlags.remove_from_crl or (held and one.since < newest):
+                continue
+            found.append(
+                Status(
+                    standing=Standing.HELD if held else Standing.REVOKED,
+                    since=None if strange else since,
+                    benign=reason in _BENIGN and not strange,
+                    evidence=(one.sha256,),
+                )
             )
-        )
     return sorted(found, key=lambda one: one.standing is Standing.HELD)
 
 
