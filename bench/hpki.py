@@ -43,7 +43,7 @@ _WARM, _COLD = 30.0, 50.0
 "Times the bare cryptography (#5)."
 _PDF = 100 * 1024 * 1024
 _ENTRIES = 100_000
-_ROOMS = ("certificates", "names", "hcrole", "path", "revocation", "cms", "xades", "verify")
+_ROOMS = ("certificates", "names", "hcrole", "path", "revocation", "cms", "verify")
 _Call = Callable[[], object]
 
 
@@ -113,10 +113,7 @@ def _forget() -> None:
     """Empty every cache of the room, as a new process has them."""
     path._held.clear()
     for room in _ROOMS:
-        try:
-            module = importlib.import_module(f"gateway.hpki.{room}")
-        except ModuleNotFoundError:
-            continue
+        module = importlib.import_module(f"gateway.hpki.{room}")
         for value in vars(module).values():
             if isinstance(value, functools._lru_cache_wrapper):
                 value.cache_clear()
