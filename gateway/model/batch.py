@@ -94,6 +94,10 @@ class Batch:
     """Prefix of item keys that this file states completely: an older item of this patient under it
     that this file no longer has is ended by it (a whole order, the whole list of diagnoses).
     Empty: the file adds only."""
+    restates: tuple[str, ...] = ()
+    """Versions in which this file states its scope anew, also where an earlier file did so under
+    the same ones (a claim of the same month, corrected): what that one had and this one lacks is
+    ended, whatever came later holds. Empty: of one version files add to each other."""
     mapping: str = ""
     "Version of the mapping and the tables that made it."
     tables: tuple[str, ...] = ()

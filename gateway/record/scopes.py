@@ -3,14 +3,18 @@
 A newer statement without an item ends it. The older statement may come later (the transaction
 files of two servers, a slow feeder), so every row says which scope its file stated wholly: what
 only a late, older statement has is ended as soon as it comes. A deletion or an empty list that
-leaves no item leaves a mark, so that what comes late finds it.
+leaves no item leaves a mark, so that what comes late finds it. Claims of one month have one
+version, so of two of them the one that came later holds (`Batch.restates`).
 """
+
+from collections.abc import Sequence
 
 from gateway.model.batch import Batch
 from gateway.model.category import Category
-from gateway.store.record import contents
+from gateway.record import difference
+from gateway.store.record import contents, uploads
 from gateway.store.record import items as rows
-from gateway.store.record.items import ItemRow
+from gateway.store.record.items import ItemRow, Stated
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 
@@ -33,6 +37,10 @@ def endings(
     }
     if any(version > batch.version for version, _, _ in newest.values()):
         found.update(_overtaken(work, file, batch))
+    if batch.restates and any(
+        difference.is_of(version, batch.version) for version, _, _ in newest.values()
+    ):
+        found.update(_restated(work, file, batch, stated))
     if not stated and newest.get(batch.scope, ("",))[0] < batch.version:
         found[batch.scope, batch.version] = Category.DEMOGRAPHICS.value
     made = [
@@ -48,6 +56,56 @@ def endings(
     ]  # fmt: skip
     is_deletion = not stated and any(one.code == _DELETED for one in batch.findings)
     return made, is_deletion and not newest
+
+
+def _restated(
+    work: Work, file: FileRow, batch: Batch, stated: set[str]
+) -> dict[tuple[str, str], str]:
+    """What an earlier file said in this scope under the same version, and this one does not.
+
+    What another scope said too (the diagnosis of another receipt, of another month) stays. Two
+    receipts of one file add to each other: the first ends what the earlier file said and leaves a
+    mark, so that the second only brings back what it has.
+    """
+    above = batch.scope.partition("|")[0] + "|"
+    by_key: dict[str, list[Stated]] = {}
+    for row in rows.select_stated(work.db, file.domain, file.value, above, batch.scope):
+        by_key.setdefault(row.key, []).append(row)
+    marks = by_key.pop(batch.scope, [])
+    if any(_is_of_upload(work, row, file) for row in marks):
+        return {}
+    found = {}
+    earlier = False
+    for key, versions in by_key.items():
+        last = max(versions, key=lambda row: row.version)
+        version = next((v for v in batch.restates if difference.is_of(last.version, v)), "")
+        if not version or _is_of_upload(work, last, file):
+            continue
+        earlier = True
+        if key not in stated and not last.cancelled and _alone(versions):
+            same = [row.version for row in versions if difference.is_of(row.version, version)]
+            found[key, difference.corrected(version, same)] = last.category
+    if earlier:
+        before = [batch.version, *(row.version for row in marks)]
+        mark = difference.corrected(batch.version, before)
+        found[batch.scope, mark] = Category.DEMOGRAPHICS.value
+    return found
+
+
+def _is_of_upload(work: Work, row: Stated, file: FileRow) -> bool:
+    """Whether a row was made of the same file as it was received, or of another part of it."""
+    if row.file == file.id or not file.parent:
+        return row.file == file.id
+    parent = work.memory.get(("parent", row.file))
+    if parent is None:
+        made = uploads.select_file(work.db, row.file)
+        parent = work.memory["parent", row.file] = made.parent if made else ""
+    return bool(parent == file.parent)
+
+
+def _alone(versions: Sequence[Stated]) -> bool:
+    """Whether no other scope stated the item."""
+    return all(row.scoped for row in versions)
 
 
 def _overtaken(work: Work, file: FileRow, batch: Batch) -> dict[tuple[str, str], str]:

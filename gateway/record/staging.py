@@ -289,7 +289,8 @@ def _new_rows(
         version = item.version or batch.version
         before = known.setdefault(item.key, {})
         same = [v for v in before if difference.is_of(v, version)]
-        if any(_same(before[v], item) for v in same):
+        last = [max(same)] if same and batch.restates else same  # what is said anew comes back
+        if any(_same(before[v], item) for v in last):
             duplicates += 1
             continue
         if same:

@@ -4,6 +4,8 @@ One file is one institution's claims of one month about many patients. Each rece
 follows) is a part of its own; header and end are shared by all (`japan/receipt-uke.md`).
 """
 
+from dataclasses import replace
+
 from gateway.model.batch import Batch
 from gateway.model.category import Category
 from gateway.standardize.findings import finding
@@ -62,7 +64,17 @@ def read(upload: Upload) -> Batch:
         elif not reading.has(row):
             reading.leave(row, "row-order")
     _beside(reading)
-    return reading.batch(name, reading.month)
+    return replace(reading.batch(name, reading.month), restates=_restates(reading))
+
+
+def _restates(reading: UkeReading) -> tuple[str, ...]:
+    """A receipt is whole; of a claim in several volumes nobody says which files are one statement.
+
+    Items of the month have the claim's version, what goes on from month to month its own.
+    """
+    if reading.receipt.header.get("マルチボリューム識別情報") not in structure.SINGLE:
+        return ()
+    return (reading.claimed, reading.order)
 
 
 def _own_rows(reading: UkeReading) -> list[Row]:

@@ -28,8 +28,8 @@ _RECORD = re.compile(rb"[A-Z]{2}(?=,|$)")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x19\x1b-\x1f\x7f]")
 _BLANKS = b" \t"
 _WRAPPERS = frozenset(one.encode() for one in layout.WRAPPERS)
-_SINGLE = ("", "0", "00"), "99"
-"Volume of the header and of the end where the file is the only one of its claim."
+SINGLE = ("", "0", "00")
+"Volume of the header where the file is the only one of its claim; of the end it is `99`."
 
 
 @dataclass(slots=True)
@@ -214,7 +214,7 @@ def _totals(found: _Found, row: int, cells: list[str]) -> None:
     receipt pays for; others count receipts. A claim in volumes has totals of all of them.
     """
     count, points, volume = (*cells[1:4], "", "", "")[:3]
-    firsts, last = _SINGLE
+    firsts, last = SINGLE, "99"
     if found.volume not in firsts or volume not in ("", last):
         return
     for text, sums, column in (

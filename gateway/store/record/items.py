@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Table, and_, delete, func, select
 
@@ -153,6 +153,34 @@ def select_scope(
             if key not in newest or version >= newest[key][0]:
                 newest[key] = (version, bool(cancelled), category)
     return newest
+
+
+class Stated(NamedTuple):
+    """One version of an item, and whether its file stated it as part of a scope."""
+
+    key: str
+    version: str
+    cancelled: bool
+    category: str
+    file: str
+    scoped: bool
+
+
+def select_stated(db: Connection, domain: str, value: str, above: str, scope: str) -> list[Stated]:
+    """Every version of the items below a prefix that some file stated as part of a scope."""
+    said = fhir.dumps({"scope": scope}).decode().strip("{}")
+    found: list[Stated] = []
+    for table in ("staged_item", "item"):
+        statement = (
+            f"SELECT key, version, cancelled, category, file, content FROM {table} "  # noqa: S608
+            "WHERE domain = ? AND value = ? AND substr(key, 1, ?) = ?"
+        )
+        for row in raw.rows(db, statement, (str(domain), value, len(above), above)):
+            *plain, content = row
+            key, version, cancelled, category, file = plain
+            found.append(Stated(key, version, bool(cancelled), category, file, said in content))
+    keys = {row.key for row in found if row.scoped}
+    return [row for row in found if row.key in keys]
 
 
 def select_statements(
