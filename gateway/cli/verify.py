@@ -4,7 +4,7 @@ Pure: it needs no settings and opens no database. Exit 0 only for a verified doc
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def verify(
     """
     del config  # every command takes it; this one needs none
     content = _read(file)
-    detached = {path.name: _read(path) for path in contents}
+    detached = _beside(file, contents)
     try:
         trust = shipped() if trust_file is None else load_trust(trust_file)
     except SettingsError as error:
@@ -90,6 +90,21 @@ def verify(
     common.emit(report.as_json(), as_json=as_json, text=lambda: _text(report))
     if report.indication is not Indication.VERIFIED:
         sys.exit(common.REFUSED)
+
+
+def _beside(file: Path, contents: Sequence[Path]) -> dict[str, bytes]:
+    """The files that are signed, by the names that a signature in FILE's folder gives them."""
+    folder = file.absolute().parent
+    found: dict[str, bytes] = {}
+    for path in contents:
+        inside = path.absolute().is_relative_to(folder)
+        name = path.absolute().relative_to(folder).as_posix() if inside else path.name
+        if name in found:
+            raise click.UsageError(
+                f"two files are called {name} / 同名のファイルがあります: {name}"
+            )
+        found[name] = _read(path)
+    return found
 
 
 def _read(path: Path) -> bytes:
@@ -118,7 +133,7 @@ def _text(report: SignatureReport) -> Iterator[str]:
         yield from _signature(signature)
 
 
-def _signature(signature: Signature) -> Iterator[str]:
+def _signature(signature: Signature, about: str = "") -> Iterator[str]:
     rows = [
         ("signer / 署名者", signature.subject),
         ("serial / 証明書番号", signature.serial),
@@ -127,10 +142,11 @@ def _signature(signature: Signature) -> Iterator[str]:
         ("claimed / 申告された日時", _time(signature.claimed)),
         ("proven / 証明された日時", _time(signature.proven)),
         ("covers / 署名対象", _covered(signature)),
+        *(("file / ファイル", f"{one.name}  {one.sha256}") for one in signature.files),
     ]
     yield ""
     yield from common.table(
-        (signature.format, " / ".join(_WORDS[signature.indication])),
+        (f"{about}{signature.format}", " / ".join(_WORDS[signature.indication])),
         [row for row in rows if row[1]],
     )
     yield ""
@@ -138,6 +154,10 @@ def _signature(signature: Signature) -> Iterator[str]:
         ("check", "outcome", "reason", "理由"),
         [(one.name, one.outcome.value, one.reason, one.japanese) for one in signature.checks],
     )
+    for one in signature.embedded:
+        yield from _signature(one, "inside / 含まれる文書: ")
+    for one in signature.countersignatures:
+        yield from _signature(one, "countersignature / 副署: ")
 
 
 def _time(moment: datetime | None) -> str:
@@ -145,6 +165,8 @@ def _time(moment: datetime | None) -> str:
 
 
 def _covered(signature: Signature) -> str:
+    if signature.files and not signature.whole_document:
+        return "these files or parts / 次のファイルまたは部分"
     if not signature.covered:
         return "an earlier revision / 以前の版" if signature.covered_sha256 else ""
     if signature.whole_document:

@@ -67,6 +67,8 @@ class Opened:
     "`B`, `T`, `LT` or `LTA` where the reader knows; else it is told from the tokens."
     countersigned: tuple["Opened", ...] = ()
     "Signatures over this signature's value: never the document's signers."
+    counters_archived: bool = False
+    "Whether every archive time-stamp is over them, too."
     embedded: tuple["Opened", ...] = ()
     "Signatures inside of what this one signs; its time proves that they were there."
     referred: tuple[Referred, ...] = ()

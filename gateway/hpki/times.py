@@ -30,6 +30,8 @@ class Times:
     checks: tuple[Check, ...] = ()
     proven: datetime | None = None
     "The earliest time at which the signature is proven to have been there."
+    archived: datetime | None = None
+    "The time of the oldest archive time-stamp that holds: all before it was there."
     evidence: tuple[str, ...] = ()
 
 
@@ -46,7 +48,7 @@ def judge(
     around = timestamp.Surroundings(
         policy=policy, helpers=opened.helpers, crls=lists, now=at, received=received
     )
-    within = around
+    first = within = around
     archived: list[timestamp.Stamp] = []
     deciding: list[timestamp.Stamp] = []
     for archive in reversed(opened.archives):
@@ -65,6 +67,7 @@ def judge(
     return Times(
         checks=tuple(stamp.check for stamp in (*stamps, *archived)),
         proven=min(times) if times and len(times) == len(deciding) else None,
+        archived=None if around is first else around.received,
         evidence=tuple(one for stamp in (*stamps, *archived) for one in stamp.evidence),
     )
 

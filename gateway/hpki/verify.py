@@ -122,6 +122,7 @@ def _judge(
     checks = list(opened.checks)
     evidence: list[str] = []
     proven: datetime | None = None
+    archived: datetime | None = None
     stamped = bool(opened.tokens or opened.archives)
     if stamped:
         from gateway.hpki import times
@@ -129,7 +130,7 @@ def _judge(
         found = times.judge(opened, policy, lists, at, received)
         checks.extend(found.checks)
         evidence.extend(found.evidence)
-        proven = found.proven
+        proven, archived = found.proven, found.archived
     elif policy.timestamp_required:
         checks.append(
             failed("time-stamp", "there is no time-stamp", "タイムスタンプがありません", "SIG-05")
@@ -150,7 +151,8 @@ def _judge(
         checks.extend(signer.checks)
         evidence.extend(signer.evidence)
     unstamped = replace(policy, timestamp_required=False)
-    counters = tuple(_judge(one, unstamped, at, received) for one in opened.countersigned)
+    kept = archived if opened.counters_archived else None
+    counters = tuple(_judge(one, unstamped, at, kept or received) for one in opened.countersigned)
     checks.extend(map(_countersigned, counters))
     there = received if broken else proven or received
     embedded = tuple(_judge(one, policy, at, there) for one in opened.embedded)

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import group
-from tests import pki
+from tests import pki, xades
 from tests.shared import needs_shared, shared
 
 TRUST = """
@@ -92,6 +92,42 @@ def test_under_the_shipped_trust_the_test_hpki_counts_for_nothing(folder: Path) 
         done = run(folder / "good.xml", "--at", AT, *more)
         assert done.exit_code == 1
         assert "issuer is unknown" in done.output
+
+
+def test_files_beside_a_signature_are_named_as_its_folder_names_them(folder: Path) -> None:
+    files = {"referral.pdf": b"%PDF-1.4", "image/1.dcm": b"DICM"}
+    (folder / "image").mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / "sign.xml").write_bytes(xades.written(xades.stamped(xades.manifest(files))))
+    usual = (folder / "sign.xml", "--trust", folder / "trust.toml", "--at", AT)
+    given = [argument for name in files for argument in ("--content", folder / name)]
+    done = run(*usual, *given)
+    assert done.exit_code == 0, done.output
+    for word in ("image/1.dcm", "these files or parts", "every file of the signed list"):
+        assert word in done.output
+    for some, words in ((given[:2], "not handed in"), ([], "not handed in")):
+        done = run(*usual, *some)
+        assert done.exit_code == 1
+        assert words in done.output
+    done = run(*usual, *given, "--content", folder / "plain.txt")
+    assert "is not signed here" in done.output
+    assert "two files are called" in run(*usual, *given, *given).output
+
+
+def test_signatures_inside_and_about_are_shown_under_their_own(folder: Path) -> None:
+    root, made = xades.dispensing()
+    xades.stamp(made)
+    xades.stamp(xades.countersign(made))
+    (folder / "dispensing.xml").write_bytes(xades.written(root))
+    done = run(folder / "dispensing.xml", "--trust", folder / "trust.toml", "--at", AT)
+    assert done.exit_code == 0, done.output
+    for word in (
+        "Pharmacist",
+        "inside / 含まれる文書: XAdES-T",
+        "countersignature / 副署: XAdES-T",
+    ):
+        assert word in done.output
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,8 @@ def hunt(name: str, chance: random.Random, count: int) -> int:
     Raises where anything is raised, or where anything else than in the original is covered.
     """
     source, files = signed_xml()[name]
-    original = verify(source, pki.policy(), at=pki.NOW, detached=files)
+    policy = pki.policy()
+    original = verify(source, policy, at=pki.NOW, detached=files)
     assert original.passed
     expected, verified = covering(original.signatures), 0
     for _ in range(count):
@@ -181,7 +182,7 @@ def hunt(name: str, chance: random.Random, count: int) -> int:
             beside = {**files, changed: mutated(files[changed], chance)}
         else:
             content = chance.choice((mutated, rearranged))(source, chance)
-        report = verify(content, pki.policy(), at=pki.NOW, detached=beside)
+        report = verify(content, policy, at=pki.NOW, detached=beside)
         if report.passed:
             verified += 1
             found = covering(report.signatures)

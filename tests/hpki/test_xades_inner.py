@@ -9,7 +9,7 @@ from lxml import etree
 
 from gateway.hpki.verify import required
 from gateway.hpki.xades.names import DS, XADES
-from tests import pki, xades
+from tests import pki, xades, xades_levels
 from tests.xades import INVALID, PDF, PHARMACIST, VERIFIED, Tree, judge, reasons, stamped, the
 
 # --- dispensing -------------------------------------------------------------------------------
@@ -160,6 +160,18 @@ def test_a_countersigner_needs_no_role_but_a_card() -> None:
         report = judge(countersigned(card)[0])
         assert report.indication is INVALID
         assert "countersignature: a countersignature: " in reasons(report)
+
+
+def test_an_archive_stamp_keeps_a_countersignature_too() -> None:
+    """The countersigner's card ended meanwhile; the stamp behind says that it was there before."""
+    for behind, verdict in ((True, VERIFIED), (False, INVALID)):
+        made = stamped(xades.enveloping(PDF))
+        if not behind:
+            xades_levels.archive(made, pki.SIGNED + timedelta(days=1))
+        xades.countersign(made, card=pki.cards()["ends after signing"])
+        if behind:
+            xades_levels.archive(made, pki.SIGNED + timedelta(days=1))
+        assert judge(made).indication is verdict
 
 
 def _by_another_key(made: xades.Made, counter: xades.Made) -> None:

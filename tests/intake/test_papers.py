@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from lxml import etree
 
 from gateway.errors import Invalid, Unsupported
 from gateway.hpki.verify import verify as judge
+from gateway.intake import papers
 from gateway.intake.signed import Signatures
 from gateway.intake.uploads import Intake
 from gateway.model.category import Source
@@ -14,9 +16,9 @@ from gateway.model.document import DocumentEntry
 from gateway.model.signature import Indication
 from gateway.record import entries, reexamine, removal
 from gateway.standardize import registry
-from gateway.store.blobs import Blobs
+from gateway.store.blobs import Blobs, Folder
 from gateway.store.record import documents as rows
-from tests import pki
+from tests import pki, xades
 from tests.intake.test_cutting import Sent, told, work_through
 from tests.record.house import CHARTS, House
 from tests.record.test_erase import withdraw
@@ -310,3 +312,28 @@ def test_harm_that_base64_hides_is_refused(house: House, intake: Intake) -> None
     file = told(house, receipt)
     assert file["state"] == "refused"
     assert documents(house) == []
+
+
+# --- signatures that carry what they sign -----------------------------------------------------
+
+
+def test_what_an_envelope_of_xml_hides_is_not_filed_as_xml(tmp_path) -> None:
+    """J-06, E-14: what is filed is what was looked at when it came."""
+    blobs = Folder(tmp_path)
+    letter = b"<letter>x</letter>"
+    carried = xades.enveloping(letter)
+    for made, reason in (
+        (carried, ""),
+        (xades.enveloping(b"%PDF-1.4 anything"), "not a document of this kind"),
+        (xades.enveloping(b"MZ\x90\x00"), "not a document of this kind"),
+        (xades.beside(etree.fromstring("<r><p Id='A'/><p Id='B'/></r>"), "A", "B"), "not a doc"),
+    ):
+        content = xades.written(xades.stamped(made))
+        report = judge(content, pki.policy(), at=pki.NOW)
+        assert report.passed
+        blob = blobs.put_bytes(content)
+        if reason:
+            with pytest.raises(Invalid, match=reason):
+                papers.covered(blobs, blob, report)
+        else:
+            assert blobs.read(papers.covered(blobs, blob, report).sha256) == letter

@@ -1,6 +1,6 @@
 """Mutated copies of signed XML of every form: nothing raised, nothing else verified.
 
-`make campaign PYTEST_ARGS='-k signed_xml'`; 100 000 documents unless `FUZZ` says how many.
+`make campaign PYTEST_ARGS='-k signed_xml'`; 100 000 documents in all unless `FUZZ` says how many.
 """
 
 import os
@@ -14,13 +14,16 @@ from tests.reliability import campaign
 COUNT = int(os.environ.get("FUZZ", "100000"))
 
 
+FORMS = signed_xml()
+
+
 @pytest.mark.campaign
-def test_signed_xml(request: pytest.FixtureRequest) -> None:
-    forms = signed_xml()
-    each = -(-COUNT // len(forms))
+@pytest.mark.parametrize("form", FORMS)
+def test_signed_xml(form: str, request: pytest.FixtureRequest) -> None:
+    each = -(-COUNT // len(FORMS))
     with campaign.figure(request) as figure:
-        verified = sum(hunt(name, random.Random(f"{figure.seed} {name}"), each) for name in forms)
+        verified = hunt(form, random.Random(f"{figure.seed} {form}"), each)
         figure.say(
-            f"{each * len(forms)} mutated documents of {len(forms)} forms: nothing raised, "
-            f"{verified} still verified, each covering what the original does"
+            f"{each} mutated documents: nothing raised, {verified} still verified, each covering "
+            "what the original does"
         )

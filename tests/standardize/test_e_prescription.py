@@ -6,6 +6,7 @@ import pytest
 
 from gateway.errors import Refusal
 from gateway.standardize import Upload, read
+from tests import xades
 from tests.shared import needs_shared, shared
 from tests.standardize.build import DOMAIN, findings
 from tests.standardize.prescriptions import DRUG, ORAL, USAGE, container, only, packed
@@ -49,6 +50,7 @@ def test_what_stands_beside_the_signed_part_is_not_read():
     ("content", "kind"),
     [
         (container("SJ1", root="Dispensing", name="Dispense"), "e-prescription/dispensing"),
+        (xades.DISPENSING, "e-prescription/dispensing"),
         (
             b'<ClinicalDocument xmlns="urn:hl7-org:v3"><code code="01" '
             b'codeSystem="1.2.392.100495.20.2.11"/></ClinicalDocument>',

@@ -101,7 +101,7 @@ class _Reading:
         mechanism = core.read_mechanism(parts, self.allowed)
         found = references.read_all(parts, self.document, self.allowed)
         self.contents[id(parts)] = references.content(found)
-        enclosed = unsigned.certificates(parts)
+        enclosed, lists = unsigned.certificates(parts), unsigned.lists(parts)
         certificate, given = signer.find(parts, enclosed, self.allowed)
         result = core.verify(parts, mechanism, found, certificate, self.handed, self.allowed)
         listed = files.read_lists(found, self.handed, self.allowed)
@@ -123,18 +123,26 @@ class _Reading:
             checks=checks,
             certificate=certificate,
             helpers=_each(given, enclosed),
-            crls=unsigned.lists(parts),
+            crls=lists,
             tokens=added.tokens,
             archives=added.archives,
             referred=added.referred,
             level=added.level,
             embedded=tuple(self.open(one) for one in parts.embedded),
-            countersigned=tuple(self.open(one) for one in parts.counters),
+            countersigned=tuple(_helped(self.open(one), enclosed, lists) for one in parts.counters),
+            counters_archived=added.counters_archived,
             claimed=_claimed(parts) if holds else None,
             covered=content.covered,
             whole_document=content.whole,
             files=content.beside,
         )
+
+
+def _helped(
+    counter: Opened, enclosed: tuple[x509.Certificate, ...], lists: tuple[bytes, ...]
+) -> Opened:
+    """A countersignature, with what its signature encloses to judge it by."""
+    return replace(counter, helpers=_each(counter.helpers, enclosed), crls=(*counter.crls, *lists))
 
 
 def _each(

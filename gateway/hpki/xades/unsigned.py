@@ -51,6 +51,7 @@ class Unsigned:
     archives: tuple[Archive, ...] = ()
     referred: tuple[Referred, ...] = ()
     level: str = "BES"
+    counters_archived: bool = False
 
 
 def read(
@@ -96,6 +97,7 @@ def read(
         archives=tuple(archives),
         referred=tuple(_referred(properties)),
         level=_level(properties),
+        counters_archived=_behind(properties),
     )
 
 
@@ -124,6 +126,14 @@ def _over_value(
         return token, canonical(parts.value, method, prefixes)
     except Unfit:
         return b"", b""
+
+
+def _behind(properties: list[etree._Element]) -> bool:
+    """Whether archive time-stamps stand behind every countersignature, and so are over them."""
+    tags = [str(one.tag) for one in properties]
+    counters = [place for place, tag in enumerate(tags) if tag == f"{XADES}CounterSignature"]
+    archives = [place for place, tag in enumerate(tags) if tag in _ARCHIVES]
+    return bool(counters and archives) and max(counters) < min(archives)
 
 
 def _level(properties: list[etree._Element]) -> str:

@@ -28,7 +28,7 @@ PRESCRIPTION_ID = "urn:oid:1.2.392.100495.20.3.11"
 _WITHIN = "PrescriptionDocument"
 _HEADER = re.compile(r"SJ([1-9][0-9]?)")
 _HEAD = 4096
-_ROOT = re.compile(rb"<Document(?:\s[^<>]*)?>\s*<(?:Prescription|Dispensing)[\s>]")
+_ROOT = re.compile(rb"<Document(?:\s[^<>]*)?>\s*<(?:Prescription|Dispensing(?:Management)?)[\s>]")
 _CDA = re.compile(rb"<(?:[\w.-]+:)?ClinicalDocument[\s>]")
 _CDA_KIND = b"1.2.392.100495.20.2.11"
 "Code system of the e-prescription CDA's document kinds: prescription, dispensing result."
