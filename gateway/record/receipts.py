@@ -29,8 +29,10 @@ def receipt(work: Work, receipt_id: str) -> dict[str, Any]:
     if upload is None or not mine:
         raise NotFound("no such receipt", "受付番号が見つかりません", rule="STG-02")
     files = uploads.select_files(work.db, receipt_id)
-    counts = uploads.count_items(work.db, receipt_id)
+    # Each statement sees what is committed by then, so states come before what they speak of: a
+    # file that is told as worked through has its items counted.
     states = parts.select_states(work.db, receipt_id)
+    counts = uploads.count_items(work.db, receipt_id)
     told = [_file(work, file, counts, states.get(file.id, {})) for file in files]
     waiting = sum(one["state"] == uploads.RECEIVED for one in told)
     started = any(one["state"] != uploads.RECEIVED or one.get("parts") for one in told)

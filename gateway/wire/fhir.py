@@ -12,7 +12,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -45,11 +45,11 @@ def dumps(resource: Resource) -> bytes:
 
 
 def loads(content: bytes | str) -> Resource:
-    """Read one JSON object; raises `Malformed` for doubled keys, NaN, absurd depth (E-13)."""
+    """Read one JSON object; raises `Malformed` for doubled keys, NaN, absurd sizes (E-13)."""
     try:
         value = json.loads(
             content,
-            parse_float=Decimal,
+            parse_float=_fraction,
             parse_int=_whole,
             parse_constant=_no_constant,
             object_pairs_hook=_once,
@@ -71,6 +71,13 @@ def _whole(text: str) -> int:
     if len(text.removeprefix("-")) > _LONGEST_NUMBER:
         raise ValueError("number too long")
     return int(text)
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:  # an exponent that no Decimal holds
+        raise ValueError("number too large") from error
 
 
 def _no_constant(text: str) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.demo.outside import served
-from tests import forked
+from tests.served import Templates
 
 Answer = tuple[int, dict[str, str], bytes]
 "Status, headers and body."
@@ -21,10 +21,12 @@ Server = Callable[[str, str, bytes, dict[str, str]], Answer]
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+def demo(
+    tmp_path_factory: pytest.TempPathFactory, templates: Templates
+) -> Iterator[tuple[Path, str]]:
     """The folder of a demo installation, and the address where it is served."""
     folder = tmp_path_factory.mktemp("demo") / "installation"
-    forked.run("init", str(folder), "--demo").check_returncode()
+    templates.copy("sqlite", folder)
     with served(folder) as target:
         yield folder, target
 

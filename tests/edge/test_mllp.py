@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from tests.edge.peer import END, START, Sender, code, message, result
-from tests.hostile.site import UNLIMITED, Site, configure, free_port, install, serve
+from tests.hostile.site import UNLIMITED, Site, configure, free_port, serve
 from tests.hostile.xua import equip
+from tests.served import Templates
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Path:
     folder = tmp_path_factory.mktemp("mllp") / "installation"
-    install(folder)
+    templates.copy("sqlite", folder)
     equip(folder)
     return folder
 
@@ -339,13 +340,12 @@ def test_large_messages_pass(sender: Sender) -> None:
 # --- last: they stop the gateway ------------------------------------------------------------------
 
 
-def test_what_was_acknowledged_is_there_after_kill_9(place: Path, ports: dict[str, int],
-                                                     tmp_path: Path) -> None:  # fmt: skip
+def test_what_was_acknowledged_is_there_after_kill_9(tmp_path: Path, templates: Templates) -> None:
     """R-01 and E-03: killed at any moment, what was answered AA is there, and answered the same."""
     import shutil
 
     folder = tmp_path / "copy"
-    install(folder)
+    templates.copy("sqlite", folder)
     equip(folder)
     port = free_port()
     configure(folder, limits=UNLIMITED, mllp={"port": port})
@@ -375,10 +375,10 @@ def test_what_was_acknowledged_is_there_after_kill_9(place: Path, ports: dict[st
     shutil.rmtree(folder)
 
 
-def test_a_stop_answers_the_frame_that_has_begun(tmp_path: Path) -> None:
+def test_a_stop_answers_the_frame_that_has_begun(tmp_path: Path, templates: Templates) -> None:
     """R-16: idle connections close at once, a begun frame is received and answered."""
     folder = tmp_path / "stop"
-    install(folder)
+    templates.copy("sqlite", folder)
     equip(folder)
     port = free_port()
     configure(folder, limits=UNLIMITED, mllp={"port": port})

@@ -16,8 +16,9 @@ from gateway.cli import demo_authority as make
 from tests import forked
 from tests.edge.test_protocol import statuses
 from tests.hostile import xua
-from tests.hostile.site import Site, configure, install, serve
+from tests.hostile.site import Site, configure, serve
 from tests.hostile.test_framing import received
+from tests.served import Templates
 
 LIMITS = {
     "requests_per_second": 1, "burst": 6, "connections_per_client": 5, "header_seconds": 1,
@@ -26,10 +27,10 @@ LIMITS = {
 
 
 @pytest.fixture(scope="module")
-def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def tight(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[Site]:
     """A gateway whose limits are soon reached; told of revocations within a second."""
     folder = tmp_path_factory.mktemp("tight") / "installation"
-    install(folder)
+    templates.copy("sqlite", folder)
     xua.equip(folder)
     configure(folder, limits=LIMITS)
     with serve(folder) as made:

@@ -1,7 +1,9 @@
 """Files about several people: cut, worked through part by part, erased line by line."""
 
+import threading
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import pytest
 
@@ -9,10 +11,11 @@ from gateway.errors import Unsupported
 from gateway.intake import cutting
 from gateway.intake.uploads import Intake
 from gateway.model.category import Source
-from gateway.record import parts, removal
+from gateway.record import parts, receipts, removal
 from gateway.standardize.format import Upload
 from gateway.store.blobs import Blobs
 from gateway.store.record import queue as rows
+from gateway.store.record import uploads
 from gateway.store.record.uploads import FileRow
 from tests.conftest import ROOT
 from tests.record.house import CHARTS, House
@@ -61,6 +64,28 @@ def waiting(house: House) -> list[FileRow]:
 def told(house: House, receipt: str) -> dict[str, object]:
     (file,) = house.receipt("hospital-a", receipt)["files"]
     return dict(file)
+
+
+def test_a_receipt_that_says_done_tells_all_items(
+    house: House, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is worked through while its receipt is read, between two statements."""
+    house.custody("hospital-a")
+    receipt = send(house, intake)
+    count = uploads.count_items
+
+    def meanwhile(*asked: Any) -> Any:
+        found = count(*asked)
+        worker = threading.Thread(target=work_through, args=(house, intake))
+        worker.start()
+        worker.join()
+        return found
+
+    with monkeypatch.context() as patched, house.work("hospital-a", reading=True) as work:
+        patched.setattr(uploads, "count_items", meanwhile)
+        found = receipts.receipt(work, receipt)
+    assert (found["state"], found["files"][0]["items"]["staged"]) == ("received", 0)
+    assert told(house, receipt)["items"] == {"staged": 3, "promoted": 0}
 
 
 def test_each_person_gets_their_own_items(house: House, intake: Intake) -> None:

@@ -45,12 +45,12 @@ def upload(client: Client, name: str, content: bytes, **parts: str) -> Answer:
 
 def receipt(client: Client, identity: str) -> Any:
     """GET /uploads/<receipt>, once it is done."""
-    for _ in range(600):
+    for _ in range(2400):
         found = json.loads(client.request("GET", f"/uploads/{identity}").body)
         if found["state"] == "done":
             return found
         time.sleep(0.05)
-    raise AssertionError("the upload was not worked through within 30 s")
+    raise AssertionError("the upload was not worked through within two minutes")
 
 
 def taken(client: Client, name: str, content: bytes, **parts: str) -> Any:

@@ -35,7 +35,7 @@ def test_every_step_holds(
 def test_the_command_says_it_as_json_and_keeps_its_folder(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "demo", "--json", "--keep", str(tmp_path / "kept")],
-        capture_output=True, text=True, check=False, timeout=180,
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads(done.stdout)

@@ -1,6 +1,5 @@
 """Demo installations on both kinds of database, made once and copied."""
 
-import shutil
 import uuid
 from pathlib import Path
 
@@ -9,12 +8,13 @@ import pytest
 
 from tests.reliability import installation
 from tests.reliability.installation import Installation
+from tests.served import Templates
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def demo(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Installation:
     """A demo installation that nobody serves: it is copied."""
-    return installation.make(tmp_path_factory.mktemp("demo") / "gateway")
+    return installation.make(tmp_path_factory.mktemp("demo") / "gateway", templates)
 
 
 def new_database(server: str) -> str:
@@ -31,12 +31,6 @@ def sqlite_installation(demo: Installation, tmp_path: Path) -> Installation:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def installed(request: pytest.FixtureRequest, demo: Installation, tmp_path: Path) -> Installation:
+def installed(request: pytest.FixtureRequest, templates: Templates, tmp_path: Path) -> Installation:
     """A demo installation of its own, on each kind of database."""
-    if request.param == "sqlite":
-        return demo.copy(tmp_path / "gateway")
-    url = new_database(request.getfixturevalue("postgres_server"))
-    made = demo.copy(tmp_path / "gateway", url)
-    shutil.rmtree(made.blobs)
-    installation.fill(made)
-    return made
+    return installation.make(tmp_path / "gateway", templates, request.param)

@@ -10,6 +10,7 @@ import itertools
 import json
 import random
 import threading
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -186,6 +187,13 @@ class Load:
         for thread in threads:
             thread.start()
         return threads
+
+    def until(self, acknowledged: int) -> None:
+        """Let the senders go on until so many things were acknowledged, however slow it is."""
+        end = time.monotonic() + 120
+        while sum(sent.acked for sent in tuple(self.sent)) < acknowledged:
+            assert time.monotonic() < end, "hardly anything is acknowledged"
+            time.sleep(0.05)
 
     def stop(self, threads: list[threading.Thread]) -> None:
         """Let every sender finish what it is sending."""

@@ -34,6 +34,7 @@ def test_a_backup_under_load_holds_what_was_acknowledged(
     try:
         threads = load.start(server)
         time.sleep(1.5)
+        load.until(11)
         before = [sent for sent in load.sent if sent.acked]
         made = gateway("backup", str(file), "--config", str(installed.config))
         load.stop(threads)

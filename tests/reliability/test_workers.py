@@ -45,6 +45,7 @@ def test_a_killed_worker_is_replaced_and_nothing_acknowledged_is_lost(
         assert len(before) == 2
         threads = load.start(server)
         time.sleep(1.0)
+        load.until(21)
         gone = min(before)
         os.kill(gone, signal.SIGKILL)
         until = time.monotonic() + 60
@@ -102,10 +103,13 @@ def test_intake_workers_that_are_killed_are_replaced_and_lose_nothing(
         threads = load.start(server)
         for _ in range(2):
             time.sleep(0.7)
-            before = intake_workers(server, 2)
-            os.kill(min(before), signal.SIGKILL)
-            time.sleep(0.1)
-            assert intake_workers(server, 2) - before
+            gone = min(intake_workers(server, 2))
+            os.kill(gone, signal.SIGKILL)
+            until = time.monotonic() + 60
+            while gone in intake_workers(server, 2):
+                assert time.monotonic() < until, "nobody took its place"
+                time.sleep(0.1)
+        load.until(11)
         load.stop(threads)
         load.again(server)
         assert sum(sent.acked for sent in load.sent) > 10
