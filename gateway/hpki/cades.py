@@ -138,6 +138,7 @@ def _open(signer: cms.Signer, about: _Content, allowed: Algorithms) -> Opened:
         archives=archives,
         level=_level(tokens=bool(tokens), values=bool(lists), archives=bool(archives)),
         countersigned=countersigned,
+        digests=known.digests,
         claimed=claimed,
         covered=about.octets if sound else b"",
         covered_sha256=hashlib.sha256(about.octets).hexdigest() if sound else "",
@@ -270,6 +271,7 @@ def _countersignatures(
             certificate=certificate,
             helpers=known,
             tokens=tuple(_tokens(info)),
+            digests=counter.digests,
             claimed=_claimed(info),
         )
 

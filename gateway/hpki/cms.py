@@ -50,6 +50,14 @@ class Signer:
         """Digest algorithm of the signer, e.g. `sha256`."""
         return str(self.info["digest_algorithm"]["algorithm"].native)
 
+    @property
+    def digests(self) -> frozenset[str]:
+        """Every digest that the signature rests on."""
+        algorithm = self.info["signature_algorithm"]
+        if algorithm["algorithm"].native == "rsassa_pkcs1v15":
+            return frozenset({self.digest})
+        return frozenset({self.digest, str(algorithm.hash_algo)})
+
 
 def read_signer(signed: cms.SignedData, helpers: Iterable[x509.Certificate] = ()) -> Signer:
     """The one signer; none or several is `Malformed` (surprising tools read the first)."""

@@ -74,6 +74,8 @@ class Opened:
     referred: tuple[Referred, ...] = ()
     files: tuple[SignedFile, ...] = ()
     "Files beside the signature that it covers, or parts of the document where it has several."
+    digests: frozenset[str] = frozenset()
+    "Digests that the signature rests on, where its reader took retired ones too."
     claimed: datetime | None = None
     covered: bytes = b""
     covered_sha256: str = ""

@@ -162,6 +162,7 @@ def _open(
         tokens=tokens,
         archives=tuple(_archives(later)),
         level=_level(tokens=bool(tokens), values=bool(enclosed.crls), stamps=bool(later)),
+        digests=signer.digests,
         claimed=claimed if claimed is not None and claimed.tzinfo is not None else None,
         covered=content[: found.reach] if sound and outermost else b"",
         covered_sha256=hashlib.sha256(covered).hexdigest() if sound and not outermost else "",

@@ -1,6 +1,6 @@
 """What this community accepts, as one frozen value (SIG-02)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -44,6 +44,14 @@ class Anchor:
         return bool(since <= moment <= until)
 
 
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A digest that counts only for what is proven to have been there by a day."""
+
+    digest: str
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """Authorities, certificates that help to reach them, and revocation lists."""
@@ -52,6 +60,8 @@ class Trust:
     certificates: tuple[x509.Certificate, ...] = ()
     "Intermediate certificates; not trusted by themselves."
     crls: tuple[RevocationList, ...] = ()
+    retired: tuple[Retired, ...] = ()
+    "Exceptions for old archives; none is shipped."
 
     def __or__(self, other: "Trust") -> "Trust":
         """Both together, for example the shipped trust and the lists that were fetched."""
@@ -59,6 +69,7 @@ class Trust:
             anchors=self.anchors + other.anchors,
             certificates=self.certificates + other.certificates,
             crls=self.crls + other.crls,
+            retired=self.retired + other.retired,
         )
 
 
@@ -101,3 +112,12 @@ class SignaturePolicy:
             for anchor in self.trust.anchors
             if anchor.kind is kind and (self.accept_test or not anchor.test)
         )
+
+    def allowed(self, moment: datetime | None = None) -> Algorithms:
+        """What may be relied on for something that was there at `moment`; None: at any time."""
+        old = {
+            one.digest for one in self.trust.retired if moment is None or moment <= one.until
+        } - self.algorithms.digests
+        if not old:
+            return self.algorithms
+        return replace(self.algorithms, digests=self.algorithms.digests | old)

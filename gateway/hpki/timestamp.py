@@ -18,7 +18,7 @@ from gateway.hpki import path, revocation
 from gateway.hpki.certificates import fingerprint
 from gateway.hpki.libraries import RAISED
 from gateway.hpki.opened import Digest, failed, passed, unknown
-from gateway.hpki.policy import AnchorKind, SignaturePolicy
+from gateway.hpki.policy import Algorithms, AnchorKind, SignaturePolicy
 from gateway.hpki.revocation import RevocationList, Standing
 from gateway.model.signature import Check
 
@@ -48,6 +48,11 @@ class Surroundings:
     received: datetime | None
     "When the document came to us: proof that the token existed by then."
 
+    @property
+    def allowed(self) -> Algorithms:
+        """The algorithms that may be relied on at the moment for which the token is proven."""
+        return self.policy.allowed(self.received or self.now)
+
 
 def judge(token: bytes, stamped: bytes | Digest, around: Surroundings) -> Stamp:
     """Whether `token` proves that `stamped` existed, and when.
@@ -56,9 +61,9 @@ def judge(token: bytes, stamped: bytes | Digest, around: Surroundings) -> Stamp:
     """
     try:
         info, signer = _read(token, around.helpers)
-        problem = _binding(info, stamped, around.policy)
+        problem = _binding(info, stamped, around.allowed)
         if problem is None and signer.certificate is not None:
-            problem = _signature(signer, signer.certificate, around.policy)
+            problem = _signature(signer, signer.certificate, around.allowed)
         time = info["gen_time"].native
     except _TROUBLE:
         return Stamp(check=_failed("the token cannot be read", "タイムスタンプを読み取れません"))
@@ -121,11 +126,11 @@ def _read(
     return info, signed_data.read_signer(signed, helpers)
 
 
-def _binding(info: tsp.TSTInfo, stamped: bytes | Digest, policy: SignaturePolicy) -> Check | None:
+def _binding(info: tsp.TSTInfo, stamped: bytes | Digest, allowed: Algorithms) -> Check | None:
     """Whether the imprint is of what must be stamped (RFC 3161 2.4.2)."""
     imprint = info["message_imprint"]
     algorithm = imprint["hash_algorithm"]["algorithm"].native
-    if algorithm not in policy.algorithms.digests:
+    if algorithm not in allowed.digests:
         return _failed("its digest algorithm is not on the list", "ハッシュ方式が認められません")
     if isinstance(stamped, bytes):
         found = hashlib.new(algorithm, stamped).digest()
@@ -139,10 +144,10 @@ def _binding(info: tsp.TSTInfo, stamped: bytes | Digest, policy: SignaturePolicy
 
 
 def _signature(
-    signer: signed_data.Signer, certificate: x509.Certificate, policy: SignaturePolicy
+    signer: signed_data.Signer, certificate: x509.Certificate, allowed: Algorithms
 ) -> Check | None:
     """Whether its own signature holds, by a certificate that may do nothing but time-stamp."""
-    if signed_data.weakness(signer, policy.algorithms):
+    if signed_data.weakness(signer, allowed):
         return _failed("it is signed too weakly", "署名方式が弱いため認められません")
     if signed_data.names_certificate(signer.info, certificate) is not True:
         return _failed(
@@ -181,7 +186,7 @@ def _trust(
         moment=max(base, time),
         relied=time,
         policies=frozenset({path.ANY_POLICY}),
-        algorithms=around.policy.algorithms,
+        algorithms=around.allowed,
     )
     if not isinstance(found, path.Chain):
         return _untrusted(found), ()
@@ -196,7 +201,7 @@ def _trust(
             moment=max(base, time),
             now=around.now,
             grace=around.policy.crl_grace,
-            digests=around.policy.algorithms.digests,
+            digests=around.allowed.digests,
         )
         evidence.extend((fingerprint(subject), *status.evidence))
         problem = _revoked(status, time)

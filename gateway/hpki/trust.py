@@ -1,7 +1,8 @@
 """Trust as it is written: the TOML of `gateway verify --trust` and of `[hpki] trust`.
 
 `[[anchor]]` with `kind`, `file`, `from`, `to`, `test`; `[[certificate]]` with `file`, for
-intermediate certificates; `[[crl]]` with `file`. Files are read by a function that is handed in.
+intermediate certificates; `[[crl]]` with `file`; `[[retired]]` with `digest` and `until`, an
+exception for old archives. Files are read by a function that is handed in.
 """
 
 import tomllib
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 from gateway.errors import Malformed
 from gateway.hpki.certificates import read_all
-from gateway.hpki.policy import Anchor, AnchorKind, Trust
+from gateway.hpki.policy import Anchor, AnchorKind, Retired, Trust
 from gateway.hpki.revocation import read_list
 from gateway.settings import SettingsError
 
@@ -24,6 +25,7 @@ _KEYS = {
     "anchor": {"kind", "file", "from", "to", "test"},
     "certificate": {"file"},
     "crl": {"file"},
+    "retired": {"digest", "until"},
 }
 
 
@@ -48,6 +50,7 @@ def parse(text: str, content: Callable[[str], bytes]) -> Trust:
             for certificate in _content(row, content, read_all)
         ),
         crls=tuple(_content(row, content, read_list) for row in _rows(table, "crl")),
+        retired=tuple(_retired(row) for row in _rows(table, "retired", needs="digest")),
     )
 
 
@@ -59,8 +62,16 @@ def shipped() -> Trust:
     return parse(text, lambda name: folder.joinpath(name).read_bytes())
 
 
-def _rows(table: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    """The rows of one kind, each with a file and no unknown key."""
+def _retired(row: dict[str, Any]) -> Retired:
+    """A digest and the last day for which it counts; SHA-1 is the only one (J-02)."""
+    until = _moment({**row, "file": row["digest"]}, "until", time.max)
+    if row["digest"] != "sha1" or until is None:
+        raise SettingsError('trust: [[retired]] needs digest = "sha1" and until = a day')
+    return Retired(row["digest"], until)
+
+
+def _rows(table: Mapping[str, Any], kind: str, *, needs: str = "file") -> list[dict[str, Any]]:
+    """The rows of one kind, each with a file (or what it `needs`) and no unknown key."""
     rows = table.get(kind, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise SettingsError(f"trust: write [[{kind}]], with two brackets")
@@ -68,8 +79,8 @@ def _rows(table: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
         for key in row.keys() - _KEYS[kind]:
             known = ", ".join(sorted(_KEYS[kind]))
             raise SettingsError(f"trust: unknown key {key} in [[{kind}]]: known are {known}")
-        if not isinstance(row.get("file"), str) or not row["file"]:
-            raise SettingsError(f'trust: [[{kind}]] needs file = "…"')
+        if not isinstance(row.get(needs), str) or not row[needs]:
+            raise SettingsError(f'trust: [[{kind}]] needs {needs} = "…"')
     return rows
 
 

@@ -60,7 +60,7 @@ def judge(
         policy.anchors(AnchorKind.HPKI),
         moment=moment,
         policies=policy.policies,
-        algorithms=policy.algorithms,
+        algorithms=policy.allowed(moment),
     )
     fit = usage(certificate, purpose)
     if not isinstance(found, path.Chain):
@@ -182,7 +182,7 @@ def _revocation(
             moment=moment,
             now=now,
             grace=policy.crl_grace,
-            digests=policy.algorithms.digests,
+            digests=policy.allowed(moment).digests,
         )
         evidence.extend(status.evidence)
         check = _standing(status, authority=place > 0)

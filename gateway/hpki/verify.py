@@ -101,7 +101,7 @@ def _open(
     if b"%PDF-" in head:
         from gateway.hpki.pdf import open_signatures
 
-        return open_signatures(content, policy.algorithms)
+        return open_signatures(content, policy.allowed())
     start = head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")
     if start.startswith(b"<"):
         from gateway.hpki.xades.reader import open_signatures as open_xml
@@ -110,7 +110,7 @@ def _open(
     if recognised(content):
         from gateway.hpki.cades import open_signatures as open_cms
 
-        return open_cms(content, policy.algorithms, detached)
+        return open_cms(content, policy.allowed(), detached)
     return ()
 
 
@@ -134,6 +134,15 @@ def _judge(
     elif policy.timestamp_required:
         checks.append(
             failed("time-stamp", "there is no time-stamp", "タイムスタンプがありません", "SIG-05")
+        )
+    if opened.digests - policy.allowed(proven or received or at).digests:
+        checks.append(
+            failed(
+                "algorithm",
+                "a digest algorithm was no longer to be relied on at that time",
+                "その時点では認められないハッシュ方式です",
+                "J-02",
+            )
         )
     checks.extend(enclosed.judge_referred(opened, policy, lists))
     signer = trustworthy.Signer()
