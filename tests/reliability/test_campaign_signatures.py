@@ -1,7 +1,7 @@
 """Mutated copies of signed XML, CMS and PDF of every form: nothing raised, nothing else verified.
 
-`make campaign PYTEST_ARGS='-k test_signed_xml'`, and `test_signed_cms_and_pdf`; 100 000 documents of
-all XML forms, and as many of the others, unless `FUZZ` says how many.
+`make campaign PYTEST_ARGS='-k test_signed_xml'`, and `test_signed_cms_and_pdf`: 100 000 documents
+of all XML forms, and as many of the others, unless `FUZZ` says how many.
 """
 
 import os
