@@ -18,7 +18,6 @@ from pyhanko_certvalidator.errors import (
     PathError,
     ValidationError,
 )
-from signxml.exceptions import SignXMLException
 
 RAISED: tuple[type[BaseException], ...] = (
     Warning,  # where warnings are errors
@@ -41,7 +40,6 @@ RAISED: tuple[type[BaseException], ...] = (
     x509.UnsupportedGeneralNameType,
     x509.AttributeNotFound,
     etree.LxmlError,
-    SignXMLException,
     PathError,
     ValidationError,
     CRLValidationError,
@@ -73,7 +71,7 @@ def completed(coroutine: Coroutine[Any, Any, _Value]) -> _Value:
 
 def _silence() -> None:
     """Keep subject names and canonicalised documents out of the logs (G12)."""
-    for name in ("pyhanko", "pyhanko_certvalidator", "signxml"):
+    for name in ("pyhanko", "pyhanko_certvalidator"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL + 1)
         logger.propagate = False

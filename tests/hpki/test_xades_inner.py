@@ -1,5 +1,6 @@
 """Signatures inside of what is signed and about signatures: dispensing, countersignatures."""
 
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
@@ -225,3 +226,23 @@ def test_a_crowd_of_signatures_is_not_looked_at() -> None:
     for number in range(11):
         xades.enveloped(root, name=f"S{number}")
     assert "more signatures" in reasons(judge(root))
+
+
+@pytest.mark.parametrize("part", ["objects", "stamps", "references"])
+def test_a_crowd_costs_no_more_than_reading_it(part: str) -> None:
+    """G9: what would be looked at pair by pair is counted first."""
+    made = xades.enveloping(PDF)
+    info = the(made.signature, f"{DS}SignedInfo")
+    for number in range(20_000):
+        if part == "objects":
+            etree.SubElement(made.signature, f"{DS}Object", Id=f"O{number}")
+        elif part == "stamps":
+            etree.SubElement(made.unsigned, f"{XADES}SignatureTimeStamp")
+        else:
+            info.append(deepcopy(info[-1]))
+    content = xades.written(made)
+    begun = time.process_time()
+    report = judge(content)
+    assert time.process_time() - begun < 2
+    assert report.indication is INVALID
+    assert "more signatures or references" in reasons(report)

@@ -18,6 +18,8 @@ from gateway.hpki.xades.names import DS, XADES
 
 MOST_SIGNATURES = 10
 "Signatures that are judged in one document, countersignatures among them."
+MOST_CARRIED = 1000
+"Objects in one signature."
 _DEEPEST = 3
 "Countersignatures of countersignatures."
 _IDS = etree.XPath("//*[@*[local-name()='Id' or local-name()='ID' or local-name()='id']]")
@@ -139,6 +141,8 @@ def read(
     info, value = only(signature, f"{DS}SignedInfo"), only(signature, f"{DS}SignatureValue")
     key_info = at_most_one(signature, f"{DS}KeyInfo")
     objects = signature.findall(f"{DS}Object")
+    if len(objects) > MOST_CARRIED:
+        raise refusals.crowd()
     expected = [info, value, *([] if key_info is None else [key_info]), *objects]
     if [child for child in signature if isinstance(child.tag, str)] != expected:
         raise refusals.misplaced()

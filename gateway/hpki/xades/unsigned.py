@@ -65,6 +65,8 @@ def read(
         return Unsigned()
     properties = [child for child in parts.unsigned if isinstance(child.tag, str)]
     stamps = [child for child in properties if child.tag in _ORDER]
+    if len(stamps) > _MOST:
+        raise refusals.crowd()
     places = [_ORDER[str(stamp.tag)] for stamp in stamps]
     if places != sorted(places):
         raise refusals.order()
