@@ -32,7 +32,7 @@ from gateway.app import Gateway
 from gateway.cli.demo_people import CHARTS
 from gateway.consent import enrolment
 from gateway.identity import crossref
-from gateway.intake import Intake, OnDisk
+from gateway.intake import FolderIntake, Intake
 from gateway.members import facilities
 from gateway.members.facilities import ContractKind
 from gateway.model.audit import EventKind
@@ -100,15 +100,17 @@ def taken(
         door=gateway.door, blobs=gateway.blobs, limits=gateway.settings.limits, new_id=app.new_id
     )
     begun = time.perf_counter()
-    receipt = intake.receive(
-        gateway.operator(), [OnDisk(place, gateway.blobs)], facility=_FACILITY, source=Source.EMR
+    folder = FolderIntake(
+        intake=intake, caller=gateway.operator, root=place, facility=_FACILITY, source=Source.EMR
     )
+    delivery = folder.receive()
     received = time.perf_counter() - begun
     wall, cpu = time.perf_counter(), time.process_time()
     while intake.process_waiting(lambda: gateway.job("intake"), lambda: False):
         pass
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    found = intake.receipt(gateway.operator(), receipt["receipt"])
+    folder.close(delivery)
+    found = intake.receipt(gateway.operator(), delivery.receipt)
     states = {(one["state"], one["items"]["promoted"] > 0) for one in found["files"]}
     if states != {("standardized", consent)}:
         raise RuntimeError(f"not stored as expected: {states}")

@@ -133,6 +133,7 @@ def _serve(
     Without `workers` it works the queue through itself.
     """
     from gateway.edge import compose, server, tls
+    from gateway.edge.backlog import Backlog
     from gateway.edge.jobs import Bell, at_stop, every, once, until_empty
     from gateway.edge.operator import OperatorDoor
     from gateway.edge.readiness import Readiness
@@ -181,6 +182,7 @@ def _serve(
         every(60.0, "verification", lambda: _examine_again(gateway, filing), pool),
         every(3600.0, "replay memory", lambda: _forget(gateway), pool),
     ]  # fmt: skip
+    machines.metrics.registry.register(Backlog(door, now))
     readiness = Readiness(_checks(gateway), pool)
     settle()
     server.serve(
@@ -190,7 +192,7 @@ def _serve(
             ),
             server.Listener(app=people, socket=sockets["people"], tls=people_tls),
             server.Listener(
-                app=OperatorDoor(readiness, machines.metrics.registry),
+                app=OperatorDoor(readiness, machines.metrics.registry, pool),
                 socket=sockets["operator"], tls=None, last=True,
             ),
         ],

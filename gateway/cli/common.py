@@ -4,13 +4,16 @@ Exit: 0 done, 1 refused or a finding that needs somebody, 2 wrong usage or setti
 or defect (`INTERFACES.md` section 2). Logs and progress go to stderr, answers to stdout.
 """
 
+import hashlib
 import json
 import logging
+import socket
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -124,10 +127,11 @@ def progress_of(total: int, label: str) -> Iterator[Callable[..., None]]:
 
 
 @contextmanager
-def progress_left(label: str) -> Iterator[Callable[[int, int], None]]:
+def progress_left(label: str) -> Iterator[Callable[..., None]]:
     """A bar with the time left on stderr, for work whose end moves; tell it what is done of what.
 
-    Where stderr is no terminal, a line every ten seconds instead.
+    It may be told a third thing: by what other label this step of the work goes. Where stderr is
+    no terminal, a line every ten seconds instead.
     """
     if not sys.stderr.isatty():
         yield _lines_left(label)
@@ -137,17 +141,22 @@ def progress_left(label: str) -> Iterator[Callable[[int, int], None]]:
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total, step=label: bar.update(
+            task, completed=done, total=total, description=step
+        )
 
 
-def _lines_left(label: str) -> Callable[[int, int], None]:
-    last = time.monotonic()
+def _lines_left(label: str) -> Callable[..., None]:
+    last, before = time.monotonic(), label
     told: deque[tuple[float, int]] = deque()
     "What was done when, lately: work that goes on after a kill is not as fast as what it skips."
 
-    def tell(done: int, total: int) -> None:
-        nonlocal last
+    def tell(done: int, total: int, step: str = label) -> None:
+        nonlocal last, before
         now = time.monotonic()
+        if step != before:
+            told.clear()
+        before = step
         if not told or now - told[-1][0] >= 1:
             told.append((now, done))
         while now - told[0][0] > _LATELY_SECONDS and len(told) > 1:
@@ -158,9 +167,42 @@ def _lines_left(label: str) -> Callable[[int, int], None]:
         since, first = told[0]
         rate = (done - first) / (now - since) if now > since else 0
         left = f"{(total - done) / rate:.0f} s left" if rate > 0 else "?"
-        click.echo(f"{label}: {done} of {total}, {rate:.0f}/s, {left}", err=True)
+        click.echo(f"{step}: {done} of {total}, {rate:.0f}/s, {left}", err=True)
 
     return tell
+
+
+def worker(what: str) -> str:
+    """The name that a command works the queue by: the same when the same is done again here.
+
+    So what a killed one had taken is found at once, and not only when its time has run out.
+    """
+    digest = hashlib.sha256(what.encode("utf-8", "backslashreplace")).hexdigest()
+    return f"{socket.gethostname()}/{digest[:16]}"
+
+
+@contextmanager
+def repeating(seconds: float, do: Callable[[], object]) -> Iterator[None]:
+    """Do something every so often on a thread of its own, while the block goes on.
+
+    A database that is away meanwhile is asked again the next time.
+    """
+    from gateway.errors import Busy
+
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(seconds):
+            with suppress(Busy):
+                do()
+
+    thread = threading.Thread(target=run, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @contextmanager

@@ -2,18 +2,37 @@
 
 import signal
 import threading
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gateway.cli.common import REFUSED, configured, emit, print_json, speaking, table
+from gateway.cli.common import (
+    REFUSED,
+    configured,
+    emit,
+    print_json,
+    progress_left,
+    repeating,
+    speaking,
+    table,
+    worker,
+)
 
 if TYPE_CHECKING:
+    from gateway.app import Gateway
     from gateway.intake.watching import Round, Watcher
 
+_LOOKING = 4
+"Times as long as a look takes, none is taken."
+_LOOK = 2.0
+"Seconds between two looks at how far the queue is."
+_COLUMNS = ("facility", "files", "oldest", "seconds", "rate", "left")
 _SOURCES = ["emr", "accounting", "dispensing", "care", "lab", "other"]
 
 
@@ -47,7 +66,8 @@ def watch(
         raise click.UsageError("--move-to must be outside of the folder. 監視フォルダの外を指定")
     found = settings.load(config)
     with speaking(), app.open_gateway(found) as gateway, closing(Sandbox(found.hpki)) as sandbox:
-        intake = app.open_intake(gateway, sandbox)
+        intake = app.open_intake(gateway, sandbox, owner=worker(f"watch {root}"))
+        intake.turns.begin()
         watcher = Watcher(
             root=root, facility=facility, source=opened.word(Source, source, "source"),
             door=gateway.door, intake=intake, caller=lambda: gateway.operator("watch"),
@@ -56,9 +76,11 @@ def watch(
         )  # fmt: skip
 
         def work() -> None:
-            while not stop.is_set():
-                if not intake.process_waiting(lambda: gateway.job("intake"), stop.is_set, facility):
-                    return
+            with working(gateway, facility):
+                while not stop.is_set():
+                    caller = partial(gateway.job, "intake")
+                    if not intake.process_waiting(caller, stop.is_set, facility):
+                        return
 
         refused = _watch(watcher, work, stop, interval, once=once, as_json=as_json)
     if once and refused:
@@ -74,9 +96,12 @@ def _watch(
 
     refused = 0
     while True:
-        found = None
+        found, took, begun = None, 0.0, time.monotonic()
         try:
-            found = watcher.look(stop.is_set)
+            with progress_left("receiving 受領") as tell:
+                watcher.progress = tell
+                found = watcher.look(stop.is_set)
+            took = time.monotonic() - begun
             work()
         except (Busy, NotPermitted, FileNotFoundError) as error:
             if once:
@@ -86,8 +111,29 @@ def _watch(
             refused += found.refused
             if once or found.taken or found.refused:
                 _tell(found, as_json=as_json)
-        if once or stop.wait(interval):
+        # A folder of many files takes a while to look at: not all the time.
+        if once or stop.wait(max(interval, _LOOKING * took)):
             return refused
+
+
+@contextmanager
+def working(gateway: "Gateway", facility: str) -> Iterator[None]:
+    """Tell how far the queue of a facility is, while it is worked through."""
+    from gateway.record import queue as waiting
+
+    first: list[int] = []
+
+    def look() -> None:
+        found = gateway.door.snapshot(waiting.backlog, max_age=0.0)
+        left = sum(one["files"] for one in found if one["facility"] == facility)
+        done = gateway.door.snapshot(waiting.worked, max_age=0.0).get(facility, 0)
+        first[:] = first or [done]
+        tell(done - first[0], done - first[0] + left)
+
+    with progress_left("intake 受入") as tell:
+        look()
+        with repeating(_LOOK, look):
+            yield
 
 
 def _tell(found: "Round", *, as_json: bool) -> None:
@@ -109,19 +155,28 @@ def queue(*, config: Path, as_json: bool) -> None:
 
     with speaking(), app.open_gateway(settings.load(config)) as gateway:
         found = gateway.door.snapshot(waiting.backlog, max_age=0.0)
+        aside = gateway.door.snapshot(waiting.set_aside, max_age=0.0)
         now = app.now()
     told = [
         {
             "facility": one["facility"], "files": one["files"], "oldest": one["oldest"].isoformat(),
             "seconds": round((now - one["oldest"]).total_seconds()),
+            "rate": round(one["rate"], 1),
+            "left": None if one["left"] is None else round(one["left"]),
         }
         for one in found
     ]  # fmt: skip
     emit(
-        {"waiting": sum(one["files"] for one in told), "facilities": told},
+        {
+            "waiting": sum(one["files"] for one in told), "facilities": told,
+            "set_aside": dict(sorted(aside.items())),
+        },
         as_json=as_json,
-        text=lambda: table(
-            ("facility", "files", "oldest", "seconds"),
-            [(one["facility"], one["files"], one["oldest"], one["seconds"]) for one in told],
-        ),
-    )
+        text=lambda: [
+            *table(
+                ("facility", "files", "oldest", "seconds", "files/s", "seconds left"),
+                [[one[name] for name in _COLUMNS] for one in told],
+            ),
+            *(f"{name}: {count} set aside 保留" for name, count in sorted(aside.items())),
+        ],
+    )  # fmt: skip

@@ -1,6 +1,8 @@
 """The operator's door: plain HTTP on loopback, no patient data (M-07)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import Executor
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -14,9 +16,10 @@ Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 class OperatorDoor:
     """`/healthz`, `/readyz`, `/metrics`."""
 
-    def __init__(self, checks: Checks, registry: CollectorRegistry) -> None:
+    def __init__(self, checks: Checks, registry: CollectorRegistry, pool: Executor) -> None:
         self._checks = checks
         self._registry = registry
+        self._pool = pool
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request; anything else is 404 or 405."""
@@ -34,4 +37,7 @@ class OperatorDoor:
             ready = all(found.values())
             await answer_json(send, 200 if ready else 503, {"ready": ready, "checks": found})
         else:
-            await answer(send, 200, generate_latest(self._registry), media=CONTENT_TYPE_LATEST)
+            counted = asyncio.get_running_loop().run_in_executor(
+                self._pool, generate_latest, self._registry
+            )  # on a thread: some of it is asked of the database
+            await answer(send, 200, await counted, media=CONTENT_TYPE_LATEST)

@@ -6,11 +6,12 @@ while they come; they, and the receipt, are durable before the 202 leaves (G4).
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qs, unquote_to_bytes
 
 import orjson
 
@@ -41,6 +42,7 @@ from gateway.store.blobs import Blob, Blobs, BlobWriter
 
 logger = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _FILES = "/uploads/files/"
 _RECEIPTS = "/uploads/"
 
@@ -169,7 +171,7 @@ class Uploads:
             elif path.startswith(_FILES) and method == "PUT":
                 await self._put(scope, receive, send, peer)
             elif path.startswith(_RECEIPTS) and method == "GET":
-                await self._get(path.removeprefix(_RECEIPTS), send, peer)
+                await self._get(scope, path.removeprefix(_RECEIPTS), send, peer)
             else:
                 await self.doorway.turn_away(
                     405, "HTTP-FRAME", peer, receive, send, allow=_allowed(path)
@@ -245,10 +247,13 @@ class Uploads:
         place = [("Location", f"{_RECEIPTS}{receipt['receipt']}")]
         await answer_json(send, 202, receipt, headers=place)
 
-    async def _get(self, receipt: str, send: Send, peer: Peer) -> None:
+    async def _get(self, scope: Scope, receipt: str, send: Send, peer: Peer) -> None:
         """What became of an upload."""
         try:
-            found = await self.doorway.run(lambda: self.intake.receipt(peer.caller, receipt))
+            first, most = _window(scope)
+            found = await self.doorway.run(
+                lambda: self.intake.receipt(peer.caller, receipt, first=first or 0, most=most)
+            )
         except Refusal as refusal:
             await self.doorway.refuse(refusal, peer, send)
         else:
@@ -296,6 +301,18 @@ def _source(text: str) -> Source:
     raise Invalid(
         "declare a known source", "データ源(source)が不明です", at="source", rule="STG-03"
     )
+
+
+def _window(scope: Scope) -> tuple[int | None, int | None]:
+    """Which files of an upload are asked for: `first` and `most`."""
+    asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    found = []
+    for name in ("first", "most"):
+        text = asked.get(name, [""])[-1]
+        if text and not _NUMBER.fullmatch(text):
+            raise Malformed("not a number", "数値ではありません", at=name)
+        found.append(int(text) if text else None)
+    return found[0], found[1]
 
 
 def _own_path(scope: Scope) -> str:

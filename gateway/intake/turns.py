@@ -66,6 +66,8 @@ class Read:
     "Facility that stands behind the documents of the file (G-01); empty where it has none."
     loose: frozenset[str] = frozenset()
     "Digests of bytes that were kept only for its documents."
+    counts: bool = True
+    "Whether it was worked on; one that was cut waits as its parts."
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class Turns:
         """Give a turn up: its files wait as before."""
         self._dropped.add(turn.lane.token)
         with suppress(Busy):
-            self._door.keep(lambda db: queue.end(db, turn))
+            self._door.keep(lambda db: queue.drop(db, turn))
 
     def _work(
         self, turn: Turn, caller: Callable[[], Caller], stopping: Callable[[], bool], lease: Lease
@@ -218,7 +220,7 @@ class Turns:
             raise
         except (Refusal, Damaged, OSError) as error:
             return _failed(whole.file, error)
-        return Read(whole.file, lambda work: None)
+        return Read(whole.file, lambda work: None, counts=False)
 
     def _write(self, turn: Turn, found: list[Read], caller: Callable[[], Caller]) -> None:
         """Everything that a turn made, in one transaction."""
@@ -226,7 +228,8 @@ class Turns:
             queue.hold(group.db, turn, [one.patient for one in found if one.patient is not None])
             for one in found:
                 self._write_one(group, one, caller)
-            queue.end(group.db, turn)
+            done = sum(one.counts for one in found)
+            queue.end(group.db, turn, done=done, now=self._door.clock())
 
     def _write_one(self, group: Group, one: Read, caller: Callable[[], Caller]) -> None:
         who = replace(caller(), facility=one.owner) if one.owner else caller()

@@ -59,7 +59,7 @@ class Arrival(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A file, an archive or a folder on a disk of ours, for the command line (STG-04)."""
+    """A file or an archive on a disk of ours, for the command line (STG-04)."""
 
     file: Path
     blobs: Blobs
@@ -160,24 +160,28 @@ class Intake:
         patient: str = "",
         unread: Mapping[int, Finding] | None = None,
         note: Callable[[Work, str], None] = lambda work, receipt: None,
+        receipt: str = "",
+        first: int = 0,
     ) -> staging.Receipt:
         """The receipt of files whose bytes are durable already; those go again if it is refused.
 
-        `unread` are the findings of files that are not read; `note` is done in the same Work.
+        `unread` are the findings of files that are not read; `note` is done in the same Work. With
+        a `receipt` the files are added to it, from the number `first`.
         """
         try:
             with self.door.work(EventKind.UPLOAD, caller) as work:
-                receipt = staging.receive(
-                    work, facility=facility, source=source, files=kept, patient=patient
-                )
+                found = staging.receive(
+                    work, facility=facility, source=source, files=kept, patient=patient,
+                    receipt=receipt, first=first,
+                )  # fmt: skip
                 for number, finding in (unread or {}).items():
-                    staging.refuse_file(work, receipt.files[number][0], (finding,))
-                note(work, receipt.id)
+                    staging.refuse_file(work, found.files[number][0], (finding,))
+                note(work, found.id)
         except Refusal:
             with suppress(Refusal), self.door.work(EventKind.UPLOAD, caller) as work:
                 reexamine.let_go(work, {file.sha256 for file in kept})
             raise
-        return receipt
+        return found
 
     def _judge(self, arrival: Arrival, mappings: tuple[CsvMapping, ...]) -> None:
         """Refuse a name, a harmful or unknown file, or an unsound archive, before it is kept."""
@@ -215,24 +219,19 @@ class Intake:
                 yield 0, partial(_keep, arrival)
 
     def _is_several(self, arrival: Arrival) -> bool:
-        """Whether an arrival is an archive or a folder."""
-        if isinstance(arrival, OnDisk) and arrival.file.is_dir():
-            return True
+        """Whether an arrival is an archive."""
         with arrival.reader() as stream:
             return archive.is_archive(stream.read(_HEAD))
 
     def _entries(self, arrival: Arrival) -> Iterator[Upload | RefusedEntry]:
-        if isinstance(arrival, OnDisk) and arrival.file.is_dir():
-            yield from archive.folder(arrival.file, self.limits)
-            return
         with arrival.reader() as stream:
             yield from archive.entries(stream, self.limits)
 
     def _keep_entry(self, entry: Upload | RefusedEntry) -> tuple[ReceivedFile, Finding | None]:
         if isinstance(entry, Upload):
-            return _received(entry.path, self.blobs.put_bytes(entry.content)), None
+            return received(entry.path, self.blobs.put_bytes(entry.content)), None
         # Its bytes are not read; the receipt names it, with the finding that says why.
-        return _received(entry.path, self.blobs.put_bytes(b"")), entry.finding
+        return received(entry.path, self.blobs.put_bytes(b"")), entry.finding
 
     def process_waiting(
         self, caller: Callable[[], Caller], stopping: Callable[[], bool], facility: str = ""
@@ -243,20 +242,23 @@ class Intake:
         """
         return self.turns.take(caller, stopping, facility)
 
-    def receipt(self, caller: Caller, receipt: str) -> dict[str, Any]:
-        """State of an upload; raises `NotFound` for anybody else's (G8)."""
+    def receipt(
+        self, caller: Caller, receipt: str, *, first: int = 0, most: int | None = None
+    ) -> dict[str, Any]:
+        """State of an upload, `most` of its files from the `first`; `NotFound` for others' (G8)."""
         with self.door.work(EventKind.RECEIPT_READ, caller, reading=True) as work:
-            found = receipts.receipt(work, receipt)
+            found = receipts.receipt(work, receipt, first=first, most=most)
         if work.recorded is not None:
             work.recorded.result()
         return found
 
 
 def _keep(arrival: Arrival) -> tuple[ReceivedFile, None]:
-    return _received(arrival.path, arrival.commit()), None
+    return received(arrival.path, arrival.commit()), None
 
 
-def _received(path: str, blob: Blob) -> ReceivedFile:
+def received(path: str, blob: Blob) -> ReceivedFile:
+    """A file as it is named in a receipt."""
     return ReceivedFile(path=path, sha256=blob.sha256, size=blob.size)
 
 

@@ -8,6 +8,7 @@ followed. What was taken is noted in the transaction of its receipt (`record/wat
 """
 
 import logging
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from gateway.model.audit import EventKind
 from gateway.model.caller import Caller
 from gateway.model.category import Source
 from gateway.record import watched
-from gateway.record.watched import WatchedRow
+from gateway.record.watched import WatchedRow, WatchRow
 from gateway.standardize import folders
 from gateway.standardize.folders import FolderFile
 from gateway.standardize.names import safe_path
@@ -30,6 +31,8 @@ from gateway.store.work import Work
 
 logger = logging.getLogger(__name__)
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
+_TELLING = 15.0
+"Seconds between two notes that a folder was looked at, where nothing came."
 _AT_ONCE = 500
 _FILES, _BYTES = 100, 16 * 1024 * 1024
 "Of one receipt."
@@ -65,6 +68,7 @@ class Watcher:
     "Hears of a long look how many files it has seen, of how many there are about."
     wall: Callable[[], float] = time.time
     steady: Callable[[], float] = time.monotonic
+    _told: float = -math.inf
     _young: dict[str, tuple[int, int, float]] = field(default_factory=dict)
     "Files that changed lately: size, time of change, since when they stand still."
 
@@ -87,7 +91,20 @@ class Watcher:
         if several and not stopping():
             self._take(several, found)
         self._young = young
+        self._tell(found)
         return found
+
+    def _tell(self, found: Round) -> None:
+        """Let the operator's door know; a look that found nothing new is told now and then."""
+        now = self.steady()
+        if not (found.taken or found.refused) and now - self._told < _TELLING:
+            return
+        self._told = now
+        row = WatchRow(
+            folder=str(self.root), facility=self.facility, looked=self.door.clock(),
+            seen=found.seen, taken=found.taken, refused=found.refused, unfinished=found.unfinished,
+        )  # fmt: skip
+        self.door.keep(lambda db: watched.looked(db, row))
 
     def _unknown(
         self, found: Round, young: dict[str, tuple[int, int, float]]

@@ -9,6 +9,7 @@ A worker that dies leaves its lane to run out. Whoever takes it then works on th
 one and counts each attempt first, so that a file that kills workers is found (O-05).
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from sqlalchemy import Connection
 from gateway.identity import crossref
 from gateway.model.identifiers import PatientId
 from gateway.store.record import queue as rows
+from gateway.store.record import uploads
 from gateway.store.record.queue import LaneRow
 from gateway.store.record.uploads import FileRow
 
@@ -26,6 +28,8 @@ MOST = 64
 "Files of one turn."
 LEASE = timedelta(seconds=30)
 "How long a lane is kept without a sign of life."
+_LATELY = 60.0
+"Seconds after which what was done weighs a third in how fast files go."
 ATTEMPTS = 5
 "After so many failures a file is set aside with its reason (O-05)."
 
@@ -81,9 +85,30 @@ def hold(db: Connection, turn: Turn, patients: Iterable[PatientId]) -> None:
     crossref.lock_all(db, patients)
 
 
-def end(db: Connection, turn: Turn) -> None:
-    """The turn is over: its lane is free."""
-    rows.leave_lane(db, turn.lane, max(turn.careful - len(turn.files), 0))
+def drop(db: Connection, turn: Turn) -> None:
+    """The turn is given up: its lane is free, its files wait as before."""
+    rows.leave_lane(db, turn.lane, turn.careful)
+
+
+def end(db: Connection, turn: Turn, *, done: int, now: datetime) -> None:
+    """The turn is over, and so many of its files were worked on: its lane is free."""
+    rows.end_lane(
+        db, turn.lane, max(turn.careful - len(turn.files), 0), done=done, ended=now,
+        pace=_pace(turn, done, now),
+    )  # fmt: skip
+
+
+def _pace(turn: Turn, done: int, now: datetime) -> float:
+    """Files a second lately: the older, the less it weighs; the time when none waited is left out.
+
+    A turn without files, which cut one, says nothing about it.
+    """
+    since = max(turn.lane.ended, turn.files[0].queued)
+    seconds = (now - since).total_seconds()
+    if not done or seconds <= 0:
+        return turn.lane.pace
+    weight = math.exp(-seconds / _LATELY) if turn.lane.pace else 0.0
+    return weight * turn.lane.pace + (1 - weight) * done / seconds
 
 
 def keep(db: Connection, turn: Turn, now: datetime) -> bool:
@@ -96,14 +121,62 @@ def free(db: Connection, owner: str) -> int:
     return rows.free_lanes(db, owner)
 
 
-def progress(db: Connection, receipt: str) -> tuple[int, int]:
-    """How many files and parts an upload has so far, and how many of them still wait."""
-    return rows.count_waiting(db, receipt)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an upload is, in files; of a file about several people, in parts."""
+
+    files: int
+    done: int
+    started: bool
+    cut: float | None = None
+    "How much is cut of files that are being cut now: until then nobody knows how many parts."
+    left: float | None = None
+    "Seconds until its last file is worked on, with what is ahead of it; None where unknown."
+
+    @property
+    def waiting(self) -> int:
+        """How many files and parts still wait."""
+        return self.files - self.done
+
+
+def progress(db: Connection, receipt: str) -> Progress:
+    """How far an upload is, by the states of its files and the pace of its facility."""
+    states = rows.select_states(db, receipt)
+    split = states.pop(uploads.SPLIT, 0)
+    total = sum(states.values())
+    waiting = states.get(uploads.RECEIVED, 0) + states.get(uploads.PENDING, 0)
+    found = Progress(
+        files=total or split, done=total - waiting or (split if not total else 0),
+        started=bool(split or set(states) - {uploads.RECEIVED}),
+    )  # fmt: skip
+    upload = uploads.select_upload(db, receipt) if waiting else None
+    if upload is None:
+        return replace(found, left=0.0)
+    if states.get(uploads.PENDING):
+        cut, size = rows.select_cut(db, receipt)
+        if size:
+            return replace(found, cut=cut / size)
+    pace = rows.select_pace(db, upload.facility)
+    ahead = rows.count_ahead(db, upload.facility, upload.received)
+    return replace(found, left=(ahead + waiting) / pace if pace else None)
 
 
 def backlog(db: Connection) -> list[dict[str, Any]]:
-    """What waits of each facility: how many files, and since when the oldest."""
+    """What waits of each facility: how many files, since when, how fast they go, and how long."""
     return [
-        {"facility": one.facility, "files": one.files, "oldest": one.oldest}
+        {
+            "facility": one.facility, "files": one.files, "oldest": one.oldest, "rate": one.pace,
+            "left": one.files / one.pace if one.pace else None,
+        }
         for one in rows.select_backlog(db)
-    ]
+    ]  # fmt: skip
+
+
+def worked(db: Connection) -> dict[str, int]:
+    """How many files and parts of each facility were worked on, ever."""
+    return rows.select_worked(db)
+
+
+def set_aside(db: Connection) -> dict[str, int]:
+    """How many files and parts of each facility are set aside: somebody must look at them."""
+    return rows.select_set_aside(db)

@@ -5,8 +5,11 @@ A file about several people is told as one file: its parts' items and findings t
 
 from typing import Any
 
+from sqlalchemy import Connection
+
 from gateway.errors import NotFound
 from gateway.model.caller import CallerKind
+from gateway.record import deliveries, queue
 from gateway.store.record import parts, uploads
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
@@ -18,8 +21,20 @@ _ORDER = (uploads.SET_ASIDE, uploads.STANDARDIZED, uploads.DUPLICATE, uploads.RE
 "The state of a file is the first of these that one of its parts has."
 
 
-def receipt(work: Work, receipt_id: str) -> dict[str, Any]:
-    """State of an upload; raises `NotFound` for anybody else's (G8)."""
+def receipt(
+    work: Work, receipt_id: str, *, first: int = 0, most: int | None = None
+) -> dict[str, Any]:
+    """State of an upload and its files; raises `NotFound` for anybody else's (G8).
+
+    Of an upload of many files, `most` of them from the number `first`; how far all of it is, is
+    told anyway.
+    """
+    found = head(work, receipt_id)
+    return {**found, "files": files(work.db, receipt_id, first=first, most=most)}
+
+
+def head(work: Work, receipt_id: str) -> dict[str, Any]:
+    """State of an upload without its files; raises `NotFound` for anybody else's (G8)."""
     upload = uploads.select_upload(work.db, receipt_id)
     caller = work.caller
     mine = upload is not None and (
@@ -28,26 +43,47 @@ def receipt(work: Work, receipt_id: str) -> dict[str, Any]:
     )
     if upload is None or not mine:
         raise NotFound("no such receipt", "受付番号が見つかりません", rule="STG-02")
-    files = uploads.select_files(work.db, receipt_id)
-    # Each statement sees what is committed by then, so states come before what they speak of: a
-    # file that is told as worked through has its items counted.
-    states = parts.select_states(work.db, receipt_id)
-    counts = uploads.count_items(work.db, receipt_id)
-    told = [_file(work, file, counts, states.get(file.id, {})) for file in files]
-    waiting = sum(one["state"] == uploads.RECEIVED for one in told)
-    started = any(one["state"] != uploads.RECEIVED or one.get("parts") for one in told)
+    far = queue.progress(work.db, receipt_id)
+    coming = deliveries.is_receiving(work.db, receipt_id)
+    state = "working" if far.started else "received"
     return {
         "receipt": upload.receipt,
-        "state": "done" if not waiting else "working" if started else "received",
+        "state": state if far.waiting or coming else "done",
         "facility": upload.facility,
         "source": upload.source,
         "received": upload.received.isoformat(),
-        "files": told,
+        "progress": _progress(far, coming=coming),
     }
 
 
+def _progress(far: queue.Progress, *, coming: bool) -> dict[str, Any]:
+    """How far it is; `files` and the seconds that are left are those of what is known by now."""
+    left = None if far.left is None else round(far.left)
+    made: dict[str, Any] = {"files": far.files, "done": far.done, "seconds_left": left}
+    if far.cut is not None:
+        made["cut"] = round(far.cut, 3)
+    if coming:
+        made["receiving"] = True
+    return made
+
+
+def files(
+    db: Connection, receipt_id: str, *, first: int = 0, most: int | None = None
+) -> list[dict[str, Any]]:
+    """What became of the files of an upload, or of `most` of them from the number `first`."""
+    found = uploads.select_files(db, receipt_id, first=first, most=most)
+    if not found:
+        return []
+    numbers = (found[0].number, found[-1].number)
+    # Each statement sees what is committed by then, so states come before what they speak of: a
+    # file that is told as worked through has its items counted.
+    states = parts.select_states(db, receipt_id)
+    counts = uploads.count_items(db, receipt_id, numbers)
+    return [_file(db, file, counts, states.get(file.id, {})) for file in found]
+
+
 def _file(
-    work: Work, file: FileRow, counts: dict[str, tuple[int, int]], states: dict[str, int]
+    db: Connection, file: FileRow, counts: dict[str, tuple[int, int]], states: dict[str, int]
 ) -> dict[str, Any]:
     """One file; `states` are how many of its parts have which state."""
     staged, promoted = counts.get(file.id, (0, 0))
@@ -57,7 +93,7 @@ def _file(
         waiting = states.get(uploads.RECEIVED, 0) + states.get(uploads.PENDING, 0)
         state = next((one for one in _ORDER if one in states), uploads.RECEIVED)
         state = uploads.RECEIVED if waiting else state
-        for found in parts.select_findings(work.db, file.id, _MOST_FINDINGS):
+        for found in parts.select_findings(db, file.id, _MOST_FINDINGS):
             findings += found
     elif state == uploads.SPLIT:
         state = uploads.STANDARDIZED  # every part of it was erased since

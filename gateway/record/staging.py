@@ -86,11 +86,19 @@ class Staged:
 
 
 def receive(
-    work: Work, *, facility: str, source: Source, files: Sequence[ReceivedFile], patient: str = ""
+    work: Work,
+    *,
+    facility: str,
+    source: Source,
+    files: Sequence[ReceivedFile],
+    patient: str = "",
+    receipt: str = "",
+    first: int = 0,
 ) -> Receipt:
     """Keep an upload; its bytes are durable already, its receipt with this Work's commit (G4).
 
-    `patient` is the chart id of the facility that the sender states beside all of its files.
+    `patient` is the chart id of the facility that the sender states beside all of its files. With a
+    `receipt` that has so many files, the `first` of these is the next one of it.
     """
     if not files:
         raise Invalid("an upload has at least one file", "ファイルがありません", at="file")
@@ -105,16 +113,19 @@ def receive(
             # Gone between being placed and being named: a sweep, or a disk that forgets.
             raise Busy("the bytes are not here: send the file again", "再送してください",
                        at="file") from error  # fmt: skip
-    identity = work.ordered_id()
+    identity = receipt or work.ordered_id()
     kept = [
         FileRow(
             id=work.ordered_id(), receipt=identity, number=number, facility=facility,
             path=file.path, sha256=file.sha256, size=file.size, stated=patient, queued=work.now,
         )
-        for number, file in enumerate(files)
+        for number, file in enumerate(files, start=first)
     ]  # fmt: skip
-    row = rows.UploadRow(identity, work.caller.facility, facility, source.value, work.now)
-    rows.insert_upload(work.db, row, kept)
+    if receipt:
+        rows.insert_files(work.db, kept)
+    else:
+        row = rows.UploadRow(identity, work.caller.facility, facility, source.value, work.now)
+        rows.insert_upload(work.db, row, kept)
     work.trail.objects.append(identity)
     work.trail.detail["files"] = len(files)
     work.trail.detail["facility"] = facility

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from gateway.store.record import watched as rows
-from gateway.store.record.watched import WatchedRow
+from gateway.store.record.watched import WatchedRow, WatchRow
 from gateway.store.work import Work
 
-__all__ = ["WatchedRow", "known", "note"]
+__all__ = ["WatchRow", "WatchedRow", "known", "looked", "note", "watches"]
 
 
 def known(db: Connection, folder: str, paths: Sequence[str]) -> dict[str, WatchedRow]:
@@ -23,3 +23,13 @@ def known(db: Connection, folder: str, paths: Sequence[str]) -> dict[str, Watche
 def note(work: Work, folder: str, found: Sequence[WatchedRow]) -> None:
     """These files were dealt with."""
     rows.replace_known(work.db, folder, found)
+
+
+def looked(db: Connection, found: WatchRow) -> None:
+    """What a look at a drop folder found; what was taken and refused is added to what was."""
+    rows.replace_watch(db, found)
+
+
+def watches(db: Connection) -> list[WatchRow]:
+    """Every drop folder as its watcher saw it last."""
+    return rows.select_watches(db)

@@ -169,7 +169,7 @@ def test_a_turn_that_is_cut_off_leaves_its_files_waiting(
     receipt = send(house, intake, "hospital-a", people("1"), people("2"))
     end = queue.end
     with monkeypatch.context() as patched:
-        patched.setattr(queue, "end", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(queue, "end", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             turn(house, intake)
     assert queue.end is end

@@ -244,7 +244,7 @@ def test_what_waits_is_found_in_order_and_staged_once(house: House) -> None:
         assert [first.path, second.path] == ["b", "a"]
         (told,) = queue.backlog(work.db)
         assert (told["facility"], told["files"], told["oldest"]) == ("hospital-a", 2, work.now)
-        queue.end(work.db, turn)
+        queue.end(work.db, turn, done=len(turn.files), now=work.now)
     batch = Batch(path="b", format="t", patient=CHARTS["hospital-a"], items=(item(),))
     for expected in (1, 0):
         with house.work("hospital-a") as work:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -34,7 +35,7 @@ FILE = Table(
     "upload_file",
     METADATA,
     Column("id", Text, primary_key=True),
-    Column("receipt", Text, nullable=False, index=True),
+    Column("receipt", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("facility", Text, nullable=False),
     Column("path", Text, nullable=False),
@@ -57,10 +58,15 @@ FILE = Table(
     Column("tables", Json, nullable=False, server_default="[]"),
     Column("queued", Moment, nullable=False),
     Index("ix_upload_file_parent", "parent", "part"),
+    Index("ix_upload_file_receipt", "receipt", "state"),
     Index("ix_upload_file_chart", "domain", "value"),
     Index(
         "ix_upload_file_queue", "facility", "queued", "receipt", "number", "part",
         sqlite_where=text("state = 'received'"), postgresql_where=text("state = 'received'"),
+    ),
+    Index(
+        "ix_upload_file_set_aside", "facility",
+        sqlite_where=text("state = 'set-aside'"), postgresql_where=text("state = 'set-aside'"),
     ),
 )  # fmt: skip
 LANE = Table(
@@ -71,6 +77,9 @@ LANE = Table(
     Column("until", Moment, nullable=False),
     Column("served", Moment, nullable=False),
     Column("careful", Integer, nullable=False),
+    Column("done", BigInteger, nullable=False, server_default="0"),
+    Column("ended", Moment, nullable=False, server_default="1970-01-01T00:00:00.000000Z"),
+    Column("pace", Float, nullable=False, server_default="0"),
 )
 
 

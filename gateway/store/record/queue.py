@@ -14,7 +14,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store import raw
-from gateway.store.metadata import read_moment
+from gateway.store.metadata import read_moment, write_moment
 from gateway.store.record import FILE, LANE
 from gateway.store.record.uploads import FileRow, file_of
 
@@ -45,6 +45,10 @@ class LaneRow:
     "Whether the turn before this one never ended: its worker died."
     careful: int
     "How many of the next files are worked on one by one, because one of them may kill a worker."
+    ended: datetime
+    "When the turn before this one ended."
+    pace: float
+    "Files a second that were worked on lately while some waited."
 
 
 def select_facilities(db: Connection) -> list[str]:
@@ -71,7 +75,7 @@ def take_lane(
     _add_lanes(db, names)
     ended = ["", *dropped]
     statement = (
-        select(LANE.c.facility, LANE.c.token, LANE.c.careful)
+        select(LANE.c.facility, LANE.c.token, LANE.c.careful, LANE.c.ended, LANE.c.pace)
         .where(LANE.c.facility.in_(names), LANE.c.token.in_(ended) | (LANE.c.until < now))
         .order_by(LANE.c.served, LANE.c.facility)
         .limit(1)
@@ -85,7 +89,9 @@ def take_lane(
         .where(LANE.c.facility == row.facility)
         .values(token=token, until=until, served=now)
     )
-    return LaneRow(row.facility, token, row.token not in ended, row.careful)
+    return LaneRow(
+        row.facility, token, row.token not in ended, row.careful, row.ended, row.pace
+    )  # fmt: skip
 
 
 def _add_lanes(db: Connection, names: Sequence[str]) -> None:
@@ -121,11 +127,23 @@ def keep_lane(db: Connection, lane: LaneRow, until: datetime) -> bool:
 
 
 def leave_lane(db: Connection, lane: LaneRow, careful: int) -> None:
-    """Give the lane back."""
+    """Give the lane back, as if it had not been had."""
     raw.run(
         db,
         "UPDATE intake_lane SET token = '', careful = ? WHERE facility = ? AND token = ?",
         (careful, lane.facility, lane.token),
+    )
+
+
+def end_lane(
+    db: Connection, lane: LaneRow, careful: int, *, done: int, ended: datetime, pace: float
+) -> None:
+    """Give the lane back after so many files were worked on."""
+    raw.run(
+        db,
+        "UPDATE intake_lane SET token = '', careful = ?, done = done + ?, ended = ?, pace = ? "
+        "WHERE facility = ? AND token = ?",
+        (careful, done, write_moment(ended), pace, lane.facility, lane.token),
     )
 
 
@@ -172,24 +190,68 @@ class Backlog:
     facility: str
     files: int
     oldest: datetime
+    pace: float
+    "Files a second lately; 0 where nothing was worked on yet."
 
 
 def select_backlog(db: Connection) -> list[Backlog]:
     """How many files wait of each facility, and since when the oldest does."""
     rows = raw.rows(
         db,
-        "SELECT facility, count(*), min(queued) FROM upload_file WHERE state = 'received' "
-        "GROUP BY facility ORDER BY facility",
+        "SELECT w.facility, w.files, w.oldest, coalesce(l.pace, 0) FROM "
+        "(SELECT facility, count(*) AS files, min(queued) AS oldest FROM upload_file "
+        "WHERE state = 'received' GROUP BY facility) w "
+        "LEFT JOIN intake_lane l ON l.facility = w.facility ORDER BY w.facility",
     )
-    return [Backlog(row[0], int(row[1]), read_moment(row[2])) for row in rows]
+    return [Backlog(row[0], int(row[1]), read_moment(row[2]), float(row[3])) for row in rows]
 
 
-def count_waiting(db: Connection, receipt: str) -> tuple[int, int]:
-    """How many files and parts an upload has, and how many of them wait or are being cut."""
-    rows = raw.rows(
+def select_worked(db: Connection) -> dict[str, int]:
+    """How many files were worked on of each facility, ever."""
+    return {row[0]: int(row[1]) for row in raw.rows(db, "SELECT facility, done FROM intake_lane")}
+
+
+def select_set_aside(db: Connection) -> dict[str, int]:
+    """How many files are set aside of each facility."""
+    statement = (
+        "SELECT facility, count(*) FROM upload_file WHERE state = 'set-aside' GROUP BY facility"
+    )
+    return {row[0]: int(row[1]) for row in raw.rows(db, statement)}
+
+
+def select_states(db: Connection, receipt: str) -> dict[str, int]:
+    """State to number of the files and parts of an upload that are in it, by the index alone."""
+    statement = "SELECT state, count(*) FROM upload_file WHERE receipt = ? GROUP BY state"
+    return {row[0]: int(row[1]) for row in raw.rows(db, statement, (receipt,))}
+
+
+def count_ahead(db: Connection, facility: str, before: datetime) -> int:
+    """How many files of a facility wait that came before a moment."""
+    statement = (
+        "SELECT count(*) FROM upload_file WHERE state = 'received' AND facility = ? AND queued < ?"
+    )
+    return int(raw.rows(db, statement, (facility, write_moment(before)))[0][0])
+
+
+def select_pace(db: Connection, facility: str) -> float:
+    """Files a second of a facility that were worked on lately; 0 where none was yet."""
+    found = raw.rows(db, "SELECT pace FROM intake_lane WHERE facility = ?", (facility,))
+    return float(found[0][0]) if found else 0.0
+
+
+def select_cut(db: Connection, receipt: str) -> tuple[int, int]:
+    """Bytes that were cut, of how many, of the files of an upload that are being cut now."""
+    files = raw.rows(
         db,
-        "SELECT count(*), sum(CASE WHEN state IN ('received', 'pending') THEN 1 ELSE 0 END) "
-        "FROM upload_file WHERE receipt = ?",
+        "SELECT id, size FROM upload_file WHERE receipt = ? AND state = 'received' "
+        "AND parent = '' AND EXISTS (SELECT 1 FROM upload_file p WHERE p.parent = upload_file.id)",
         (receipt,),
     )
-    return int(rows[0][0]), int(rows[0][1] or 0)
+    cut = 0
+    for identity, _ in files:
+        last = db.execute(
+            select(FILE.c.spans).where(FILE.c.parent == identity)
+            .order_by(FILE.c.part.desc()).limit(1)
+        ).scalar_one()  # fmt: skip
+        cut += max((end for _, _, end in last["own"]), default=0) if last else 0
+    return cut, sum(int(size) for _, size in files)

@@ -126,12 +126,23 @@ def select_upload(db: Connection, receipt: str) -> UploadRow | None:
     return UploadRow(receipt, sender, facility, source, read_moment(received))
 
 
-def select_files(db: Connection, receipt: str) -> list[FileRow]:
+def select_files(
+    db: Connection, receipt: str, *, first: int = 0, most: int | None = None
+) -> list[FileRow]:
     """The files of one upload, in the order in which they came; without their parts."""
     rows = db.execute(
-        select(FILE).where(FILE.c.receipt == receipt, FILE.c.parent == "").order_by(FILE.c.number)
+        select(FILE)
+        .where(FILE.c.receipt == receipt, FILE.c.parent == "", FILE.c.number >= first)
+        .order_by(FILE.c.number)
+        .limit(most)
     )
     return [file_of(row) for row in rows]
+
+
+def count_files(db: Connection, receipt: str) -> int:
+    """How many files an upload has, without their parts."""
+    statement = select(func.count()).where(FILE.c.receipt == receipt, FILE.c.parent == "")
+    return int(db.execute(statement).scalar_one())
 
 
 def select_file(db: Connection, file: str, *, locking: bool = False) -> FileRow | None:
@@ -197,8 +208,13 @@ def select_waiting_parts(db: Connection, file: FileRow, format: str, key: str) -
     return [file_of(row) for row in rows]
 
 
-def count_items(db: Connection, receipt: str) -> dict[str, tuple[int, int]]:
-    """File to how many of its items are staged and how many were promoted, parts included."""
+def count_items(
+    db: Connection, receipt: str, numbers: tuple[int, int]
+) -> dict[str, tuple[int, int]]:
+    """File to how many of its items are staged and how many were promoted, parts included.
+
+    Of the files with `numbers` from one to another.
+    """
     found: dict[str, tuple[int, int]] = {}
     whole = func.coalesce(func.nullif(FILE.c.parent, literal_column("''")), FILE.c.id)
     for place, table in enumerate((STAGED, ITEM)):
@@ -206,7 +222,7 @@ def count_items(db: Connection, receipt: str) -> dict[str, tuple[int, int]]:
             select(whole, func.count())
             .select_from(table)
             .join(FILE, FILE.c.id == table.c.file)
-            .where(FILE.c.receipt == receipt)
+            .where(FILE.c.receipt == receipt, FILE.c.number.between(*numbers))
             .group_by(whole)
         )
         for file, count in rows:
