@@ -8,7 +8,9 @@ import time
 from bench.figures import Figure, write
 from bench.run import Run, beside
 
-CASES = ("standardization", "claims", "hpki", "intake", "start", "xca", "pix")
+CASES = (
+    "standardization", "claims", "hpki", "intake", "workers", "mllp", "start", "xca", "pix",
+)  # fmt: skip
 "Modules of this folder with a `measure(run)` that yields figures."
 
 

@@ -67,10 +67,14 @@ class Patient:
 
 
 def population(
-    seed: int, count: int, *, domains: tuple[str, ...] = ("2.999.30.1", "2.999.30.2", "2.999.30.3")
+    seed: int,
+    count: int,
+    *,
+    domains: tuple[str, ...] = ("2.999.30.1", "2.999.30.2", "2.999.30.3"),
+    first: int = 0,
 ) -> Iterator[Patient]:
-    """`count` patients; the same seed gives the same patients, whatever the count."""
-    for number in range(count):
+    """Patients up to the number `count`; the same seed gives the same ones, whatever the count."""
+    for number in range(first, count):
         draw = random.Random(f"{seed}/{number}")  # noqa: S311 - repeatable, not secret
         gender = draw.choice("FM")
         family, family_kana = draw.choice(_FAMILIES)

@@ -4,6 +4,7 @@ The suite sends some hundred files; `make campaign` as many as `QUEUED` says.
 """
 
 import os
+import re
 import threading
 import time
 from dataclasses import replace
@@ -33,6 +34,7 @@ FLOODING = NAMES[0]
 QUEUED = int(os.environ.get("QUEUED", "20000"))
 SMALL = {"sqlite": 400, "postgresql": 200}
 DAY = "20261120"
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _STATES = "SELECT state, count(*) FROM upload_file WHERE facility LIKE 'house-%' GROUP BY state"
 
 
@@ -62,9 +64,7 @@ def register(gateway: app.Gateway) -> None:
 def send(gateway: app.Gateway, intake: Intake, name: str, numbers: range, bad: int = -1) -> None:
     """Messages of some patients; every one whose number is `bad` cannot be read by us."""
     several = []
-    for patient in population(1, numbers.stop):
-        if patient.number < numbers.start:
-            continue
+    for patient in population(1, numbers.stop, first=numbers.start):
         path = stored_path(patient.charts[0][1], "OMP-01", f"{patient.number:015d}", DAY)
         content = prescription_message(patient)
         if patient.number == bad:
@@ -112,7 +112,7 @@ def run(installed: Installation, count: int, monkeypatch: pytest.MonkeyPatch) ->
                 send(gateway, intake, name, range(number, number + 1))
         waiting = 1
         while waiting:
-            time.sleep(0.05)
+            time.sleep(0.2)  # to count the queue is not for nothing
             waiting = gateway.door.snapshot(
                 lambda db: db.execute(
                     text("SELECT count(*) FROM upload_file WHERE state = 'received'")
@@ -149,7 +149,7 @@ def judge(gateway: app.Gateway) -> tuple[dict[str, int], list[float], bool]:
         ).all()
     waits, last, order = [], dict[str, datetime](), True
     for at, content in events:
-        receipt = next((one for one in sent if one in content), "")
+        receipt = next((one for one in _ID.findall(content) if one in sent), "")
         if not receipt:
             continue
         name, received = sent[receipt]

@@ -172,7 +172,7 @@ def large(
     rate = size / 1024 / 1024 / told.seconds
     return judged(
         installed, told, kills,
-        f"{size / 1024 / 1024:.0f} MiB, {parts} parts, {items.count} items each once, "
+        f"{size / 1024 / 1024:.1f} MiB, {parts} parts, {items.count} items each once, "
         f"{rate * 1024:.0f} KiB/s",
     )  # fmt: skip
 
