@@ -43,8 +43,8 @@ def head(work: Work, receipt_id: str) -> dict[str, Any]:
     )
     if upload is None or not mine:
         raise NotFound("no such receipt", "受付番号が見つかりません", rule="STG-02")
+    coming = deliveries.is_receiving(work.db, receipt_id)  # first: what comes is counted after it
     far = queue.progress(work.db, receipt_id)
-    coming = deliveries.is_receiving(work.db, receipt_id)
     state = "working" if far.started else "received"
     return {
         "receipt": upload.receipt,
