@@ -35,7 +35,15 @@ class Gender(Enum):
     @property
     def fhir(self) -> str:
         """The FHIR administrative-gender code."""
-        return {"M": "male", "F": "female", "UN": "other", "U": "unknown"}[self.value]
+        return _FHIR[self]
+
+
+_FHIR = {
+    Gender.MALE: "male",
+    Gender.FEMALE: "female",
+    Gender.OTHER: "other",
+    Gender.UNKNOWN: "unknown",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Reading:
 
     __slots__ = (
         "_account",
+        "_book",
         "_beside",
         "_companions",
         "_counts",
@@ -63,6 +64,7 @@ class Reading:
     ) -> None:
         self.upload = upload
         self.patient = patient
+        self._book = upload.codes or None
         self.domain: Oid = patient.domain
         self.version = version
         self.cancelled = cancelled
@@ -93,13 +95,14 @@ class Reading:
 
     def unmapped(self, concept: Resource, at: str) -> None:
         """Note that a concept has no standard code, unless the facility's map has one for it."""
-        if not (self.upload.codes and enrich.is_mapped(concept, self.upload.codes)):
+        if self._book is None or not enrich.is_mapped(concept, self._book):
             self.find("unmapped-code", at)
 
     def with_related(self, concept: Resource) -> Resource:
         """A concept with the codes that masters and the facility's map add."""
-        book = self.upload.codes
-        return enrich.concept(concept, book, "", enrich.Added(self.tables)) if book else concept
+        if self._book is None:
+            return concept
+        return enrich.concept(concept, self._book, "", enrich.Added(self.tables))
 
     def account(self, place: Place, became: str) -> None:
         """Say what became of a segment or row that was read."""
@@ -142,7 +145,7 @@ class Reading:
             self._beside = companions  # the same for all results of one order
             for one in companions:
                 self._require(one, place)
-        if self.upload.codes:
+        if self._book is not None:
             companions = self._enrich(resource, companions, place)
         self._require(resource, place)
         self.items.append(

@@ -150,6 +150,7 @@ def _read_group(
         order=order,
         specimen=sample,
         mark=f"{mark}|{microbiology.mark(obr)}" if is_child else mark,
+        sex=reading.sex,
         effective=collected or reading.time(obr, 7),
         issued=_instant(reading.time(obr, 22)),
         request=fhir.reference(request["id"]),

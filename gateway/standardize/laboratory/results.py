@@ -47,6 +47,8 @@ class Context:
     specimen: Resource | None
     mark: str
     "Specimen number, part of the key: one order can have one item in two specimens."
+    sex: str
+    "Of the patient: limits may be by sex."
     effective: str
     issued: str
     request: dict[str, Any]
@@ -64,7 +66,7 @@ def read(
         return []
     fits = len(obx.text) <= memo.LONGEST
     named = (_named if fits else _named.__wrapped__)(
-        code, unit, limits, flags, reading.sex, obx.delimiters, reading.domain
+        code, unit, limits, flags, context.sex, obx.delimiters, reading.domain
     )
     if not named.code:
         reading.leave(obx, "field-missing")
