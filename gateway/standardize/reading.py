@@ -40,8 +40,8 @@ class Reading:
 
     __slots__ = (
         "_account",
-        "_book",
         "_beside",
+        "_book",
         "_companions",
         "_counts",
         "_findings",

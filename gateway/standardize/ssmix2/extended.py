@@ -248,8 +248,8 @@ def _read_message(upload: Upload, patient: PatientId) -> Batch:
                 continue
             context = results.Context(
                 examination=VITALS, order=dates.order_of(segment.value(14)) or moment,
-                specimen=None, mark="", sex=reading.sex, effective=moment, issued="", request={}, encounter=None,
-                companions=(),
+                specimen=None, mark="", sex=reading.sex, effective=moment, issued="", request={},
+                encounter=None, companions=(),
             )  # fmt: skip
             results.read(reading, segment, [], context)
     return reading.batch(label)
