@@ -307,8 +307,8 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
     ),
     "unit-not-stated": (
         _N,
-        "Claims give amounts of drugs without a unit; the drug master has it.",
-        "レセプトの使用量には単位がありません。単位は医薬品マスターにあります。",
+        "Claims give this amount without a unit; that of a drug is in the drug master.",
+        "レセプトの数量に単位がありません。薬剤の単位は医薬品マスターにあります。",
     ),
     "zeros-restored": (
         _W,

@@ -337,3 +337,34 @@ def test_what_an_envelope_of_xml_hides_is_not_filed_as_xml(tmp_path) -> None:
                 papers.covered(blobs, blob, report)
         else:
             assert blobs.read(papers.covered(blobs, blob, report).sha256) == letter
+
+
+def dispensing(change: str = "") -> bytes:
+    """A dispensing result of the e-prescription, signed by a pharmacist."""
+    root, made = xades.dispensing()
+    xades.stamp(made, pki.SIGNED + timedelta(hours=2))
+    if change:
+        xades.the(root, "Dispensing/DispensingDocument").text = change
+    return etree.tostring(root)
+
+
+def test_a_dispensing_result_is_filed_by_its_own_signature(house: House, intake: Intake) -> None:
+    house.enrol("hospital-a")
+    receipt = send(house, intake, dispensing(), "x.xml")
+    work_through(house, intake)
+    file = told(house, receipt)
+    assert (file["state"], file["format"]) == ("standardized", "e-prescription/dispensing")
+    assert [one["code"] for one in file["findings"]] == ["layout-unknown"]
+    (entry,) = documents(house)
+    assert (entry.title, entry.category.value) == ("調剤結果", "dispensing")
+    assert entry.assurance.value == "verified"
+
+
+def test_a_changed_dispensing_result_is_refused(house: House, intake: Intake) -> None:
+    house.enrol("hospital-a")
+    receipt = send(house, intake, dispensing("AAAA"), "x.xml")
+    work_through(house, intake)
+    file = told(house, receipt)
+    assert file["state"] == "refused"
+    assert file["findings"][0]["code"] == "untrusted-signature"
+    assert documents(house) == []

@@ -138,7 +138,8 @@ def test_without_a_verifier_nothing_is_made(house: House, intake: Intake) -> Non
     [
         (content(), base64.b64encode(CSV.encode())),
         (b"JAHIS10\r\n", b""),
-        (b"<Document><Dispensing><PrescriptionDocument>AA</PrescriptionDocument>", b"AA"),
+        (b"<Document><Prescription><PrescriptionDocument>AA</PrescriptionDocument>", b"AA"),
+        (b"<Document><Dispensing><PrescriptionDocument>AA</PrescriptionDocument>", b""),
         (b"<a/>", b""),
     ],
 )

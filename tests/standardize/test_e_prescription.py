@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from gateway.errors import Refusal
+from gateway.model.category import Category
 from gateway.standardize import Upload, read
 from tests import xades
 from tests.shared import needs_shared, shared
@@ -46,24 +47,35 @@ def test_what_stands_beside_the_signed_part_is_not_read():
     assert batch.account["Prescription/Other"] == "layout-unknown"
 
 
+def cda(code):
+    return (
+        f'<ClinicalDocument xmlns="urn:hl7-org:v3"><code code="{code}" '
+        'codeSystem="1.2.392.100495.20.2.11"/></ClinicalDocument>'
+    ).encode()
+
+
 @pytest.mark.parametrize(
-    ("content", "kind"),
+    ("content", "kind", "title", "category"),
     [
-        (container("SJ1", root="Dispensing", name="Dispense"), "e-prescription/dispensing"),
-        (xades.DISPENSING, "e-prescription/dispensing"),
-        (
-            b'<ClinicalDocument xmlns="urn:hl7-org:v3"><code code="01" '
-            b'codeSystem="1.2.392.100495.20.2.11"/></ClinicalDocument>',
-            "e-prescription/cda",
-        ),
+        (xades.DISPENSING, "e-prescription/dispensing", "調剤結果", Category.DISPENSING),
+        (container("SJ1", root="Dispensing", name="Dispense"), "e-prescription/dispensing",
+         "調剤結果", Category.DISPENSING),
+        (cda("02"), "e-prescription/cda", "調剤結果", Category.DISPENSING),
+        (cda("01"), "e-prescription/cda", "処方箋", Category.PRESCRIPTION),
+        (cda("99"), "e-prescription/cda", "処方箋", Category.PRESCRIPTION),
     ],
 )  # fmt: skip
-def test_documents_without_a_public_layout_are_kept(content, kind):
-    batch = read(Upload(path="d.xml", content=content, domain=DOMAIN))
+def test_what_has_no_public_layout_is_a_document(content, kind, title, category):
+    batch = read(Upload(path="d.xml", content=content, domain=DOMAIN, patient="00000123"))
     assert batch.format == kind
     assert batch.items == ()
-    assert batch.patient is None
-    assert findings(batch) == ["layout-unknown Document"]
+    assert batch.patient.value == "00000123"
+    (paper,) = batch.papers
+    assert (paper.title, paper.category, paper.content) == (title, category, None)
+    assert findings(batch) == ["layout-unknown document"]
+    nobodys = read(Upload(path="d.xml", content=content, domain=DOMAIN))
+    assert (nobodys.patient, nobodys.papers) == (None, ())
+    assert findings(nobodys) == ["patient-not-stated document", "layout-unknown document"]
 
 
 GOOD = container(packed(ORAL, USAGE, DRUG))

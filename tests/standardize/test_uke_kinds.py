@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from gateway.standardize.uke import masters
 from gateway.wire import fhir
 from tests.standardize.claims import RE, YK, act, read_one, resources
@@ -58,7 +60,33 @@ def test_dpc_reads_what_is_public():
     assert given["performer"] == [{"actor": fhir.reference(beside[0]["id"])}]
     assert beside[0]["organization"] == fhir.reference(beside[1]["id"])
     assert batch.account["row 9"] == "layout-unknown"
-    assert batch.account["row 10"] == "not-yet-mapped"
+    assert batch.account["row 10"] == "used"  # nothing but codes that no source explains
+
+
+def test_dpc_says_how_the_patient_was_at_admission():
+    rows = ("BU,040080x099x0xx,20261002,20261014,3", "KK,,1,1,,,3,2850,200,,12.5,重症,,3")
+    batch = read_one(*rows, patient=RE + ",,,,,1")
+    made = {one["code"]["text"]: one for one in resources(batch, "Observation")}
+    assert made.keys() == {"体重", "JCS（入院時）", "Burn Index", "重症度等"}
+    assert all(one["effectiveDateTime"] == "2026-10-02" for one in made.values())
+    assert made["体重"]["valueQuantity"] == {"value": Decimal(2850)}
+    assert str(made["Burn Index"]["valueQuantity"]["value"]) == "12.5"
+    assert (made["JCS（入院時）"]["valueString"], made["重症度等"]["valueString"]) == (
+        "200",
+        "重症",
+    )
+    found = {(one.code, one.at) for one in batch.findings}
+    assert ("unit-not-stated", "row 5 体重") in found
+    assert ("unmapped-field", "KK 入院区分") in found  # its codes are not public
+    assert len({item.key for item in batch.items}) == len(batch.items)
+
+
+@pytest.mark.parametrize("weight", ["1kg", "二千", "1e3", "-"])
+def test_a_weight_that_is_no_number_stays_text(weight):
+    batch = read_one("BU,040080x099x0xx,20261002,,", f"KK,,,,,,,{weight}", patient=RE + ",,,,,1")
+    (made,) = resources(batch, "Observation")
+    assert made["valueString"] == weight
+    assert "not-a-number" in {one.code for one in batch.findings}
 
 
 def test_dental():

@@ -3,8 +3,9 @@
 `Document/Prescription/PrescriptionDocument` holds base64 of a CSV in UTF-8 with the header SJ1 and
 the records of `records.py` (`hpki/README.md` section 6). Who signed it is judged where it comes in
 (`intake/signed.py`): only what the signature covers becomes items, so what stands beside it in the
-container is kept and not read. The dispensing result and the CDA form have no public record
-layout: they are kept and nothing is made of them.
+container is kept and not read. The dispensing result (調剤結果) and the CDA form have no public
+record layout: each is filed as the document that it is, its own signature judged like that of any
+document (`papers.py`), and nothing is made of what stands in it.
 """
 
 import base64
@@ -15,6 +16,9 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import Malformed
 from gateway.model.batch import Batch
+from gateway.model.category import Category
+from gateway.model.document import Paper
+from gateway.standardize import papers
 from gateway.standardize.findings import finding
 from gateway.standardize.format import Format, Upload
 from gateway.standardize.prescription import jahis, parties, records
@@ -28,10 +32,14 @@ PRESCRIPTION_ID = "urn:oid:1.2.392.100495.20.3.11"
 _WITHIN = "PrescriptionDocument"
 _HEADER = re.compile(r"SJ([1-9][0-9]?)")
 _HEAD = 4096
-_ROOT = re.compile(rb"<Document(?:\s[^<>]*)?>\s*<(?:Prescription|Dispensing(?:Management)?)[\s>]")
+_ROOT = re.compile(
+    rb"<Document(?:\s[^<>]*)?>\s*<(?P<kind>Prescription|Dispensing)(?:Management|Sign)?[\s>]"
+)
 _CDA = re.compile(rb"<(?:[\w.-]+:)?ClinicalDocument[\s>]")
 _CDA_KIND = b"1.2.392.100495.20.2.11"
-"Code system of the e-prescription CDA's document kinds: prescription, dispensing result."
+"Code system of the e-prescription CDA's document kinds: 01 prescription, 02 dispensing result."
+_CDA_CODE = "{urn:hl7-org:v3}code"
+_CDA_RESULT = "02"
 _BODY = re.compile(rb"<PrescriptionDocument(?:\s[^<>]*)?>([^<>]*)</PrescriptionDocument\s*>")
 _BLANK = b" \t\r\n"
 _FATES = {
@@ -70,17 +78,24 @@ def recognise(upload: Upload) -> bool:
 
 def covered(upload: Upload) -> bytes:
     """The text that items are made of, which a signature has to cover; or empty."""
+    root = _ROOT.search(upload.content[:_HEAD])
+    if root is None or root["kind"] != b"Prescription":
+        return b""
     found = _BODY.findall(upload.content)
-    return found[0] if len(found) == 1 and _ROOT.search(upload.content[:_HEAD]) else b""
+    return found[0] if len(found) == 1 else b""
 
 
 def read(upload: Upload) -> Batch:
     """Read one container; raises a Refusal where it is refused as a whole."""
     root = xml.parse(upload.content)
     if root.tag != "Document":
-        return _kept(upload, "cda")
+        code = root.find(_CDA_CODE)
+        result = code is not None and code.get("code") == _CDA_RESULT
+        return _filed(
+            upload, "cda", _result() if result else papers.described("処方箋", papers.XML)
+        )
     if xml.maybe(root, "Dispensing") is not None:
-        return _kept(upload, "dispensing")
+        return _filed(upload, "dispensing", _result())
     if not covered(upload):  # nothing is made of what no signature was asked for
         raise Malformed(
             "not the container of an e-prescription",
@@ -131,12 +146,16 @@ def _plain(text: bytes) -> bytes:
     return text.translate(None, _BLANK)
 
 
-def _kept(upload: Upload, kind: str) -> Batch:
-    """A document of a known kind whose records have no public layout."""
-    return Batch(
-        path=upload.path, format=f"{FORMAT_NAME}/{kind}", patient=None,
-        findings=(finding("layout-unknown", "Document"),), account={"Document": "layout-unknown"},
-    )  # fmt: skip
+def _result() -> Paper:
+    """A dispensing result: a pharmacy's record (34821-9), of the category of what it says."""
+    made = papers.described("薬局記録", papers.XML)
+    return replace(made, title="調剤結果", category=Category.DISPENSING)
+
+
+def _filed(upload: Upload, kind: str, paper: Paper) -> Batch:
+    """A document of a known kind whose records have no public layout; of whom, its sender says."""
+    batch = papers.whole_file(upload, paper, f"{FORMAT_NAME}/{kind}")
+    return replace(batch, findings=(*batch.findings, finding("layout-unknown", "document")))
 
 
 FORMAT = Format(name=FORMAT_NAME, recognise=recognise, read=read, signed=covered)

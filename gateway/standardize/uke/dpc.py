@@ -1,4 +1,4 @@
-"""DPC claims and stays: BU (diagnosis group), SB (diseases), SK (acts), CD (each day's acts).
+"""DPC claims and stays: BU (diagnosis group), SB (diseases), SK (acts), CD (each day's acts), KK.
 
 Only the records that a public source describes are read; SY, SI, IY, TO and CO of a DPC claim are
 not among them and stay as they came (`japan/README.md`, formats without a public layout).
@@ -13,6 +13,16 @@ from gateway.standardize.uke.reading import PREFIX, UkeReading
 from gateway.wire import fhir
 
 _V3_ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+_SIMPLE = "http://jpfhir.jp/fhir/core/CodeSystem/JP_SimpleObservationCategory_CS"
+_STATES = {
+    "体重": "体重",
+    "JCS": "JCS（入院時）",
+    "BurnIndex": "Burn Index",
+    "重症度等": "重症度等",
+}
+"Columns of KK that say how the patient is, and what they are called."
+_INDEX = "BurnIndex"
+_MEASURED = frozenset({"体重", _INDEX})
 _DRUG, _MATERIAL, _COMMENT = "6", "7", "8"
 "First digit of a code of nine; the others are acts."
 
@@ -59,7 +69,36 @@ def read(reading: UkeReading) -> None:
             case "CD":
                 _detail(reading, row)
             case "KK":
-                reading.leave(row, "not-yet-mapped")
+                _state(reading, row)
+
+
+def _state(reading: UkeReading, row: Row) -> None:
+    """KK: how the patient was at admission; what its codes of admission mean is not public."""
+    bu = next((one for one in reading.receipt.rows if one.record == "BU"), None)
+    re = reading.receipt.re
+    admitted = reading.day(bu, "今回入院年月日") if bu else ""
+    admitted = admitted or (reading.day(re, "入院年月日") if re else "")
+    there = [name for name in _STATES if row.get(name)]
+    reading.take(row, *_STATES, "年齢", "月齢", became="item Observation" if there else "used")
+    for name in there:
+        key = reading.item_key("state", name, admitted)
+        made = fhir.resource(
+            "Observation", "JP_Observation_Common", reading.identity("Observation", key)
+        )
+        made["status"] = "unknown"
+        made["category"] = [fhir.concept(fhir.coding("exam", _SIMPLE))]
+        made["code"] = fhir.concept(text=_STATES[name])
+        made["subject"] = reading.subject
+        if admitted:
+            made["effectiveDateTime"] = admitted
+        number = reading.number(row, name) if name in _MEASURED else None
+        if number is None:
+            made["valueString"] = row.get(name)
+        else:
+            made["valueQuantity"] = fhir.quantity(number)
+            if name != _INDEX:
+                reading.find("unit-not-stated", reading.at(row, name))
+        reading.add(Category.MEDICAL, made, key, row)
 
 
 def _procedure(reading: UkeReading, row: Row) -> None:
