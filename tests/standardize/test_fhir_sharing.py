@@ -38,6 +38,28 @@ def test_the_six_kinds_of_the_sharing_service(name, kind, category):
     assert {one.category for one in batch.items} == {category}
 
 
+@pytest.mark.parametrize("name", [
+    "clins-condition", "clins-allergy", "clins-contraindication", "clins-lab", "clins-infection",
+    "sharing-prescription",
+])  # fmt: skip
+def test_a_whole_delivery_of_each_kind_lacks_nothing(name):
+    batch = read(upload((FHIR / f"{name}.json").read_bytes()))
+    assert {one.code for one in batch.findings} <= {"patient-uninformed"}
+
+
+@pytest.mark.parametrize(("name", "code", "kind"), [
+    ("referral", "57133-1", "Condition"),
+    ("discharge", "18842-5", "Condition"),
+    ("checkup", "53576-5", "Observation"),
+])  # fmt: skip
+def test_the_three_documents_of_the_sharing_service(name, code, kind):
+    batch = read(upload((FHIR / f"document-{name}.json").read_bytes()))
+    assert batch.format == "fhir/document"
+    (paper,) = batch.papers
+    assert (paper.type_code.code, paper.content) == (code, None)  # filed as it came
+    assert [one.resource["resourceType"] for one in batch.items] == [kind]
+
+
 @pytest.mark.parametrize(("change", "at"), [
     (lambda made: made.pop("timestamp"), "Bundle.timestamp"),
     (lambda made: made["identifier"].update(value="x"), "Bundle.identifier"),
