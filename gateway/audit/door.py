@@ -37,6 +37,7 @@ from gateway.store import audit as rows
 from gateway.store.blobs import Blobs
 from gateway.store.database import Database
 from gateway.store.raw import savepoint
+from gateway.store.together import together
 from gateway.store.work import Community, Work
 
 logger = logging.getLogger(__name__)
@@ -145,11 +146,14 @@ class Door:
     def group(self) -> Iterator["Group"]:
         """Several Works in one transaction: one commit makes them and their events durable.
 
+        The bytes that they put are durable before it.
+
         What the block raises undoes all of them; `Busy` where the database cannot be used now.
         """
         with self._database.writing() as db:
-            found = Group(self, db)
-            yield found
+            with together(self._blobs) as blobs:
+                found = Group(self, db, blobs)
+                yield found
             rows.insert_events(db, found.events)
 
     def flush(self) -> None:
@@ -303,8 +307,9 @@ class Door:
 class Group:
     """Works of one transaction, each undone by itself where it fails, each with its own event."""
 
-    def __init__(self, door: Door, db: Connection) -> None:
+    def __init__(self, door: Door, db: Connection, blobs: Blobs) -> None:
         self.db = db
+        self._blobs = blobs
         self.events: list[rows.EventRow] = []
         self._door = door
         self._memory: dict[Any, Any] = {}
@@ -314,7 +319,7 @@ class Group:
         """One unit of work of the group; raises as `Door.work` does."""
         door, db = self._door, self.db
         work = door._new_work(db, caller)
-        work.memory = self._memory
+        work.memory, work.blobs = self._memory, self._blobs
         savepoint(db, "SAVEPOINT")
         try:
             yield work

@@ -134,7 +134,7 @@ def blobs_from_url(url: str) -> "Folder":
 
 
 @contextmanager
-def _durable(what: str) -> Iterator[None]:
+def durable(what: str) -> Iterator[None]:
     """Turn a failing disk into `Busy`: a write or fsync that failed is never taken as done."""
     try:
         yield
@@ -170,7 +170,7 @@ class Folder(Blobs):
     def __init__(self, root: Path) -> None:
         self.root = root
         self._temporary = root / _TEMPORARY
-        with _durable("documents"):
+        with durable("documents"):
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._temporary.mkdir(mode=0o700, exist_ok=True)
 
@@ -187,11 +187,11 @@ class Folder(Blobs):
 
     def adopt(self, file: Path) -> Blob:
         """Hash a file that was spooled elsewhere on this file system, and move it in."""
-        with _durable("a document"), file.open("r+b") as stream:
+        with durable("a document"), file.open("r+b") as stream:
             blob = _measure(stream)
             os.fchmod(stream.fileno(), 0o600)
             os.fsync(stream.fileno())
-            self._place(file, blob.sha256)
+            self._place((file, blob.sha256))
         return blob
 
     def writer(self) -> "FolderWriter":
@@ -234,7 +234,7 @@ class Folder(Blobs):
     def delete(self, sha256: str, *, before: datetime | None = None) -> bool:
         """Remove the bytes for good, and make that durable."""
         file = self._file(sha256)
-        with _durable("a deletion"):
+        with durable("a deletion"):
             try:
                 if before is not None and file.stat().st_ctime >= before.timestamp():
                     return False
@@ -274,7 +274,7 @@ class Folder(Blobs):
 
     def tidied(self, before: datetime) -> None:
         """Remember that every blob placed before that moment was looked at."""
-        with _durable("a mark"):
+        with durable("a mark"):
             mark = self.root / _TIDIED
             mark.touch(mode=0o600)
             os.utime(mark, (before.timestamp(), before.timestamp()))
@@ -302,17 +302,20 @@ class Folder(Blobs):
         if not self.has_room():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _place(self, file: Path, sha256: str) -> None:
-        """Rename an fsynced file into place; also over an older copy, which heals it."""
-        target = self._file(sha256)
-        second, first = target.parent, target.parent.parent
-        if not second.is_dir():
-            first.mkdir(mode=0o700, exist_ok=True)
-            second.mkdir(mode=0o700, exist_ok=True)
-            _fsync_folder(self.root)
-            _fsync_folder(first)
-        file.replace(target)
-        _fsync_folder(second)
+    def _place(self, *several: tuple[Path, str]) -> None:
+        """Rename fsynced files into place; also over an older copy, which heals it."""
+        touched: dict[Path, None] = {}
+        for file, sha256 in several:
+            target = self._file(sha256)
+            second, first = target.parent, target.parent.parent
+            if not second.is_dir():
+                first.mkdir(mode=0o700, exist_ok=True)
+                second.mkdir(mode=0o700, exist_ok=True)
+                touched |= {self.root: None, first: None}
+            file.replace(target)
+            touched[second] = None
+        for folder in touched:
+            _fsync_folder(folder)
 
 
 class FolderWriter(BlobWriter):
@@ -323,7 +326,7 @@ class FolderWriter(BlobWriter):
         self._sha256 = hashlib.sha256()
         self._sha1 = hashlib.sha1(usedforsecurity=False)
         self._size = 0
-        with _durable("a document"):
+        with durable("a document"):
             self._path, self._stream = folder._spool()
         self._open = True
 
@@ -333,7 +336,7 @@ class FolderWriter(BlobWriter):
         self._sha1.update(chunk)
         self._size += len(chunk)
         try:
-            with _durable("a document"):
+            with durable("a document"):
                 if self._size // _CHUNK != (self._size - len(chunk)) // _CHUNK:
                     self._folder._require_room()
                 self._stream.write(chunk)
@@ -343,7 +346,7 @@ class FolderWriter(BlobWriter):
 
     def reader(self) -> BinaryIO:
         """The bytes so far, as a file of its own position."""
-        with _durable("a document"):
+        with durable("a document"):
             self._stream.flush()
         return self._path.open("rb")
 
@@ -351,11 +354,11 @@ class FolderWriter(BlobWriter):
         """Make the bytes durable under their hash and say what they are."""
         digest = self._sha256.hexdigest()
         try:
-            with _durable("a document"):
+            with durable("a document"):
                 self._stream.flush()
                 os.fsync(self._stream.fileno())
                 self._stream.close()
-                self._folder._place(self._path, digest)
+                self._folder._place((self._path, digest))
         except Busy:
             self.abort()
             raise
