@@ -267,7 +267,7 @@ def _store(work: Work, file: FileRow, batch: Batch, documents: Sequence[JudgedPa
         reexamine.let_go(work, {parts.forget(work, file)})
     paper_record.file(work, file, batch, documents, staged)
     if staged.person is not None:
-        promoted = staging.promote(work, staged.person)
+        promoted = staging.promote(work, staged.person, staged.made)
         work.trail.detail["promoted"] = promoted.items
 
 

@@ -6,15 +6,16 @@ back to custody or is deleted. Doing it twice changes nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from gateway.consent import ledger
 from gateway.identity import crossref
 from gateway.members import facilities
 from gateway.members.facilities import Members
-from gateway.model.batch import Resource
+from gateway.model.batch import Batch, Resource
 from gateway.model.category import Category, FacilityType
 from gateway.model.identifiers import Oid, PatientId, PersonId
 from gateway.model.network import WithdrawalEffect
@@ -25,6 +26,7 @@ from gateway.store.record import items as rows
 from gateway.store.record import lock_blobs, uploads
 from gateway.store.record.documents import DocumentRow
 from gateway.store.record.items import ItemRow, Shared
+from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 from gateway.wire import fhir, fhir_document, provenance
 
@@ -42,16 +44,38 @@ _Key = tuple[str, str, str]
 "Chart domain, chart value, item key."
 
 
-def promote(work: Work, person: PersonId) -> Promoted:
-    """Let the shared record of one person be what consent and links allow; idempotent."""
+Made = Mapping[tuple[str, str, str], Shared]
+"File, key and version to an item that is in memory and need not be read."
+
+
+def promote(work: Work, person: PersonId, made: Made = MappingProxyType({})) -> Promoted:
+    """Let the shared record of one person be what consent and links allow; idempotent.
+
+    `made` are items that were staged just now.
+    """
     crossref.lock(work, person)
     standing = ledger.standing(work, person)
     if standing.participates:
-        return _share(work, person)
+        return _share(work, person, made)
     if standing.withdrawn and work.policy.withdrawal.effect is not WithdrawalEffect.DELETE:
         return Promoted()  # kept and invisible (WDR-01: 支援中止, sharing stopped)
     removal.unshare(work, person)
     return Promoted()
+
+
+def in_memory(fresh: Sequence[ItemRow], batch: Batch) -> Made:
+    """Those items of a batch that became rows, as they would be read."""
+    items = {item.resource["id"]: item for item in batch.items}
+    found = {}
+    for row in fresh:
+        item = items.get(row.resource)
+        if item is not None and item.key == row.key:
+            place = item.source
+            source = {"file": place.file, "at": place.at, "start": place.start, "end": place.end}
+            found[row.file, row.key, row.version] = Shared(
+                item.category, item.resource, item.companions, source
+            )
+    return found
 
 
 def newest(versions: Iterable[ItemRow]) -> dict[_Key, ItemRow]:
@@ -65,17 +89,20 @@ def newest(versions: Iterable[ItemRow]) -> dict[_Key, ItemRow]:
     return found
 
 
-def _share(work: Work, person: PersonId) -> Promoted:
-    staged = rows.select_staged(work.db, person)
+def _share(work: Work, person: PersonId, made: Made) -> Promoted:
+    members = work.once(facilities.snapshot)
+
+    def provided(facility: str, category: str) -> bool:
+        """Whether the network shares this and the facility provides it (STD-04, STG-07)."""
+        kind = Category(category)
+        return kind in work.policy.categories and (facility, kind) not in members.withheld
+
+    moving = rows.select_waiting(work.db, person, provided)
     held = document_rows.select_held(work.db, person)
-    if not staged and not held:
-        return Promoted()
-    members = facilities.snapshot(work.db)
-    moving = [row for row in staged if _is_provided(work, members, row.facility, row.category)]
-    waiting = [row for row in held if _is_provided(work, members, row.facility, row.category)]
+    waiting = [row for row in held if provided(row.facility, row.category)]
     if moving:
         lock_blobs(work.db, removing=False)
-        _move(work, members, person, moving)
+        _move(work, members, moving, made)
     for document in waiting:
         document_rows.delete_documents(work.db, [document.entry_uuid], held=True)
         document_rows.insert_document(
@@ -88,26 +115,23 @@ def _share(work: Work, person: PersonId) -> Promoted:
     return Promoted(items=len(moving), documents=len(waiting))
 
 
-def _is_provided(work: Work, members: Members, facility: str, category: str) -> bool:
-    """Whether the network shares this category and the facility provides it (STD-04, STG-07)."""
-    kind = Category(category)
-    return kind in work.policy.categories and (facility, kind) not in members.withheld
+def _move(work: Work, members: Members, moving: Sequence[ItemRow], made: Made) -> None:
+    """Items into the shared record, with the documents made of them.
 
-
-def _move(work: Work, members: Members, person: PersonId, moving: list[ItemRow]) -> None:
-    """Items into the shared record, with the documents made of them."""
-    before = rows.select_items(work.db, person)
+    Only what they may change is looked at, however long the record is.
+    """
+    before = rows.select_touched(work.db, moving)
     added = rows.share(work.db, moving, work.now)
     alive = _alive([*before, *added])
     fresh = alive - _alive(before)  # an item that is no longer covered by another comes back
-    replaced = [row.id for row in before if row.id not in alive]
+    gone = {row.id for row in before} - alive
     left: list[int] = []
-    for entry_uuid, contents in document_rows.select_made_of(work.db, replaced).items():
+    for entry_uuid, contents in document_rows.select_made_of(work.db, sorted(gone)).items():
         document_rows.insert_deprecation(work.db, entry_uuid, work.now)
-        left += [identity for identity in contents if identity in alive]
+        left += [identity for identity in contents if identity not in gone]
     staying = rows.select_items_by_id(work.db, left) if left else []
     for group in _grouped([*staying, *(row for row in (*before, *added) if row.id in fresh)]):
-        _make_document(work, members, group)
+        _make_document(work, members, group, made)
 
 
 def remake(work: Work, person: PersonId, file: str) -> None:
@@ -119,7 +143,7 @@ def remake(work: Work, person: PersonId, file: str) -> None:
     lock_blobs(work.db, removing=False)
     for entry_uuid, contents in document_rows.select_made_of(work.db, items).items():
         document_rows.insert_deprecation(work.db, entry_uuid, work.now)
-        _make_document(work, members, rows.select_items_by_id(work.db, contents))
+        _make_document(work, members, rows.select_items_by_id(work.db, contents), {})
 
 
 def _alive(versions: Iterable[ItemRow]) -> set[int]:
@@ -136,7 +160,7 @@ def _grouped(items: Iterable[ItemRow]) -> list[list[ItemRow]]:
     return list(groups.values())
 
 
-def _make_document(work: Work, members: Members, group: Sequence[ItemRow]) -> None:
+def _make_document(work: Work, members: Members, group: Sequence[ItemRow], made: Made) -> None:
     """File one document of one facility's items of one category."""
     first = group[0]
     chart = PatientId(Oid(first.domain), first.value)
@@ -151,9 +175,10 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow]) -> No
         facility_type=facility.type if facility else FacilityType.OTHER,
         source_system=first.source,
     )
-    items = [rows.read_content(row) for row in group]
+    file = uploads.select_file(work.db, first.file)
+    items = [made.get((row.file, row.key, row.version)) or rows.read_content(row) for row in group]
     bundle = fhir_document.document_bundle(
-        patient=_patient(work, chart, first.file),
+        patient=_patient(work, chart, file),
         items=items,
         author="",
         facility=title,
@@ -161,7 +186,7 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow]) -> No
         created=work.now,
         identifier=f"urn:oid:{entry.unique_id}",
         category=entry.category,
-        provenance=_provenance(work, title, first, items),
+        provenance=_provenance(work, title, file, first, items),
     )
     blob = work.blobs.put_bytes(bundle)
     entry = entries.with_bytes(entry, sha256=blob.sha256, sha1=blob.sha1, size=blob.size)
@@ -172,14 +197,13 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow]) -> No
 
 
 def _provenance(
-    work: Work, facility: str, first: ItemRow, items: Sequence[Shared]
+    work: Work, facility: str, file: FileRow | None, first: ItemRow, items: Sequence[Shared]
 ) -> Resource | None:
     """Where the resources of a document come from, each with its place in the file (REC-01).
 
     A message has one Provenance, whose id is made of its file here; each document of the message
     carries the copy that tells of its own resources.
     """
-    file = uploads.select_file(work.db, first.file)
     if file is None:
         return None
     targets: dict[str, str] = {file.patient["id"]: ""} if file.patient else {}
@@ -203,11 +227,10 @@ def _provenance(
     )
 
 
-def _patient(work: Work, chart: PatientId, file: str) -> Resource:
+def _patient(work: Work, chart: PatientId, file: FileRow | None) -> Resource:
     """The patient as the file described it, else as the chart's feed did."""
-    found = uploads.select_file(work.db, file)
-    if found is not None and found.patient is not None:
-        return found.patient
+    if file is not None and file.patient is not None:
+        return file.patient
     stated = crossref.stated(work, chart)
     return fhir.patient_resource(stated or Demographics(), [chart])
 

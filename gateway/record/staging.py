@@ -5,8 +5,8 @@
 staged or promoted twice adds nothing (STG-04). The gateway never writes to a source (STG-08).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.consent import ledger
@@ -18,14 +18,14 @@ from gateway.model.batch import Batch, Finding, Item, Severity
 from gateway.model.category import Source
 from gateway.model.identifiers import PatientId, PersonId
 from gateway.record import difference, findings, scopes, senders
-from gateway.record.promotion import Promoted, promote
+from gateway.record.promotion import Promoted, in_memory, promote
 from gateway.record.queue import ATTEMPTS
 from gateway.store.blobs import Damaged
 from gateway.store.record import items as item_rows
 from gateway.store.record import lock_blobs
 from gateway.store.record import uploads as rows
 from gateway.store.record.contents import Contents
-from gateway.store.record.items import ItemRow
+from gateway.store.record.items import ItemRow, Shared
 from gateway.store.record.marks import insert_marks
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
@@ -83,6 +83,8 @@ class Staged:
     duplicates: int = 0
     person: PersonId | None = None
     "Whose chart it is about, where we know the chart id."
+    made: Mapping[tuple[str, str, str], Shared] = field(default_factory=dict)
+    "The items that were new, for `promote`."
 
 
 def receive(
@@ -185,7 +187,8 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
     said = (findings.DELETE_UNKNOWN,) if unknown else ()
     more = (*said, *_unshared(work, members, file, batch))
     done = _close(work, file, rows.STANDARDIZED, batch, *more)
-    return replace(done, items=len(fresh), duplicates=duplicates, person=person)
+    made = in_memory(fresh, batch) if shares else {}
+    return replace(done, items=len(fresh), duplicates=duplicates, person=person, made=made)
 
 
 def _clashes(members: Members, file: FileRow, batch: Batch) -> bool:

@@ -4,9 +4,12 @@ The Composition stands first, every reference points into the Bundle, and equal 
 bytes. JP Core 1.2.0 has no profile for a general Composition, so it is a plain one.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
+
+import orjson
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
@@ -17,6 +20,8 @@ _JP_DOCUMENTS = "http://jpfhir.jp/fhir/core/CodeSystem/JP_DocumentCodes_CS"
 _SUMMARY = fhir.coding("34133-9", _LOINC, "Summarization of Episode Note")
 _ABOUT = ("subject", "patient", "beneficiary")
 _URN = "urn:uuid:"
+_TO_RESOURCE = b'"reference":"urn:uuid:'
+_REFERENCE = re.compile(rb'"reference":"(urn:uuid:[^"\\]*)"')
 
 SECTIONS: Mapping[Category, tuple[str, dict[str, Any] | None]] = {
     Category.DIAGNOSIS: ("病名", fhir.coding("11450-4", _LOINC)),
@@ -87,7 +92,7 @@ def document_bundle(
     known = {_URN + one["id"] for one in [*people, patient, *resources]}
     about = {_about(one) for one in resources} - {""}
     target = _URN + patient["id"]
-    bound = [_bound(one, about, target, known) for one in resources]
+    bound = [(one["id"], _written(one, about, target, known)) for one in resources]
     composition = _composition(
         contents, patient, people, title=title, moment=_moment(created), category=category
     )
@@ -103,8 +108,12 @@ def document_bundle(
             "type": "document",
             "timestamp": _moment(created),
             "entry": [
-                {"fullUrl": _URN + one["id"], "resource": one}
-                for one in [composition, patient, *people, *bound, *sources]
+                {"fullUrl": _URN + identity, "resource": one}
+                for identity, one in [
+                    *((one["id"], one) for one in [composition, patient, *people]),
+                    *bound,
+                    *((one["id"], one) for one in sources),
+                ]
             ],
         }
     )
@@ -156,6 +165,17 @@ def _unique(contents: list[Content]) -> list[Resource]:
 def _about(one: Resource) -> str:
     """The reference by which a resource names its patient."""
     return next((one[name].get("reference", "") for name in _ABOUT if name in one), "")
+
+
+def _written(one: Resource, about: set[str], target: str, known: set[str]) -> Any:
+    """A resource as `_bound` gives it; as it is where nothing in it is to be changed."""
+    text = fhir.dumps(one)
+    references = [to.decode() for to in _REFERENCE.findall(text)]
+    leads = all(to in known and (to == target or to not in about) for to in references)
+    plain = len(references) == text.count(_TO_RESOURCE)
+    if leads and plain and b"null" not in text and b"[]" not in text:
+        return orjson.Fragment(text)
+    return _bound(one, about, target, known)
 
 
 def _bound(value: Any, about: set[str], target: str, known: set[str]) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     Connection,
     Select,
@@ -21,7 +22,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.consent import Permit
 from gateway.model.identifiers import PersonId
+from gateway.store import raw
 from gateway.store.identity import IDENTIFIER
+from gateway.store.metadata import write_moment
 from gateway.store.record import (
     DEPRECATION,
     DOCUMENT,
@@ -34,6 +37,12 @@ from gateway.store.record import (
 )
 
 _CHUNK = 500
+_COLUMNS = ("entry_uuid", "unique_id", "domain", "value", "facility", "category", "sha256", "file",
+            "posted", "content")  # fmt: skip
+_HOLDS = (
+    "SELECT 1 FROM identifier JOIN held_document ON held_document.domain = identifier.domain "
+    "AND held_document.value = identifier.value WHERE identifier.person = ? LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +68,15 @@ class DocumentRow:
 def insert_document(db: Connection, row: DocumentRow) -> None:
     """Share a document, or hold it where it has no moment of registration."""
     if row.registered is None:
-        db.execute(insert(HELD_DOCUMENT).values(_values(row)))
+        raw.insert(db, HELD_DOCUMENT, _COLUMNS, [_values(row)])
     else:
-        db.execute(insert(DOCUMENT).values({**_values(row), "registered": row.registered}))
+        values = (*_values(row), write_moment(row.registered))
+        raw.insert(db, DOCUMENT, (*_COLUMNS, "registered"), [values])
 
 
 def insert_document_items(db: Connection, entry_uuid: str, items: Iterable[int]) -> None:
     """Say which items a document is made of."""
-    db.execute(insert(DOCUMENT_ITEM), [{"entry_uuid": entry_uuid, "item": item} for item in items])
+    raw.insert(db, DOCUMENT_ITEM, ("entry_uuid", "item"), [(entry_uuid, item) for item in items])
 
 
 def insert_deprecation(db: Connection, entry_uuid: str, at: datetime) -> None:
@@ -128,6 +138,8 @@ def select_documents_of_facility(db: Connection, facility: str) -> list[Document
 
 def select_held(db: Connection, person: PersonId) -> list[DocumentRow]:
     """Every document held for the charts of one person."""
+    if not raw.rows(db, _HOLDS, (person,)):
+        return []
     rows = db.execute(
         select(HELD_DOCUMENT, IDENTIFIER.c.person)
         .join(
@@ -204,11 +216,9 @@ def insert_provision(
     content: dict[str, Any],
 ) -> None:  # fmt: skip
     """Enter when third-party provision came about (LNK-03)."""
-    db.execute(
-        insert(PROVISION).values(
-            at=at, occasion=occasion, facility=facility, domain=domain, value=value,
-            content=content,
-        )
+    raw.insert(
+        db, PROVISION, ("at", "occasion", "facility", "domain", "value", "content"),
+        [(write_moment(at), occasion, facility, str(domain), value, _json(content))],
     )  # fmt: skip
 
 
@@ -302,12 +312,16 @@ def select_unconsented(db: Connection, participants: Iterable[PersonId]) -> dict
     return {person or "": count for person, count in counted if person not in known}
 
 
-def _values(row: DocumentRow) -> dict[str, Any]:
-    return {
-        "entry_uuid": row.entry_uuid, "unique_id": row.unique_id, "domain": row.domain,
-        "value": row.value, "facility": row.facility, "category": row.category,
-        "sha256": row.sha256, "file": row.file, "posted": row.posted, "content": row.content,
-    }  # fmt: skip
+def _values(row: DocumentRow) -> tuple[object, ...]:
+    """The values of the columns that held and shared documents have in common."""
+    return (
+        row.entry_uuid, row.unique_id, str(row.domain), row.value, row.facility, row.category,
+        row.sha256, row.file, write_moment(row.posted), _json(row.content),
+    )  # fmt: skip
+
+
+def _json(content: dict[str, Any]) -> str:
+    return orjson.dumps(content).decode()
 
 
 def _document(row: Any) -> DocumentRow:

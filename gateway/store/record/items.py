@@ -1,17 +1,19 @@
 """Statements on items: staged apart from shared, versions side by side."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Table, and_, delete, func, select
+from sqlalchemy import Connection, Select, Table, and_, func, select
 
+from gateway.model.batch import CLAIMED
 from gateway.model.category import Category
 from gateway.model.identifiers import PersonId
 from gateway.store import raw
 from gateway.store.identity import IDENTIFIER
-from gateway.store.metadata import write_moment
+from gateway.store.metadata import read_moment, write_moment
 from gateway.store.record import ITEM, STAGED, contents
 from gateway.store.record.marks import select_marked
 from gateway.wire import fhir
@@ -23,6 +25,12 @@ _COLUMNS = (
 )  # fmt: skip
 _STAGED_COLUMNS = (*_COLUMNS, "custody")
 _NAMES = ", ".join(_COLUMNS)
+_CHARTS = "(domain, value) IN (SELECT domain, value FROM identifier WHERE person = ?)"
+_KINDS = f"SELECT DISTINCT facility, category FROM staged_item WHERE {_CHARTS}"  # noqa: S608
+_CLAIMS = (
+    f"SELECT 1 FROM item WHERE domain = ? AND value = ? AND key >= '{CLAIMED}' "  # noqa: S608
+    f"AND key < '{CLAIMED[:-1]}{chr(ord(CLAIMED[-1]) + 1)}' LIMIT 1"
+)
 _CHART = (
     "SELECT 1 WHERE EXISTS (SELECT 1 FROM staged_item WHERE domain = ? AND value = ?) "
     "OR EXISTS (SELECT 1 FROM item WHERE domain = ? AND value = ?)"
@@ -207,6 +215,42 @@ def select_statements(
     return {version: keys for version, keys in found.items() if version in whole}
 
 
+def select_waiting(
+    db: Connection, person: PersonId, provided: Callable[[str, str], bool]
+) -> list[ItemRow]:
+    """What is staged of one person and `provided`, by facility and category; oldest first."""
+    kinds = [kind for kind in raw.rows(db, _KINDS, (person,)) if provided(*kind)]
+    if not kinds:
+        return []
+    either = " OR ".join(["(facility = ? AND category = ?)"] * len(kinds))
+    where = f"{_CHARTS} AND ({either})"
+    return _read(db, STAGED, where, (person, *(value for kind in kinds for value in kind)))
+
+
+def select_touched(db: Connection, arriving: Sequence[ItemRow]) -> list[ItemRow]:
+    """The shared items that the arrival of these may change, oldest first.
+
+    These are the versions of the same items. Where claims are among them or beside them, which may
+    say the same as an order (`twins`), they are all of the facility, chart and category.
+    """
+    found: dict[int, ItemRow] = {}
+    charts: dict[tuple[str, str], list[ItemRow]] = defaultdict(list)
+    for row in arriving:
+        charts[str(row.domain), row.value].append(row)
+    for chart, rows in charts.items():
+        keys = sorted({row.key for row in rows})
+        for start in range(0, len(keys), _CHUNK):
+            part = keys[start : start + _CHUNK]
+            where = f"domain = ? AND value = ? AND key IN ({raw.some(len(part))})"
+            found.update((row.id, row) for row in _read(db, ITEM, where, (*chart, *part)))
+        if not (any(key.startswith(CLAIMED) for key in keys) or raw.rows(db, _CLAIMS, chart)):
+            continue
+        where = "domain = ? AND value = ? AND facility = ? AND category = ?"
+        for kind in sorted({(row.facility, row.category) for row in rows}):
+            found.update((row.id, row) for row in _read(db, ITEM, where, (*chart, *kind)))
+    return [found[id] for id in sorted(found)]
+
+
 def select_staged(db: Connection, person: PersonId) -> list[ItemRow]:
     """Everything staged for the charts of one person, merged charts included; oldest first."""
     return _of_person(db, STAGED, person)
@@ -288,7 +332,7 @@ def _of_person(db: Connection, table: Table, person: PersonId) -> list[ItemRow]:
 
 def _delete(db: Connection, table: Table, ids: Iterable[int]) -> None:
     for part in _parts(ids):
-        db.execute(delete(table).where(table.c.id.in_(part)))
+        raw.run(db, f"DELETE FROM {table.name} WHERE id IN ({raw.some(len(part))})", part)  # noqa: S608
 
 
 def _values(row: ItemRow) -> tuple[object, ...]:
@@ -308,6 +352,22 @@ def _items(db: Connection, table: Table, statement: Select[Any]) -> list[ItemRow
     return [
         replace(row, content=beside.complete(row.domain, row.value, row.content)) for row in found
     ]
+
+
+def _read(db: Connection, table: Table, where: str, values: Sequence[object]) -> list[ItemRow]:
+    """The rows of a table where this holds, each whole; in the order of their ids."""
+    last = "custody" if table is STAGED else "registered"
+    statement = f"SELECT id, {_NAMES}, {last} FROM {table.name} WHERE {where} ORDER BY id"  # noqa: S608
+    names = ("id", *_COLUMNS)
+    beside = Beside(db, table)
+    found = []
+    for *columns, more in raw.rows(db, statement, values):
+        row: dict[str, Any] = dict(zip(names, columns, strict=True))
+        row["cancelled"], row["posted"] = bool(row["cancelled"]), read_moment(row["posted"])
+        row["content"] = beside.complete(row["domain"], row["value"], row["content"])
+        row[last] = bool(more) if table is STAGED else read_moment(more)
+        found.append(ItemRow(**row))
+    return found
 
 
 class Beside:

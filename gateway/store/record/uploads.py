@@ -20,6 +20,9 @@ SET_ASIDE, DUPLICATE = "set-aside", "duplicate"
 SPLIT, PENDING = "split", "pending"
 "A file whose parts are worked on in its place; a part whose file is not wholly cut yet."
 _UPLOAD = "SELECT receipt, sender, facility, source, received FROM upload WHERE receipt = ?"
+_COLUMNS = tuple(column.name for column in FILE.columns)
+_JSON = ("findings", "patient", "spans", "tables")
+_FILE = f"SELECT {', '.join(_COLUMNS)} FROM upload_file WHERE id = ?"  # noqa: S608
 _STATE = "SELECT state, attempts FROM upload_file WHERE id = ?"
 _UPDATE = (
     "UPDATE upload_file SET state = ?, attempts = ?, format = ?, domain = ?, value = ?, "
@@ -147,11 +150,14 @@ def count_files(db: Connection, receipt: str) -> int:
 
 def select_file(db: Connection, file: str, *, locking: bool = False) -> FileRow | None:
     """One file; `locking` keeps others from working on it until this Work ends."""
-    statement = select(FILE).where(FILE.c.id == file)
-    if locking:
-        statement = statement.with_for_update()
-    row = db.execute(statement).first()
-    return None if row is None else file_of(row)
+    found = raw.rows(db, _FILE + (raw.locking(db) if locking else ""), (file,))
+    if not found:
+        return None
+    row: dict[str, Any] = dict(zip(_COLUMNS, found[0], strict=True))
+    for name in _JSON:
+        row[name] = None if row[name] is None else orjson.loads(row[name])
+    row["queued"] = read_moment(row["queued"])
+    return FileRow(**row)
 
 
 def count_received(db: Connection) -> int:
