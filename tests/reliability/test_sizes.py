@@ -99,7 +99,7 @@ def _upload(path: Path, part: Part, stream: "object", domain: str, mappings: "ob
 def staged(installed: Installation) -> Sum:
     """Keys of the items that are in the database."""
     found = Sum()
-    with killing.counting(installed) as database, database.reading() as db:
+    with killing.counting(installed) as database, database.still() as db:
         for path, key in db.execution_options(yield_per=10_000).execute(text(_ITEMS)):
             found.add(path, key)
     return found
