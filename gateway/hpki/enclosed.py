@@ -15,8 +15,8 @@ from gateway.hpki.revocation import RevocationList
 from gateway.model.signature import Check
 
 _SECTION = "TS 101 903 7.4"
-_LOWER = {"T", "C", "X"}
-"Levels of XAdES that enclosed data lift to X-L."
+_REFERRING = {"C", "X"}
+"Levels of XAdES that enclosed data lift to X-L: the form that refers to what it encloses."
 
 
 def judge_referred(
@@ -64,11 +64,12 @@ def _is_there(one: Referred, ders: Iterable[bytes]) -> bool:
 def level(opened: Opened, used: Iterable[str]) -> str:
     """The level that the verdict rests on, by the digests of the lists that were used.
 
-    A signature whose own enclosed lists told that nothing was revoked is X-L; where the lists were
-    the verifier's, what came along was not needed.
+    A signature that refers to its validation data is X-L where its own enclosed lists told that
+    nothing was revoked; where the lists were the verifier's, what came along was not needed. One
+    that encloses data and refers to none, as e-prescriptions do, stays T (TS 101 903 4.4.3.2).
     """
     enclosed = {hashlib.sha256(crl).hexdigest() for crl in opened.crls}
     lists = set(used)
-    if opened.form == "XAdES" and opened.level in _LOWER and lists and lists <= enclosed:
+    if opened.form == "XAdES" and opened.level in _REFERRING and lists and lists <= enclosed:
         return "X-L"
     return opened.level

@@ -280,14 +280,19 @@ def test_a_crowd_of_stamps_is_not_looked_at() -> None:
 
 def test_the_level_is_the_one_that_the_verdict_rests_on() -> None:
     here = pki.hierarchy()
+    bare = xades.stamped(xades.enveloping(PDF))
+    xades_levels.values(bare)
+    assert judge(bare, lists=(here.tsa_crl,)).signatures[0].format == "XAdES-T"
     made = xades.stamped(xades.enveloping(PDF))
+    lists = [xades_levels.der(one) for one in (here.crl(), here.sarl)]
+    xades_levels.refer(made, [one.der for one in (here.signing, here.root)], lists)
     xades_levels.values(made)
     enclosed = judge(made, lists=(here.tsa_crl,))
     assert reasons(enclosed) == ""
     assert enclosed.signatures[0].format == "XAdES-X-L"
     newer = here.crl(since=pki.SIGNED - timedelta(hours=1))
     own = judge(made, lists=(newer, here.sarl, here.tsa_crl))
-    assert own.signatures[0].format == "XAdES-T"  # a newer list of the verifier's own decided
+    assert own.signatures[0].format == "XAdES-C"  # a newer list of the verifier's own decided
     xades_levels.archive(made, pki.SIGNED + timedelta(days=1))
     assert judge(made, lists=(here.tsa_crl,)).signatures[0].format == "XAdES-A"
 
