@@ -113,7 +113,7 @@ def laboratory_message(patient: Patient, results: int = 30, *, day: str = "20261
     for index in range(results):
         value = draw.randrange(10, 2000) / 10
         lines.append(
-            f"OBX|{index + 1}|NM|3B0{index % 10}500000232{index % 10}01^検査項目{index + 1}^JC10"
+            f"OBX|{index + 1}|NM|3B0{index % 10}5000002327{index % 10}01^検査項目{index + 1}^JC10"
             f"||{value:.1f}|U/L^U/L^99UNIT|10.0-40.0|{'H' if value > 40 else 'N'}|||F|||{day}"
         )
     return ("\r".join(lines) + "\r").encode("iso2022_jp")
