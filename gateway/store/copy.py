@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Connection,
+    Float,
     Integer,
     LargeBinary,
     Table,
@@ -127,4 +128,6 @@ def _python(kind: TypeEngine[Any]) -> type:
     plain = _plain(kind)
     if isinstance(plain, Boolean):
         return bool
+    if isinstance(plain, Float):
+        return float
     return int if isinstance(plain, Integer) else str

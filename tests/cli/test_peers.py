@@ -131,7 +131,7 @@ def test_contracts_users_and_facilities_change(installation: Installation) -> No
     found = move("user", "change", "doctor-a", "--position", "nurse", "--reason", "role")
     assert found["position"] == "nurse"
     assert [one["what"] for one in move("user", "show", "doctor-a")["history"]] == [
-        "registered", "changed",
+        "registered", "card-bound", "changed",
     ]  # fmt: skip
     move("user", "change", "doctor-a", "--position", "gardener", "--reason", "x", exit_code=1)
     sha256 = _fingerprint(installation)

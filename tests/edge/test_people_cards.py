@@ -80,7 +80,7 @@ def test_a_revoked_card_stays_out(own: tuple[Site, Cards]) -> None:
 
 def test_where_cards_do_not_log_in_none_is_asked_for(templates: Templates, tmp_path: Path) -> None:
     made = templates.copy("sqlite", tmp_path / "installation")
-    made.change("cards = true", "cards = false")
+    made.change("\ncards = true", "\ncards = false")
     with serve(made) as served:
         site = Site(served)
         assert site.ask("GET", "/login", card=site.card()).json == {"ways": [], "card": False}

@@ -255,7 +255,7 @@ def test_each_part_of_a_file_is_replayed(
 
     def louder(upload, *, format=None) -> Batch:
         batch = reading(upload, format=format)
-        items = [replace(one, resource={**one.resource, "language": "en"}) for one in batch.items]
+        items = [one._replace(resource={**one.resource, "language": "en"}) for one in batch.items]
         return replace(batch, items=tuple(items))
 
     monkeypatch.setattr("gateway.standardize.read", louder)

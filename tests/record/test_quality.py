@@ -1,7 +1,5 @@
 """A facility's quality sheet: counts, causes, codes, days; no value of a patient."""
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.errors import NotFound, NotPermitted
@@ -21,7 +19,7 @@ def coded(key: str, code: str) -> object:
     made = item(key=key)
     system = "urn:x-regional-gateway:code:2.999.30.1:99X03"
     coding = {"system": system, "code": code, "display": "総蛋白"}
-    return replace(made, resource={**made.resource, "code": {"coding": [coding]}})
+    return made._replace(resource={**made.resource, "code": {"coding": [coding]}})
 
 
 def test_an_empty_one(house: House) -> None:

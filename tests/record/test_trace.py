@@ -1,7 +1,5 @@
 """Why a resource is as it is: versions, files, places, lines."""
 
-from dataclasses import replace
-
 import pytest
 
 from gateway.errors import NotFound
@@ -21,7 +19,7 @@ def test_every_version_with_its_file_and_place(house: House) -> None:
     house.enrol("hospital-a")
     first = item(key="k1")
     house.upload("hospital-a", first, path="a.hl7", content=b"MSH|1\rOBX|1|NM|x\r", version="1")
-    house.upload("hospital-a", replace(first, version="2"), path="b.hl7", version="2")
+    house.upload("hospital-a", first._replace(version="2"), path="b.hl7", version="2")
     identity = first.resource["id"]
     for name in (identity, f"urn:uuid:{identity}", f"Observation/{identity}"):
         found = traced(house, name)
