@@ -169,6 +169,9 @@ def test_what_is_demanded_inside_a_parent_that_is_there(profile):
         musthave.complete(one)
         about = [problem for problem in jp_core.problems(one) if problem.startswith(f"{row}:")]
         assert about == [], row
+        node = one
+        for parent in parents:
+            node = node[parent][0] if parent in _LISTS else node[parent]
         assert any(key.removeprefix("_").startswith(last.removesuffix("[x]")) for key in node), row
 
 

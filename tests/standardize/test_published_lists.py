@@ -59,7 +59,7 @@ def test_two_results_in_one_text(code, text, parts):
         ("ﾖｳｾｲ(+)", "valueCodeableConcept"),
         ("0.3ﾐﾏﾝ", "valueQuantity"),
         ("5イカ", "valueQuantity"),
-        ("40倍", "valueString"),
+        ("40倍", "valueQuantity"),  # a titre
         ("1:40", "valueString"),
         ("8.5↑", "valueString"),  # a comparator to some, a flag to others
         ("U10", "valueQuantity"),

@@ -43,7 +43,7 @@ def bundle(contents, **changes):
 
 def references(value):
     if isinstance(value, dict):
-        if "reference" in value:
+        if not value.get("reference", "#").startswith("#"):  # `#…` is in the resource itself
             yield value["reference"]
         for part in value.values():
             yield from references(part)
