@@ -27,7 +27,7 @@ SIZE = 256
 "MiB of the file of a bench."
 _HEAD = "IR,1,13,1,1234567,,架空病院,202611,00,0300000000"
 _MEMORY = 200.0
-"MiB that reading may take, whatever the size of the file (#4)."
+"MiB that reading may take, whatever the size of the file."
 _COMMAND = "python -m bench --only claims"
 
 
@@ -138,7 +138,7 @@ def measure(run: Run) -> Iterator[Figure]:
     mib, rows = found["mib"], found["rows"] / found["seconds"]
     checked = found["rows"] / found["checked"]
     yield Figure(
-        name=f"uke-{SIZE}-mib-memory", figure=mib, unit="MiB peak", against="the bound of #4",
+        name=f"uke-{SIZE}-mib-memory", figure=mib, unit="MiB peak", against="the bound",
         floor=_MEMORY, ratio=mib / _MEMORY, goal="<= 1", command=_COMMAND,
     )  # fmt: skip
     yield Figure(

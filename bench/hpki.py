@@ -40,7 +40,7 @@ from gateway.hpki.verify import verify
 _COMMAND = "python -m bench --only hpki"
 _AT = datetime(2026, 11, 24, tzinfo=UTC)
 _WARM, _COLD = 30.0, 50.0
-"Times the bare cryptography (#5)."
+"Times the bare cryptography."
 _PDF = 100 * 1024 * 1024
 _ENTRIES = 100_000
 _ROOMS = ("certificates", "names", "hcrole", "path", "revocation", "cms", "verify")
