@@ -210,8 +210,9 @@ def revocation_list(
     number: int = 1,
     revoked: Sequence[tuple[int, datetime, x509.ReasonFlags]] = (),
     scope: x509.IssuingDistributionPoint | None = None,
+    invalid_since: datetime | None = None,
 ) -> x509.CertificateRevocationList:
-    """A complete revocation list of `issuer`."""
+    """A complete revocation list of `issuer`; `invalid_since` is its entries' invalidityDate."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.certificate.subject)
@@ -226,6 +227,8 @@ def revocation_list(
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(moment)
         if reason is not x509.ReasonFlags.unspecified:
             entry = entry.add_extension(x509.CRLReason(reason), False)
+        if invalid_since is not None:
+            entry = entry.add_extension(x509.InvalidityDate(invalid_since), False)
         builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(issuer.key, hashes.SHA256())
 

@@ -14,13 +14,27 @@ from gateway.cli import common
 from gateway.hpki.policy import SignaturePolicy, Trust
 from gateway.hpki.trust import JAPAN, parse, shipped
 from gateway.hpki.verify import verify as verified
-from gateway.model.signature import Indication, Signature, SignatureReport
+from gateway.model.signature import (
+    Basis,
+    CheckOutcome,
+    Indication,
+    Revocation,
+    Signature,
+    SignatureReport,
+)
 from gateway.settings import SettingsError
 
 _WORDS = {
     Indication.VERIFIED: ("verified", "検証済み"),
     Indication.INVALID: ("invalid", "無効"),
     Indication.UNVERIFIABLE: ("unverifiable", "検証できません"),
+}
+
+
+_BASES = {
+    Basis.PROVEN: ("proven by its time-stamp", "タイムスタンプが証明する日時"),
+    Basis.RECEIVED: ("when it was received", "受付の日時"),
+    Basis.VERIFIED: ("the time of verification", "検証の日時"),
 }
 
 
@@ -154,10 +168,43 @@ def _signature(signature: Signature, about: str = "") -> Iterator[str]:
         ("check", "outcome", "reason", "理由"),
         [(one.name, one.outcome.value, one.reason, one.japanese) for one in signature.checks],
     )
+    if signature.revocation is not None:
+        yield ""
+        outcomes = [one.outcome for one in signature.checks if one.name == "revocation"]
+        yield from _revocation(signature.revocation, decided=CheckOutcome.UNKNOWN not in outcomes)
     for one in signature.embedded:
         yield from _signature(one, "inside / 含まれる文書: ")
     for one in signature.countersignatures:
         yield from _signature(one, "countersignature / 副署: ")
+
+
+def _revocation(found: Revocation, *, decided: bool) -> Iterator[str]:
+    """What a list says, and why it does or does not matter: which of two moments came first."""
+    whose = ("an authority", "認証局") if found.authority else ("the signer", "署名者")
+    since = _time(found.since) or "ever / すべての時点"
+    english, japanese = _BASES[found.basis]
+    rows = [
+        ("revocation date / 失効日時", _time(found.stated)),
+        ("invalid since / 無効となった日時", _time(found.invalid_since)),
+        ("reason / 失効理由", found.reason),
+        ("told by the list of / 失効リストの発行日時", _time(found.made)),
+        ("its digest / 失効リストのハッシュ値", found.list_sha256),
+        (f"signature: {english} / 署名: {japanese}", _time(found.moment)),
+    ]
+    yield from common.table(
+        (f"revocation of {whose[0]}", f"{whose[1]}の失効"), [row for row in rows if row[1]]
+    )
+    yield ""
+    then = _time(found.moment)
+    if not found.harms:
+        yield f"No harm: the signature was there at {then}; the revocation counts from {since}."
+        yield f"影響なし: 署名は {then} に存在し、失効の効力はそれより後の {since} からです。"
+    elif decided:
+        yield f"Refused: the revocation counts from {since}; the signature is known from {then} on."
+        yield f"無効の理由: 失効の効力は {since} からで、署名の存在は {then} 以降しか示せません。"
+    else:
+        yield f"Open: revoked or held from {since}; nothing proves that the signature was earlier."
+        yield f"未確定: {since} から失効または一時停止中で、署名がそれより前とは証明できません。"
 
 
 def _time(moment: datetime | None) -> str:

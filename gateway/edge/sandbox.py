@@ -19,10 +19,12 @@ from typing import Any
 
 from gateway.errors import Busy, Invalid
 from gateway.model.signature import (
+    Basis,
     Check,
     CheckOutcome,
     HcRole,
     Indication,
+    Revocation,
     Signature,
     SignatureReport,
     SignedFile,
@@ -175,6 +177,7 @@ def _signature(
         embedded=tuple(_inner(one) for one in found.get("embedded", ())),
         countersignatures=tuple(_inner(one) for one in found.get("countersignatures", ())),
         evidence=tuple(found["evidence"]),
+        revocation=_revocation(found.get("revocation")),
     )
 
 
@@ -191,6 +194,22 @@ def _check(found: dict[str, Any]) -> Check:
         reason=found["reason"],
         japanese=found["reason_ja"],
         section=found.get("section", ""),
+    )
+
+
+def _revocation(found: dict[str, Any] | None) -> Revocation | None:
+    if found is None:
+        return None
+    return Revocation(
+        authority=found["authority"],
+        since=_moment(found["since"]),
+        stated=datetime.fromisoformat(found["revocation_date"]),
+        invalid_since=_moment(found["invalidity_date"]),
+        reason=found["reason"],
+        made=datetime.fromisoformat(found["list"]["made"]),
+        list_sha256=found["list"]["sha256"],
+        moment=datetime.fromisoformat(found["moment"]),
+        basis=Basis(found["basis"]),
     )
 
 

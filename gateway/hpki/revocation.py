@@ -55,6 +55,20 @@ class RevocationList:
     "By the serial number of the certificate."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a list says about one certificate."""
+
+    since: datetime | None
+    "From when it counts; None means from ever."
+    stated: datetime
+    invalid_since: datetime | None
+    reason: x509.ReasonFlags
+    made: datetime
+    sha256: str
+    "Of the list."
+
+
 class Standing(Enum):
     """What the lists say about a certificate."""
 
@@ -75,6 +89,8 @@ class Status:
     benign: bool = True
     "Whether the reason leaves earlier uses alone (RFC 3161 4)."
     evidence: tuple[str, ...] = ()
+    entry: Entry | None = None
+    "The revocation; with `GOOD` the first of those that came later."
 
 
 def read_list(content: bytes) -> RevocationList:
@@ -162,8 +178,14 @@ def status(
     if not fresh:
         return Status(standing=Standing.STALE)
     newest = max(fresh, key=lambda one: one.since)
-    after = min((found.since for found in revocations if found.since), default=None)
-    return Status(standing=Standing.GOOD, since=after, evidence=(newest.sha256,))
+    later = [found for found in revocations if found.since is not None and found.entry is not None]
+    first = min(later, key=lambda found: found.since or moment, default=None)
+    return Status(
+        standing=Standing.GOOD,
+        since=first.since if first else None,
+        evidence=(newest.sha256,),
+        entry=first.entry if first else None,
+    )
 
 
 def _speaks(
@@ -253,30 +275,43 @@ def _revocations(serial: int, lists: list[RevocationList]) -> list[Status]:
     found: list[Status] = []
     for one in lists:
         for entry in look_up(one, serial):
-            since, reason, strange = _entry(entry)
-            held = reason is x509.ReasonFlags.certificate_hold
-            if reason is x509.ReasonFlags.remove_from_crl or (held and one.since < newest):
+            said, strange = _entry(entry, one)
+            held = said.reason is x509.ReasonFlags.certificate_hold
+            if said.reason is x509.ReasonFlags.remove_from_crl or (held and one.since < newest):
                 continue
             found.append(
                 Status(
                     standing=Standing.HELD if held else Standing.REVOKED,
-                    since=None if strange else since,
-                    benign=reason in _BENIGN and not strange,
+                    since=said.since,
+                    benign=said.reason in _BENIGN and not strange,
                     evidence=(one.sha256,),
+                    entry=said,
                 )
             )
     return sorted(found, key=lambda one: one.standing is Standing.HELD)
 
 
-def _entry(entry: x509.RevokedCertificate) -> tuple[datetime, x509.ReasonFlags, bool]:
-    """When and why; and whether it says something critical that is not understood."""
+def _entry(entry: x509.RevokedCertificate, one: RevocationList) -> tuple[Entry, bool]:
+    """When and why; and whether it says something critical that is not understood.
+
+    It counts from the earlier of revocationDate and invalidityDate (RFC 5280 5.3.2): an authority
+    may not date the first back, and says with the second since when the key was not the holder's.
+    """
     reason, strange = x509.ReasonFlags.unspecified, False
+    invalid: datetime | None = None
     try:
         for extension in entry.extensions:
             if isinstance(extension.value, x509.CRLReason):
                 reason = extension.value.reason
+            elif isinstance(extension.value, x509.InvalidityDate):
+                invalid = extension.value.invalidity_date_utc
             else:
                 strange |= extension.critical
     except RAISED:
         strange = True
-    return entry.revocation_date_utc, reason, strange
+    stated = entry.revocation_date_utc
+    since = None if strange else min(stated, invalid or stated)
+    return Entry(
+        since=since, stated=stated, invalid_since=invalid, reason=reason, made=one.since,
+        sha256=one.sha256,
+    ), strange  # fmt: skip

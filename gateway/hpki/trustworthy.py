@@ -5,7 +5,7 @@ time of verification (RFC 5280 6, ETSI EN 319 102-1 5.5).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from asn1crypto import x509
@@ -18,7 +18,7 @@ from gateway.hpki.opened import failed, passed, unknown
 from gateway.hpki.policy import AnchorKind, SignaturePolicy
 from gateway.hpki.purpose import DOCUMENTS, Purpose
 from gateway.hpki.revocation import RevocationList, Standing
-from gateway.model.signature import Check, CheckOutcome, HcRole
+from gateway.model.signature import Basis, Check, CheckOutcome, HcRole, Revocation
 
 _POLICY = "RFC 5280 6.1.5"
 _USAGE = "RFC 5280 4.2.1.3"
@@ -34,6 +34,8 @@ class Signer:
     "Read only from a certificate whose path and policy hold (J-01)."
     policy: str = ""
     evidence: tuple[str, ...] = ()
+    revocation: Revocation | None = None
+    "What a list says about the path, whether it harms or came later."
 
 
 def judge(
@@ -45,6 +47,7 @@ def judge(
     now: datetime,
     *,
     proven: bool = True,
+    basis: Basis = Basis.VERIFIED,
     purpose: Purpose = DOCUMENTS,
 ) -> Signer:
     """Everything about the signer's certificate at `moment`, asked at `now`.
@@ -53,6 +56,7 @@ def judge(
 
     Where there is a time-stamp that could not be established, `proven` is False: that a certificate
     has ended or was revoked by `moment` is then no verdict, because it may have held before.
+    `basis` is what `moment` rests on, for people.
     """
     found = path.validate(
         certificate,
@@ -77,7 +81,7 @@ def judge(
         path.SECTION,
     )
     accepted, oid = _policy(certificate, found.policies, policy, purpose)
-    revoked, evidence = _revocation(found, lists, policy, moment, now)
+    revoked, evidence, stated = _revocation(found, lists, policy, moment, now)
     if not proven and revoked.outcome is CheckOutcome.FAILED:
         revoked = _undecided("revocation", revocation.SECTION)
     role, roles = _role(certificate, policy) if oid else ((), ())
@@ -90,6 +94,7 @@ def judge(
             fingerprint(found.anchor.certificate),
             *evidence,
         ),
+        revocation=None if stated is None else replace(stated, basis=basis),
     )
 
 
@@ -165,9 +170,10 @@ def _revocation(
     policy: SignaturePolicy,
     moment: datetime,
     now: datetime,
-) -> tuple[Check, tuple[str, ...]]:
+) -> tuple[Check, tuple[str, ...], Revocation | None]:
     """Whether the certificate or an authority of the path was revoked at `moment` (J-03)."""
     evidence: list[str] = []
+    stated: Revocation | None = None
     outcome = passed(
         "revocation",
         "nothing in the path was revoked at that time",
@@ -185,6 +191,8 @@ def _revocation(
             digests=policy.allowed(moment).digests,
         )
         evidence.extend(status.evidence)
+        if stated is None or (status.standing is Standing.REVOKED and not stated.harms):
+            stated = _stated(status, moment, authority=place > 0) or stated
         check = _standing(status, authority=place > 0)
         if check is not None and outcome.outcome is not CheckOutcome.FAILED:
             outcome = check
@@ -195,7 +203,25 @@ def _revocation(
                 "その時点より後の失効であり、影響しません",
                 revocation.SECTION,
             )
-    return outcome, tuple(evidence)
+    return outcome, tuple(evidence), stated
+
+
+def _stated(status: revocation.Status, moment: datetime, *, authority: bool) -> Revocation | None:
+    """The entry of a list as the report tells it."""
+    entry = status.entry
+    if entry is None:
+        return None
+    return Revocation(
+        authority=authority,
+        since=entry.since,
+        stated=entry.stated,
+        invalid_since=entry.invalid_since,
+        reason=entry.reason.value,
+        made=entry.made,
+        list_sha256=entry.sha256,
+        moment=moment,
+        basis=Basis.VERIFIED,
+    )
 
 
 def _standing(status: revocation.Status, *, authority: bool) -> Check | None:

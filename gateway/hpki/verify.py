@@ -21,6 +21,7 @@ from gateway.hpki.policy import SignaturePolicy
 from gateway.hpki.revocation import RevocationList, read_list
 from gateway.hpki.wrapping import recognised
 from gateway.model.signature import (
+    Basis,
     Check,
     CheckOutcome,
     Indication,
@@ -156,6 +157,7 @@ def _judge(
             proven or received or at,
             at,
             proven=proven is not None or not stamped,
+            basis=Basis.PROVEN if proven else Basis.RECEIVED if received else Basis.VERIFIED,
         )
         checks.extend(signer.checks)
         evidence.extend(signer.evidence)
@@ -167,6 +169,8 @@ def _judge(
     embedded = tuple(_judge(one, policy, at, there) for one in opened.embedded)
     checks.extend(map(_embedded, embedded))
     used = {one.sha256 for one in lists} & set(signer.evidence)
+    if signer.revocation is not None:
+        evidence.append(signer.revocation.list_sha256)
     subject, serial = describe(opened.certificate)
     return Signature(
         format=_level(opened, enclosed.level(opened, used)),
@@ -186,6 +190,7 @@ def _judge(
         embedded=embedded,
         countersignatures=counters,
         evidence=tuple(dict.fromkeys(evidence)),
+        revocation=signer.revocation,
     )
 
 

@@ -56,6 +56,58 @@ class Check:
         }
 
 
+class Basis(Enum):
+    """What the moment rests on for which a signature is judged."""
+
+    PROVEN = "proven"
+    "A time-stamp that counts."
+    RECEIVED = "received"
+    "Our own reception."
+    VERIFIED = "verified"
+    "Nothing earlier than the verification itself."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """A revocation that a list states, held against the moment that counts (RFC 5280 5.3)."""
+
+    authority: bool
+    "Whether an authority of the path was revoked, and not the signer."
+    since: datetime | None
+    "From when it counts: the earlier of `stated` and `invalid_since`; None means from ever."
+    stated: datetime
+    "revocationDate of the entry."
+    invalid_since: datetime | None
+    "invalidityDate of the entry (RFC 5280 5.3.2)."
+    reason: str
+    "As RFC 5280 5.3.1 names it."
+    made: datetime
+    "thisUpdate of the list: before it nobody could know."
+    list_sha256: str
+    moment: datetime
+    "The moment that counts for the signature."
+    basis: Basis
+
+    @property
+    def harms(self) -> bool:
+        """Whether it counts at that moment."""
+        return self.since is None or self.since <= self.moment
+
+    def as_json(self) -> dict[str, Any]:
+        """As `gateway verify --json` prints it."""
+        return {
+            "authority": self.authority,
+            "since": self.since.isoformat() if self.since else None,
+            "revocation_date": self.stated.isoformat(),
+            "invalidity_date": self.invalid_since.isoformat() if self.invalid_since else None,
+            "reason": self.reason,
+            "list": {"sha256": self.list_sha256, "made": self.made.isoformat()},
+            "moment": self.moment.isoformat(),
+            "basis": self.basis.value,
+            "harms": self.harms,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class SignedFile:
     """A file that a signature covers, or one of several parts of a document."""
@@ -98,6 +150,8 @@ class Signature:
     "Signatures over this one's value: not of this document's signers."
     evidence: tuple[str, ...] = ()
     "SHA-256 of each certificate, CRL and token that was used."
+    revocation: Revocation | None = None
+    "What a list says of the signer or an authority, before or after the moment that counts."
 
     def as_json(self) -> dict[str, Any]:
         """The signature as `INTERFACES.md` section 7 names it, and what is about it or inside."""
@@ -121,6 +175,8 @@ class Signature:
             "checks": [check.as_json() for check in self.checks],
             "evidence": list(self.evidence),
         }
+        if self.revocation is not None:
+            told["revocation"] = self.revocation.as_json()
         if self.files:
             told["covered"]["files"] = [
                 {"name": one.name, "sha256": one.sha256} for one in self.files

@@ -129,6 +129,35 @@ def test_the_boundary_is_the_last_second() -> None:
     assert ask(one, moment=pki.SIGNED + timedelta(seconds=1)).standing is STALE
 
 
+@pytest.mark.parametrize(
+    ("stated", "invalid", "standing", "since"),
+    [
+        pytest.param(pki.AFTER, pki.BEFORE, REVOKED, pki.BEFORE, id="dated back"),
+        pytest.param(pki.AFTER, pki.SIGNED, REVOKED, pki.SIGNED, id="dated back to that moment"),
+        pytest.param(
+            pki.AFTER, pki.SIGNED + timedelta(seconds=1), GOOD,
+            pki.SIGNED + timedelta(seconds=1), id="dated back to a second after",
+        ),
+        pytest.param(pki.AFTER, pki.AFTER, GOOD, pki.AFTER, id="not dated back"),
+        pytest.param(pki.BEFORE, pki.AFTER, REVOKED, pki.BEFORE, id="a later date helps nobody"),
+    ],
+)  # fmt: skip
+def test_a_revocation_counts_from_the_earlier_of_its_dates(
+    stated: datetime, invalid: datetime, standing: Standing, since: datetime
+) -> None:
+    made = make.revocation_list(
+        HERE.signing, since=pki.AFTER, until=pki.AFTER + DAY, invalid_since=invalid,
+        revoked=[entry(stated, x509.ReasonFlags.key_compromise)],
+    )  # fmt: skip
+    told = read_list(made.public_bytes(Encoding.DER))
+    found = ask(crl(), told)
+    assert (found.standing, found.since) == (standing, since)
+    assert found.entry is not None
+    assert (found.entry.stated, found.entry.invalid_since) == (stated, invalid)
+    assert found.entry.sha256 == told.sha256
+    assert ask(crl(), told, now=pki.SIGNED).entry is None, "nobody knew by then"
+
+
 def test_authorities_are_looked_up_in_the_list_of_authorities() -> None:
     point, scope = make.authorities_only(HERE.root)
     sarl = HERE.crl(issuer=HERE.root, scope=scope)
