@@ -70,11 +70,11 @@ def decode_base64(text: str | None) -> bytes:
         raise Malformed("not base64", "base64 ではありません") from error
 
 
-def describe(certificate: x509.Certificate | None) -> tuple[str, str]:
-    """Subject (RFC 4514) and serial number of a certificate, for people."""
+def describe(certificate: x509.Certificate | None) -> tuple[str, str, str]:
+    """Subject, issuer (RFC 4514) and serial number of a certificate, for people."""
     if certificate is None:
-        return "", ""
-    return names(certificate)[0], str(certificate.serial_number)
+        return "", "", ""
+    return *names(certificate), str(certificate.serial_number)
 
 
 def names(certificate: x509.Certificate) -> tuple[str, str]:

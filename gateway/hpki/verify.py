@@ -171,13 +171,14 @@ def _judge(
     used = {one.sha256 for one in lists} & set(signer.evidence)
     if signer.revocation is not None:
         evidence.append(signer.revocation.list_sha256)
-    subject, serial = describe(opened.certificate)
+    subject, issuer, serial = describe(opened.certificate)
     return Signature(
         format=_level(opened, enclosed.level(opened, used)),
         indication=_indication(checks),
         checks=tuple(checks),
         subject=subject,
         serial=serial,
+        issuer=issuer,
         role=signer.roles[0] if signer.roles else None,
         roles=signer.roles,
         policy=signer.policy,

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+from gateway.model.attestation import Attestation
 from gateway.model.category import Category
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
 
@@ -90,6 +91,8 @@ class DocumentEntry:
     registered: datetime | None = None
     posted: datetime | None = None
     assurance: Assurance = Assurance.NONE
+    signatures: tuple[Attestation, ...] = ()
+    "Its signatures and what verification said of each (SIG-06)."
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,8 @@ class Signature:
     checks: tuple[Check, ...]
     subject: str = ""
     serial: str = ""
+    issuer: str = ""
+    "Who issued the signer's certificate (RFC 4514)."
     role: HcRole | None = None
     "The first of `roles`."
     roles: tuple[HcRole, ...] = ()
@@ -161,7 +163,9 @@ class Signature:
             "signer": {
                 "subject": self.subject,
                 "serial": self.serial,
+                "issuer": self.issuer,
                 "role": self.role.text if self.role else None,
+                "roles": [role.text for role in self.roles],
             },
             "policy": self.policy or None,
             "times": {

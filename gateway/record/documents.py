@@ -10,6 +10,7 @@ from gateway.consent import ledger
 from gateway.errors import Inconsistent, Invalid, NotOwner, UntrustedSignature
 from gateway.identity import crossref, domains
 from gateway.members import facilities
+from gateway.model import attestation
 from gateway.model.caller import CallerKind
 from gateway.model.category import Category
 from gateway.model.document import Assurance, Document, DocumentEntry
@@ -82,6 +83,7 @@ def file_blob(
         posted=work.now,
         registered=work.now if takes_part and provided else None,
         assurance=Assurance.VERIFIED if report.passed else Assurance.NONE,
+        signatures=attestation.read(report.as_json()),
     )
     rows.insert_document(
         work.db,

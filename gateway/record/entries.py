@@ -11,6 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from gateway.model import attestation
 from gateway.model.category import Category, FacilityType
 from gateway.model.document import Assurance, Availability, Code, DocumentEntry
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
@@ -156,6 +157,7 @@ def to_entry(row: DocumentRow, home: HomeCommunityId, patient: PatientId) -> Doc
         registered=row.registered,
         posted=row.posted,
         assurance=Assurance(content["assurance"]),
+        signatures=attestation.read(content.get("report")),
         **values,
     )
 

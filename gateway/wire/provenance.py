@@ -15,13 +15,13 @@ from gateway.model.batch import Batch, Resource
 from gateway.wire import fhir
 
 POSITION = "urn:x-regional-gateway:source-position"
-_DIGEST = "urn:x-regional-gateway:sha256"
+DIGEST = "urn:x-regional-gateway:sha256"
 _RECEIPT = "urn:x-regional-gateway:receipt"
 _TABLE = "urn:x-regional-gateway:code-table:"
 _MAPPING = "urn:x-regional-gateway:mapping:"
 _ACTIVITY = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
-_SUBSETTED = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "SUBSETTED")
-_PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+SUBSETTED = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "SUBSETTED")
+PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ def provenance(
     """
     made = fhir.resource("Provenance", "", identity)
     if not whole:
-        system, code = _SUBSETTED
+        system, code = SUBSETTED
         made["meta"] = {"tag": [fhir.coding(code, system)]}
     made["target"] = [
         {"extension": [fhir.extension(POSITION, "String", at)], **fhir.reference(one)}
@@ -84,7 +84,7 @@ def provenance(
     ]
     if source.facility:
         made["agent"].append(_agent("author", "Author", source.facility))
-    entities = [{"identifier": fhir.identifier(_DIGEST, source.sha256), "display": source.format}]
+    entities = [{"identifier": fhir.identifier(DIGEST, source.sha256), "display": source.format}]
     if source.receipt:
         entities.append(
             {"identifier": fhir.identifier(_RECEIPT, source.receipt), "display": "upload"}
@@ -117,5 +117,5 @@ def of_message(
 
 
 def _agent(code: str, name: str, who: str) -> Resource:
-    kind = fhir.concept(fhir.coding(code, _PARTICIPANT, name))
+    kind = fhir.concept(fhir.coding(code, PARTICIPANT, name))
     return {"type": kind, "who": {"display": who}}

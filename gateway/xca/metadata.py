@@ -1,11 +1,17 @@
-"""DocumentEntry to ExtrinsicObject and back (ITI TF-3: 4.2.3.2 and 4.2.5.2)."""
+"""DocumentEntry to ExtrinsicObject and back (ITI TF-3: 4.2.3.2 and 4.2.5.2).
 
+What verification said of a document's signatures leaves as legalAuthenticator, which is who signed
+and was verified, and as extra metadata (ITI TF-3: 4.2.3.1.6), which anybody may pass over.
+"""
+
+import re
 import uuid
 from datetime import datetime
 
 from lxml import etree
 
 from gateway.errors import Malformed
+from gateway.model.attestation import Attestation
 from gateway.model.category import Category
 from gateway.model.document import Availability, Code, DocumentEntry
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
@@ -27,10 +33,21 @@ _PATIENT = "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427"
 _UNIQUE = "urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab"
 _OBJECT = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
 
+SIGNATURE = "urn:x-regional-gateway:signature"
+"""Slot with one value for each signature: verdict, level, time proven by a time-stamp (UTC), role,
+certificate policy, signer and time of verification (UTC), with `^` between them."""
+INSIDE = "urn:x-regional-gateway:signature-inside"
+"The same of signatures on documents inside of this one: not of this document's signers."
+_MOST_NAME, _MOST_VALUE = 64, 256
+"Characters of a common name (X.520) and of a slot's value (ebRIM 3.0)."
+_DELIMITERS = re.compile(r"[\^&~|\\\s]+")
+
 _SLOT = Template(
     '<rim:Slot name="{name}"><rim:ValueList><rim:Value>{value}</rim:Value></rim:ValueList>'
     "</rim:Slot>"
 )
+_LIST = Template('<rim:Slot name="{name}"><rim:ValueList>{values}</rim:ValueList></rim:Slot>')
+_VALUE = Template("<rim:Value>{value}</rim:Value>")
 _LOCALIZED = Template(
     '<rim:Name><rim:LocalizedString xml:lang="{language}" charset="UTF-8" value="{value}"/>'
     "</rim:Name>"
@@ -65,7 +82,12 @@ def write(entry: DocumentEntry) -> Fragment:
         home=entry.home.urn,
         status=entry.status.value,
         mime_type=entry.mime_type,
-        slots=xml.join(_SLOT.fill(name=name, value=value) for name, value in _slots(entry)),
+        slots=xml.join(
+            (
+                *(_SLOT.fill(name=name, value=value) for name, value in _slots(entry)),
+                *_signatures(entry),
+            )
+        ),
         name=_localized(entry.title, entry.language) if entry.title else xml.EMPTY,
         classifications=xml.join((_author(entry), *_codes(entry))),
         identifiers=xml.join(
@@ -87,11 +109,43 @@ def _slots(entry: DocumentEntry) -> list[tuple[str, str]]:
         ("creationTime", ebxml.write_time(entry.created)),
         ("hash", entry.hash_sha1),
         ("languageCode", entry.language),
+        *(("legalAuthenticator", _person(one)) for one in _authenticators(entry)),
         ("repositoryUniqueId", entry.repository),
         *((name, ebxml.write_time(moment)) for name, moment in times if moment is not None),
         ("size", str(entry.size)),
         ("sourcePatientId", entry.source_patient.cx),
     ]
+
+
+def _authenticators(entry: DocumentEntry) -> list[Attestation]:
+    """Who legally authenticated it: the first signer who was verified; one at most."""
+    return [one for one in entry.signatures if one.holds and one.name][:1]
+
+
+def _person(one: Attestation) -> str:
+    """An XCN with a name and no number: numbers are unique with an authority without an OID."""
+    return f"^{_text(one.name)}"
+
+
+def _signatures(entry: DocumentEntry) -> list[Fragment]:
+    """What verification said, as slots of our own; a document without a signature has none."""
+    inside = [inner for one in entry.signatures for inner in one.inside]
+    return [
+        _LIST.fill(name=name, values=xml.join(_VALUE.fill(value=_attested(one)) for one in several))
+        for name, several in ((SIGNATURE, entry.signatures), (INSIDE, inside))
+        if several
+    ]
+
+
+def _attested(one: Attestation) -> str:
+    proven = ebxml.write_time(one.proven) if one.proven else ""
+    parts = (one.verdict.value, one.level, proven, next(iter(one.roles), ""), one.policy, one.name)
+    return "^".join((*map(_text, parts), ebxml.write_time(one.checked)))[:_MOST_VALUE]
+
+
+def _text(part: str) -> str:
+    """A part of a value, without what separates parts."""
+    return _DELIMITERS.sub(" ", part).strip()[:_MOST_NAME]
 
 
 def _localized(text: str, language: str) -> Fragment:

@@ -67,6 +67,10 @@ def test_a_verified_signature_is_kept_with_its_report(house: House) -> None:
     assert file(house, made, signed(made.content)).assurance is Assurance.VERIFIED
     (seen,) = found(house)
     assert seen.assurance is Assurance.VERIFIED
+    (told,) = seen.signatures
+    assert (told.verdict, told.level, told.roles, told.proven) == (
+        Indication.VERIFIED, "PAdES-T", ("Medical Doctor",), MOMENT,
+    )  # fmt: skip
 
 
 def test_what_is_filed_is_what_the_signature_covers(house: House) -> None:

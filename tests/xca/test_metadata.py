@@ -7,9 +7,11 @@ import pytest
 from lxml import etree
 
 from gateway.errors import Invalid, Malformed
+from gateway.model.attestation import Attestation
 from gateway.model.category import Category
 from gateway.model.document import Availability, Code, DocumentEntry
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
+from gateway.model.signature import Indication
 from gateway.wire import ebxml, xml
 from gateway.wire.ebxml import Status
 from gateway.wire.schemas import Schemas
@@ -63,13 +65,73 @@ def test_an_entry_reads_back_as_it_was_written(entry: DocumentEntry) -> None:
     assert metadata.read(parsed(entry)) == entry
 
 
+SIGNED = Attestation(
+    verdict=Indication.VERIFIED, level="XAdES-T", serial="111", roles=("Medical Doctor",),
+    signer="CN=Taro\\, Yamada^x,serialNumber=T1,O=HPKI,C=JP", policy="1.2.392.100495.1.5.1.1.0.1",
+    proven=datetime(2026, 11, 24, 0, 31, tzinfo=UTC), checked=datetime(2026, 11, 25, tzinfo=UTC),
+)  # fmt: skip
+OPEN = Attestation(
+    verdict=Indication.UNVERIFIABLE, level="XAdES-BES", signer="O=nobody", roles=("Pharmacist",),
+    checked=datetime(2026, 11, 25, tzinfo=UTC),
+)  # fmt: skip
+TOLD = (
+    "verified^XAdES-T^20261124003100^Medical Doctor^1.2.392.100495.1.5.1.1.0.1^Taro, Yamada x"
+    "^20261125000000"
+)
+
+
+@pytest.mark.parametrize(
+    ("signatures", "authenticator", "told", "inside"),
+    [
+        pytest.param((), None, None, None, id="unsigned"),
+        pytest.param((SIGNED,), ["^Taro, Yamada x"], [TOLD], None, id="verified"),
+        pytest.param(
+            (replace(SIGNED, verdict=Indication.INVALID),),
+            None, [TOLD.replace("verified", "invalid", 1)], None, id="invalid",
+        ),
+        pytest.param(
+            (OPEN, SIGNED), ["^Taro, Yamada x"],
+            ["unverifiable^XAdES-BES^^Pharmacist^^O=nobody^20261125000000", TOLD], None,
+            id="only who was verified authenticates",
+        ),
+        pytest.param(
+            (replace(SIGNED, signer="CN=Hanako", inside=(SIGNED,)),), ["^Hanako"],
+            [TOLD.replace("Taro, Yamada x", "Hanako")], [TOLD], id="a prescription inside",
+        ),
+        pytest.param(
+            (replace(SIGNED, signer="CN=" + "a" * 500, roles=("b" * 500,), policy="c" * 500),),
+            ["^" + "a" * 64], None, None, id="long",
+        ),
+    ],
+)  # fmt: skip
+def test_the_verdict_travels(
+    signatures: tuple[Attestation, ...], authenticator: list[str] | None, told: list[str] | None,
+    inside: list[str] | None,
+) -> None:  # fmt: skip
+    element = parsed(replace(ENTRY, signatures=signatures))
+    slots = ebxml.slots(element)
+    assert slots.get("legalAuthenticator") == authenticator
+    if signatures and told is None:
+        assert len(slots[metadata.SIGNATURE][0]) <= 256
+    else:
+        assert slots.get(metadata.SIGNATURE) == told
+    assert slots.get(metadata.INSIDE) == inside
+    assert metadata.read(element) == ENTRY  # a peer's word for a verdict is never ours
+
+
+def test_extra_metadata_has_names_of_its_own() -> None:
+    """A URN, and not of IHE's name space (ITI TF-3: 4.2.3.1.6)."""
+    for name in (metadata.SIGNATURE, metadata.INSIDE):
+        assert name.startswith("urn:")
+        assert not name.startswith("urn:ihe:")
+
+
 @needs_shared
 def test_entries_and_references_fit_the_published_schema() -> None:
     schemas = Schemas(shared("ihe", "schema"))
+    signed = replace(ENTRY, entry_uuid="urn:uuid:1", signatures=(SIGNED, OPEN))
     for write in (metadata.write, metadata.write_reference):
-        content = ebxml.write_query_response(
-            Status.SUCCESS, (), (write(ENTRY), write(replace(ENTRY, entry_uuid="urn:uuid:1")))
-        )
+        content = ebxml.write_query_response(Status.SUCCESS, (), (write(ENTRY), write(signed)))
         schemas.check(xml.parse(content), "ebRS/query.xsd")
 
 
