@@ -27,7 +27,7 @@ from gateway.model.caller import Caller
 from gateway.model.category import Source
 from gateway.model.document import DocumentEntry
 from gateway.model.signature import Indication, SignatureReport
-from gateway.record import documents, reexamine, senders, staging
+from gateway.record import documents, reexamine, reports, senders, staging
 from gateway.record.reexamine import WaitingDocument
 from gateway.record.staging import ReceivedFile
 from gateway.standardize.findings import refused
@@ -147,6 +147,7 @@ class Filing:
                 entry = self._read(work, found, caller.facility, covered)
                 entry = documents.file_blob(work, entry, covered, report)
                 file = receipt.files[0][0]
+                reports.keep(work, file, report)
                 reexamine.filed(work, file, received.path, entry.source_patient)
         except (Refusal, Defect):
             self._let_go(caller, blob, covered)
@@ -167,6 +168,7 @@ class Filing:
         """Keep it apart until its signature can be established."""
         with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
             receipt = self._received(work, found, received)
+            reports.keep(work, receipt.files[0][0], report)
             reexamine.put(work, receipt.files[0][0], entries.chart_of(found), found)
         return Filed(waiting=True, receipt=receipt.id, file=received, report=report, active=active)
 
@@ -196,6 +198,7 @@ class Filing:
             return False
         if report.indication is Indication.UNVERIFIABLE and report.signed:
             with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
+                reports.keep(work, waited.file, report)
                 reexamine.still_waiting(work, waited.file)
             return False
         try:
@@ -206,9 +209,11 @@ class Filing:
                 covered = papers.covered(self.blobs, stored, report)
                 entry = self._read(work, waited.entry, waited.facility, covered)
                 documents.file_blob(work, entry, covered, report)
+                reports.keep(work, waited.file, report)
                 reexamine.settle(work, waited)
         except Refusal as refusal:
             with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
+                reports.keep_refused(work, waited.file, refusal)
                 reexamine.settle(work, waited, (refused(refusal),))
         return True
 

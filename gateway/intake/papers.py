@@ -32,6 +32,8 @@ class Judged:
     "A signature that cannot be verified now: the whole file is set aside."
     loose: frozenset[str] = frozenset()
     "Digests of bytes that were stored only for this file's documents."
+    reports: tuple[tuple[str, SignatureReport], ...] = ()
+    "What verification said of each document, and where in the file it stands."
 
 
 def judge(
@@ -44,6 +46,7 @@ def judge(
     found: list[Finding] = []
     judged: list[JudgedPaper] = []
     loose: set[str] = set()
+    reports: list[tuple[str, SignatureReport]] = []
     waiting = False
     for paper in batch.papers:
         if paper.withdrawn:
@@ -61,6 +64,7 @@ def judge(
             raise UntrustedSignature(
                 "the signature does not verify", "署名を検証できません", at=at, report=report
             )
+        reports.append((paper.at, report))
         if active:
             found.append(finding("active-content", at))
         if not report.signed:
@@ -75,7 +79,7 @@ def judge(
     if waiting:
         found.append(finding("signature-unverifiable", "document"))
     batch = replace(batch, findings=(*batch.findings, *found))
-    return Judged(batch, tuple(judged), waiting, frozenset(loose))
+    return Judged(batch, tuple(judged), waiting, frozenset(loose), tuple(reports))
 
 
 def _stored(blobs: Blobs, file: FileRow, upload: Upload, paper: Paper) -> Blob:

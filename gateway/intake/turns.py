@@ -29,8 +29,9 @@ from gateway.model.codebook import CodeBook
 from gateway.model.csv_mapping import CsvMapping
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.network import SignaturePolicyKeys
+from gateway.model.signature import SignatureReport
 from gateway.record import papers as paper_record
-from gateway.record import parts, queue, reexamine, staging
+from gateway.record import parts, queue, reexamine, reports, staging
 from gateway.record.papers import JudgedPaper
 from gateway.record.queue import Overtaken, Turn
 from gateway.record.staging import FileRow
@@ -98,14 +99,14 @@ class Reader:
             return Read(file, lambda work: take_part(work, part, _LOST), part.patient)
         covering = signed.evidence(upload)
         more: tuple[Finding, ...] = ()
+        report: SignatureReport | None = None
         if covering:
-            report = None
             if self.signatures is not None:
                 report = self.signatures.report(self.blobs.path(file.sha256), file.queued)
             judged = signed.judge(rule, report, covering)
             more = (judged.finding,)
             if judged.waits:
-                return Read(file, lambda work: reexamine.put_upload(work, file.id, more))
+                return Read(file, lambda work: _wait(work, file, report, more))
         batch = standardize.read(upload, format=chosen)
         batch = replace(batch, findings=(*more, *batch.findings))
         if batch.papers:
@@ -114,7 +115,7 @@ class Reader:
                 file, lambda work: _file(work, file, found), batch.patient,
                 owner=file.facility, loose=found.loose,
             )  # fmt: skip
-        return Read(file, lambda work: _store(work, file, batch), batch.patient)
+        return Read(file, lambda work: _store(work, file, batch, report), batch.patient)
 
 
 class Turns:
@@ -248,19 +249,36 @@ class Turns:
                 staging.failed(work, one.file.id, _DEFECT)
 
 
+def _wait(
+    work: Work, file: FileRow, report: SignatureReport | None, found: tuple[Finding, ...]
+) -> None:
+    """A file waits until its signature can be established."""
+    reports.keep(work, file.id, report)
+    reexamine.put_upload(work, file.id, found)
+
+
 def _file(work: Work, file: FileRow, found: Judged) -> None:
     """The items of a file and its documents, or that it waits for their signatures."""
+    for at, one in found.reports:
+        reports.keep(work, file.id, one, at)
     if not found.waiting:
-        _store(work, file, found.batch, found.papers)
+        _store(work, file, found.batch, documents=found.papers)
         return
     reexamine.put_upload(work, file.id, found.batch.findings)
     if found.batch.patient is not None:
         reexamine.about(work, file.id, found.batch.patient, found.batch.format)
 
 
-def _store(work: Work, file: FileRow, batch: Batch, documents: Sequence[JudgedPaper] = ()) -> None:
+def _store(
+    work: Work,
+    file: FileRow,
+    batch: Batch,
+    report: SignatureReport | None = None,
+    documents: Sequence[JudgedPaper] = (),
+) -> None:
     """The items of a file, staged and shared as far as they may be, and its documents."""
     work.trail.objects.append(file.sha256)
+    reports.keep(work, file.id, report)
     staged = staging.stage(work, file.id, batch, known=file)
     work.trail.detail.update(state=staged.state, staged=staged.items)
     if not batch.keep:
@@ -274,6 +292,7 @@ def _store(work: Work, file: FileRow, batch: Batch, documents: Sequence[JudgedPa
 def _refuse(work: Work, file: FileRow, refusal: Refusal) -> None:
     """A file, or a part of one, that is refused as a whole."""
     cutting.abandon(work, file)
+    reports.keep_refused(work, file.id, refusal)
     staging.refuse_file(work, file.id, (refused(refusal),))
 
 

@@ -14,6 +14,7 @@ from gateway.consent import explain, ledger, policy
 from gateway.consent.policy import Request
 from gateway.errors import NotPermitted, UnknownDomain, UnknownPatient
 from gateway.identity import crossref, domains, matching
+from gateway.model.attestation import Attestation
 from gateway.model.audit import Outcome
 from gateway.model.caller import Caller, CallerKind
 from gateway.model.category import Category
@@ -28,7 +29,7 @@ from gateway.model.identifiers import Oid, PatientId, PersonId
 from gateway.model.network import Expiry
 from gateway.model.periods import is_expired
 from gateway.model.person import Demographics
-from gateway.record import entries, twins
+from gateway.record import entries, reports, twins
 from gateway.record.matches import matches
 from gateway.record.promotion import newest
 from gateway.store.record import documents as document_rows
@@ -63,6 +64,8 @@ class ViewedItem:
     "The bytes it came from."
     reference_copy: bool = True
     "It is a copy for reference; the original is the facility's."
+    signatures: tuple[Attestation, ...] = ()
+    "Who signed the file that it was made of, and what verification said (SIG-06)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +209,9 @@ def view(work: Work, patient: PatientId) -> Viewed:
     ]
     items = [row for row in listed if _may_see(work, permit, row.facility, row.category, row)]
     _count(work, len(listed) - len(items))
-    told = [_viewed(row) for row in twins.shown(items)]
+    single = list(twins.shown(items))
+    signed = reports.attested(work.db, (row.file for row in single))
+    told = [_viewed(row, signed.get(row.file, ())) for row in single]
     return Viewed(
         items=tuple(sorted(told, key=lambda item: (item.registered, item.version))),
         documents=_ordered(
@@ -330,7 +335,7 @@ def _ordered(found: Iterable[DocumentEntry]) -> tuple[DocumentEntry, ...]:
     return tuple(sorted(found, key=lambda entry: (entry.created, entry.entry_uuid)))
 
 
-def _viewed(row: item_rows.ItemRow) -> ViewedItem:
+def _viewed(row: item_rows.ItemRow, signatures: tuple[Attestation, ...]) -> ViewedItem:
     shared = item_rows.read_content(row)
     return ViewedItem(
         category=shared.category,
@@ -341,4 +346,5 @@ def _viewed(row: item_rows.ItemRow) -> ViewedItem:
         posted=row.posted,
         version=row.version,
         source=shared.source,
+        signatures=signatures,
     )

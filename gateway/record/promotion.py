@@ -15,12 +15,13 @@ from gateway.consent import ledger
 from gateway.identity import crossref
 from gateway.members import facilities
 from gateway.members.facilities import Members
+from gateway.model import attestation
 from gateway.model.batch import Batch, Resource
 from gateway.model.category import Category, FacilityType
 from gateway.model.identifiers import Oid, PatientId, PersonId
 from gateway.model.network import WithdrawalEffect
 from gateway.model.person import Demographics
-from gateway.record import entries, provision, removal, twins
+from gateway.record import entries, provision, removal, reports, twins
 from gateway.store.record import documents as document_rows
 from gateway.store.record import items as rows
 from gateway.store.record import lock_blobs, uploads
@@ -28,7 +29,8 @@ from gateway.store.record.documents import DocumentRow
 from gateway.store.record.items import ItemRow, Shared
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
-from gateway.wire import fhir, fhir_document, provenance
+from gateway.wire import attested, fhir, fhir_document, provenance
+from gateway.wire.attested import Signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow], made:
         created=work.now,
         identifier=f"urn:oid:{entry.unique_id}",
         category=entry.category,
-        provenance=_provenance(work, title, file, first, items),
+        provenances=_provenances(work, title, file, first, items),
     )
     blob = work.blobs.put_bytes(bundle)
     entry = entries.with_bytes(entry, sha256=blob.sha256, sha1=blob.sha1, size=blob.size)
@@ -196,16 +198,17 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow], made:
     document_rows.insert_document_items(work.db, entry.entry_uuid, [row.id for row in group])
 
 
-def _provenance(
+def _provenances(
     work: Work, facility: str, file: FileRow | None, first: ItemRow, items: Sequence[Shared]
-) -> Resource | None:
+) -> list[Resource]:
     """Where the resources of a document come from, each with its place in the file (REC-01).
 
     A message has one Provenance, whose id is made of its file here; each document of the message
-    carries the copy that tells of its own resources.
+    carries the copy that tells of its own resources. A file that is signed has another one, which
+    tells by whom and what verification said (SIG-06).
     """
     if file is None:
-        return None
+        return []
     targets: dict[str, str] = {file.patient["id"]: ""} if file.patient else {}
     mappings, tables = set(), set()
     for one in items:
@@ -222,9 +225,20 @@ def _provenance(
         tables=tuple(sorted(tables)), facility=facility,
     )  # fmt: skip
     identity = fhir.resource_id("Provenance", file.id)
-    return provenance.provenance(
-        source, targets.items(), identity=identity, recorded=work.now, whole=False
-    )
+    made = [
+        provenance.provenance(
+            source, targets.items(), identity=identity, recorded=work.now, whole=False
+        )
+    ]
+    signatures = attestation.read(reports.of_file(work.db, file.id))
+    if signatures:
+        signed = Signed(sha256=file.received_sha256, signatures=signatures)
+        about = [one.resource["id"] for one in items]
+        identity = fhir.resource_id("Provenance", file.id, "signatures")
+        made.append(
+            attested.provenance(signed, about, identity=identity, recorded=work.now, whole=False)
+        )
+    return made
 
 
 def _patient(work: Work, chart: PatientId, file: FileRow | None) -> Resource:

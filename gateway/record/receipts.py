@@ -9,8 +9,9 @@ from sqlalchemy import Connection
 
 from gateway.errors import NotFound
 from gateway.model.caller import CallerKind
-from gateway.record import deliveries, queue
+from gateway.record import deliveries, queue, reports
 from gateway.store.record import parts, uploads
+from gateway.store.record import reports as report_rows
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 
@@ -79,7 +80,12 @@ def files(
     # file that is told as worked through has its items counted.
     states = parts.select_states(db, receipt_id)
     counts = uploads.count_items(db, receipt_id, numbers)
-    return [_file(db, file, counts, states.get(file.id, {})) for file in found]
+    signed = report_rows.select_reports_of_receipt(db, receipt_id, numbers)
+    made = [_file(db, file, counts, states.get(file.id, {})) for file in found]
+    for told, file in zip(made, found, strict=True):
+        if file.id in signed:
+            told["signatures"] = [reports.told(*one) for one in signed[file.id].items()]
+    return made
 
 
 def _file(

@@ -26,6 +26,8 @@ _FORMATS = {
     "XAdES": "application/signature+xml", "CAdES": "application/pkcs7-signature",
     "PAdES": "application/pdf",
 }  # fmt: skip
+_SIGNED = {"XAdES": "application/xml", "PAdES": "application/pdf"}
+"What a signature of a form is on, where nobody says it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +36,9 @@ class Signed:
 
     sha256: str
     "Of the bytes with their signatures, as they were received or filed."
-    mime_type: str
     signatures: tuple[Attestation, ...]
+    mime_type: str = ""
+    "Of the document that is signed; empty where the form of its signature says it."
 
 
 def provenance(
@@ -99,11 +102,13 @@ def _signature(one: Attestation, number: int, signed: Signed) -> Resource:
         "type": [_COAUTHOR if number else _AUTHOR],
         "when": _instant(one.when[0]),
         "who": _who(one, number),
-        "targetFormat": signed.mime_type,
     }
-    form = _FORMATS.get(one.level.partition("-")[0])
-    if form:
-        made["sigFormat"] = form
+    form = one.level.partition("-")[0]
+    for name, media in (
+        ("targetFormat", signed.mime_type or _SIGNED.get(form)), ("sigFormat", _FORMATS.get(form)),
+    ):  # fmt: skip
+        if media:
+            made[name] = media
     made["_data"] = fhir.absent("not-applicable")
     return made
 

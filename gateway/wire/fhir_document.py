@@ -73,13 +73,13 @@ def document_bundle(
     created: datetime,
     identifier: str,
     category: Category | None = None,
-    provenance: Resource | None = None,
+    provenances: Iterable[Resource] = (),
 ) -> bytes:
     """A document Bundle about one patient; `identifier` is its URI, `created` carries a zone.
 
     Items of other chart ids of the same person are re-addressed to `patient`. A reference to
-    something that is not in the document is left out, without a trace (XCA-04). `provenance` says
-    where its resources come from.
+    something that is not in the document is left out, without a trace (XCA-04). `provenances` say
+    where its resources come from, and who signed that.
     """
     contents = list(items)
     issuer = fhir.organization(fhir.resource_id("facility", facility), facility)
@@ -98,7 +98,6 @@ def document_bundle(
     )
     composition["id"] = fhir.resource_id("Composition", identifier)
     composition["identifier"] = fhir.identifier("urn:ietf:rfc:3986", identifier)
-    sources = [provenance] if provenance else []
     return fhir.dumps(
         {
             "resourceType": "Bundle",
@@ -112,7 +111,7 @@ def document_bundle(
                 for identity, one in [
                     *((one["id"], one) for one in [composition, patient, *people]),
                     *bound,
-                    *((one["id"], one) for one in sources),
+                    *((one["id"], one) for one in provenances),
                 ]
             ],
         }
