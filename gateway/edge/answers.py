@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -53,6 +54,23 @@ async def answer_early(
     except TimeoutError:
         pass
     await send({"type": "http.response.body", "body": b""})
+
+
+async def answer_file(
+    send: Send, path: Path, size: int, pool: Executor, *, media: str, headers: Headers = ()
+) -> None:
+    """Send a file, piece by piece, read on a worker thread."""
+    loop = asyncio.get_running_loop()
+    stream = await loop.run_in_executor(pool, path.open, "rb")
+    try:
+        fields = _fields(b"", media, headers)
+        fields[len(ALWAYS)] = (b"content-length", b"%d" % size)
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        while piece := await loop.run_in_executor(pool, stream.read, _PIECE):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        stream.close()
 
 
 async def answer_json(send: Send, status: int, value: object, *, headers: Headers = ()) -> None:

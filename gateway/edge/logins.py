@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from gateway.audit.door import Door
 from gateway.edge.authn import Register
 from gateway.edge.protocol import Client
-from gateway.errors import Malformed, NotPermitted, Refusal, Unauthenticated
+from gateway.errors import Malformed, NotPermitted, Refusal, Unauthenticated, UnknownDocument
 from gateway.hpki import login
 from gateway.hpki.login import CardVerdict
 from gateway.hpki.policy import SignaturePolicy
@@ -21,9 +21,11 @@ from gateway.members.sessions import Lifetime, Session
 from gateway.model.audit import EventKind, Outcome
 from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
 from gateway.model.category import FacilityType
+from gateway.model.document import DocumentEntry, Retrieved
 from gateway.model.identifiers import Oid, PatientId
 from gateway.record import disclose
 from gateway.record.disclose import Viewed
+from gateway.record.handling import Handling, require
 from gateway.store.work import Work
 
 _Value = TypeVar("_Value")
@@ -130,10 +132,39 @@ class Logins:
         """Who is behind a cookie; raises `Unauthenticated` or `NotPermitted`."""
         return self._reading(client, cookie, EventKind.LOGIN, lambda work, session: session)
 
-    def view(self, client: Client, cookie: str, patient: str) -> Viewed:
-        """What the user behind a cookie sees of one person; nothing where nothing may be seen."""
+    def document(
+        self, client: Client, cookie: str, patient: str, unique_id: str, handling: Handling
+    ) -> Retrieved:
+        """One document that the user behind a cookie may handle so, and where its bytes are.
+
+        Raises `UnknownDocument` for what is not there or may not be seen, `NotPermitted` (HND-01).
+        """
+
+        def see(work: Work, session: Session) -> Retrieved:
+            entry = disclose.document(work, _shared(work, patient), unique_id)
+            require(work, handling, entry)
+            return Retrieved(entry=entry, path=disclose.opened(work, entry))
+
+        return self._reading(client, cookie, EventKind.VIEW, see)
+
+    def described(self, client: Client, cookie: str, patient: str, unique_id: str) -> DocumentEntry:
+        """What is known of one document that the user behind a cookie may see."""
+
+        def see(work: Work, session: Session) -> DocumentEntry:
+            return disclose.document(work, _shared(work, patient), unique_id)
+
+        return self._reading(client, cookie, EventKind.VIEW, see)
+
+    def view(
+        self, client: Client, cookie: str, patient: str, handling: Handling = Handling.VIEW
+    ) -> Viewed:
+        """What the user behind a cookie sees of one person; nothing where nothing may be seen.
+
+        Raises `NotPermitted` where it is to be saved or printed (HND-01).
+        """
 
         def see(work: Work, session: Session) -> Viewed:
+            require(work, handling)
             domain = work.policy.shared_id.domain
             try:
                 return disclose.view(work, PatientId(domain, patient))
@@ -223,6 +254,17 @@ class Logins:
             EventKind.SECURITY_ALERT, stranger, code=refusal.log, outcome=Outcome.SERIOUS,
             detail={"rule": refusal.rule, **_noted(verdict)},
         )  # fmt: skip
+
+
+def _shared(work: Work, value: str) -> PatientId:
+    """A shared patient id as it stands in an address; raises `UnknownDocument` for anything else.
+
+    What is about nobody has no documents.
+    """
+    try:
+        return PatientId(work.policy.shared_id.domain, value)
+    except Malformed as error:
+        raise UnknownDocument("no such document", "文書が見つかりません", at="document") from error
 
 
 def _noted(verdict: CardVerdict) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Executor
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
 import orjson
 from starlette.routing import Route, Router
@@ -23,6 +24,7 @@ from gateway.edge.answers import (
     Scope,
     Send,
     answer,
+    answer_file,
     answer_json,
     declared_length,
     header,
@@ -35,9 +37,10 @@ from gateway.edge.metrics import Metrics
 from gateway.edge.people_api import OPENAPI
 from gateway.edge.protocol import Client
 from gateway.edge.refusals import STATUS, headers_of, told
-from gateway.errors import Refusal, Unauthenticated
+from gateway.errors import Invalid, Refusal, Unauthenticated
 from gateway.members.sessions import Session
-from gateway.wire import fhir
+from gateway.record.handling import Handling
+from gateway.wire import fhir, fhir_reference
 
 logger = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
@@ -47,7 +50,13 @@ _SAFE = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Referrer-Policy", "no-referrer"),
 )
+_SHUT = (
+    ("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+)
+"Of a document: whatever acts in it does nothing."
 _BODY = 4096
+_DOCUMENT = "/records/{patient}/documents/{document}"
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Strict"
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -78,6 +87,8 @@ class PeopleDoor:
                 Route("/logout", _App(self._log_out), methods=["POST"]),
                 Route("/session", _App(self._session), methods=["GET"]),
                 Route("/records/{patient}", _App(self._record), methods=["GET"]),
+                Route(_DOCUMENT, _App(self._document), methods=["GET"]),
+                Route(_DOCUMENT + "/fhir", _App(self._described), methods=["GET"]),
                 Route("/admin/openapi.json", _App(_openapi), methods=["GET"]),
                 Route("/admin/{path:path}", _App(_not_logged_in)),
                 Route("/records/{path:path}", _App(_not_logged_in)),
@@ -154,9 +165,35 @@ class PeopleDoor:
         """What this user sees of one person's shared record (VIEW)."""
         cookie, client = _cookie(scope), _client(scope)
         patient = scope["path_params"]["patient"]
-        viewed = await self._run(lambda: self._logins.view(client, cookie, patient))
+        wanted = _handling(scope)
+        viewed = await self._run(lambda: self._logins.view(client, cookie, patient, wanted))
         body = fhir.dumps({"items": viewed.items, "documents": viewed.documents})
         await answer(send, 200, body, media="application/json", headers=_SAFE)
+
+    async def _document(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A document to be looked at or, where that is allowed, saved or printed (HND-01)."""
+        cookie, client, wanted = _cookie(scope), _client(scope), _handling(scope)
+        named = scope["path_params"]
+        found = await self._run(
+            lambda: self._logins.document(
+                client, cookie, named["patient"], named["document"], wanted
+            )
+        )
+        kind = "attachment" if wanted is Handling.SAVE else "inline"
+        await answer_file(
+            send, found.path, found.entry.size, self._pool, media=found.entry.mime_type,
+            headers=[*_SHUT, ("Content-Disposition", kind)],
+        )  # fmt: skip
+
+    async def _described(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A document's DocumentReference, and the Provenance with its signatures (SIG-06)."""
+        cookie, client = _cookie(scope), _client(scope)
+        named = scope["path_params"]
+        entry = await self._run(
+            lambda: self._logins.described(client, cookie, named["patient"], named["document"])
+        )
+        body = fhir.dumps(fhir_reference.described(entry))
+        await answer(send, 200, body, media="application/fhir+json", headers=_SAFE)
 
     async def _run(self, do: Callable[[], _Value]) -> _Value:
         return await asyncio.get_running_loop().run_in_executor(self._pool, do)
@@ -203,6 +240,24 @@ def _about(session: Session, cookie: str) -> dict[str, Any]:
         "ends": session.ends,
         "csrf": token(cookie),
     }
+
+
+def _handling(scope: Scope) -> Handling:
+    """What is wanted: `?purpose=view` (as without it), `save` or `print`."""
+    try:
+        asked = parse_qs(
+            scope["query_string"].decode("ascii"), strict_parsing=True, keep_blank_values=True
+        )
+    except ValueError:
+        asked = {} if not scope["query_string"] else {"": []}
+    words = asked.pop("purpose", [Handling.VIEW.value])
+    found = [one for one in Handling if [one.value] == words]
+    if asked or not found:
+        raise Invalid(
+            "purpose is view, save or print", "purpose は view、save、print のいずれかです",
+            at="purpose",
+        )  # fmt: skip
+    return found[0]
 
 
 def _client(scope: Scope) -> Client:

@@ -23,6 +23,19 @@ def _answer(about: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"description": about, **content}
 
 
+def _in_path(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+_PURPOSE = {
+    "name": "purpose",
+    "in": "query",
+    "description": "What it is for; saving and printing are refused as the network says (HND-01).",
+    "schema": {"type": "string", "enum": ["view", "save", "print"], "default": "view"},
+}
+_PROHIBITED = {"description": "Not to be saved or printed here (HND-01, HND-02)."}
+
+
 OPENAPI: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {"title": "Regional gateway: people", "version": "1"},
@@ -79,15 +92,40 @@ OPENAPI: dict[str, Any] = {
             "get": {
                 "summary": "The shared record of one person, as this user may see it.",
                 "security": [{"session": []}],
-                "parameters": [
-                    {
-                        "name": "shared_id",
-                        "in": "path",
-                        "required": True,
-                        "schema": {"type": "string"},
-                    }
-                ],
-                "responses": {"200": _answer("Items and documents."), "401": _NOT_LOGGED_IN},
+                "parameters": [_in_path("shared_id"), _PURPOSE],
+                "responses": {
+                    "200": _answer("Items and documents."),
+                    "401": _NOT_LOGGED_IN,
+                    "403": _PROHIBITED,
+                },
+            }
+        },
+        "/records/{shared_id}/documents/{unique_id}": {
+            "get": {
+                "summary": "One document of it, as it was filed.",
+                "security": [{"session": []}],
+                "parameters": [_in_path("shared_id"), _in_path("unique_id"), _PURPOSE],
+                "responses": {
+                    "200": {"description": "The bytes.", "content": {"*/*": {}}},
+                    "401": _NOT_LOGGED_IN,
+                    "403": _PROHIBITED,
+                    "404": _answer("Not there, or not to be seen."),
+                },
+            }
+        },
+        "/records/{shared_id}/documents/{unique_id}/fhir": {
+            "get": {
+                "summary": "Its DocumentReference, and the Provenance with its signatures (R4).",
+                "security": [{"session": []}],
+                "parameters": [_in_path("shared_id"), _in_path("unique_id")],
+                "responses": {
+                    "200": {
+                        "description": "A Bundle.",
+                        "content": {"application/fhir+json": {"schema": {"type": "object"}}},
+                    },
+                    "401": _NOT_LOGGED_IN,
+                    "404": _answer("Not there, or not to be seen."),
+                },
             }
         },
         "/admin/openapi.json": {

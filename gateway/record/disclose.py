@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from gateway.consent import explain, ledger, policy
 from gateway.consent.policy import Request
-from gateway.errors import NotPermitted, UnknownDomain, UnknownPatient
+from gateway.errors import NotPermitted, UnknownDocument, UnknownDomain, UnknownPatient
 from gateway.identity import crossref, domains, matching
 from gateway.model.attestation import Attestation
 from gateway.model.audit import Outcome
@@ -220,6 +221,30 @@ def view(work: Work, patient: PatientId) -> Viewed:
             if not row.deprecated
         ),
     )
+
+
+def document(work: Work, patient: PatientId, unique_id: str) -> DocumentEntry:
+    """One document of what a user sees of one person.
+
+    Raises `UnknownDocument`, for one that is not there and one that may not be seen alike (G8).
+    """
+    found = [one for one in view(work, patient).documents if one.unique_id == unique_id]
+    if not found:
+        raise UnknownDocument("no such document", "文書が見つかりません", at="document")
+    work.trail.objects.append(f"{found[0].unique_id} sha256:{found[0].sha256}")
+    return found[0]
+
+
+def opened(work: Work, entry: DocumentEntry) -> Path:
+    """The file of a document about to be shown; its bytes are compared with their hash (M-02).
+
+    Raises `UnknownDocument` where they are not as they were, which the trail tells.
+    """
+    if not work.blobs.verify(entry.sha256):
+        work.trail.code, work.trail.outcome = "DOC-HASH", Outcome.MAJOR
+        work.trail.detail["damaged"] = entry.sha256
+        raise UnknownDocument("no such document", "文書が見つかりません", at="document")
+    return work.blobs.path(entry.sha256)
 
 
 def why(

@@ -23,7 +23,7 @@ from gateway.store.record import documents as rows
 from gateway.store.record import lock_blobs, lock_unique
 from gateway.store.work import Work
 
-_REFERRALS = frozenset({"57133-1", "57170-3"})
+REFERRALS = frozenset({"57133-1", "57170-3"})
 "LOINC types of referral notes: the kind `referral` of `signature.required`."
 
 
@@ -155,7 +155,7 @@ def _require_signature(
 
 def _require_due(work: Work, entry: DocumentEntry, report: SignatureReport) -> None:
     """Refuse a kind of document that needs a signature it does not have (SIG-05)."""
-    kind = "referral" if entry.type_code.code in _REFERRALS else entry.category.value
+    kind = "referral" if entry.type_code.code in REFERRALS else entry.category.value
     if satisfies(work.policy.signature, kind, report):
         return
     wanted = work.policy.signature.required[kind]

@@ -10,7 +10,8 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.document import Availability, Code, DocumentEntry
-from gateway.wire import fhir
+from gateway.wire import attested, fhir
+from gateway.wire.attested import Signed
 
 _URI = "urn:ietf:rfc:3986"
 _INTEGRITY = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
@@ -59,6 +60,21 @@ def document_reference(entry: DocumentEntry) -> Resource:
         "practiceSetting": _concept(entry.practice_setting),
     }
     return made
+
+
+def described(entry: DocumentEntry) -> Resource:
+    """A Bundle of a document's DocumentReference and, where it is signed, its Provenance."""
+    made = [document_reference(entry)]
+    if entry.signatures:
+        signed = Signed(sha256=entry.sha256, mime_type=entry.mime_type, signatures=entry.signatures)
+        own = fhir.resource_id("Provenance", entry.entry_uuid)
+        moment = entry.posted or entry.created
+        targets = [identity(entry)]
+        made.append(
+            attested.provenance(signed, targets, identity=own, recorded=moment, whole=False)
+        )
+    entries = [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in made]
+    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
 
 def identity(entry: DocumentEntry) -> str:

@@ -4,10 +4,11 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.edge.people import Site
+from tests.edge.people import Answer, Site
 from tests.served import Templates, serve
 
 
@@ -209,3 +210,88 @@ def test_the_trail_tells_every_log_in(site: Site) -> None:
     bad = [one for one in told if "SIG-04" in (one["rule"], one["detail"].get("rule"))]
     assert {one["kind"] for one in bad} == {"login", "security-alert"}
     assert all(one["outcome"] == 8 and one["code"] == "LOGIN-FAIL" for one in bad)
+
+
+def _documents(site: Site, patient: str) -> tuple[str, dict[str, str]]:
+    """A session, and the unique ids of patient A's documents by what they are."""
+    cookie = site.ask("POST", "/login", card=site.card()).cookie
+    record = site.ask("GET", f"/records/{patient}", card=site.card(), cookie=cookie).json
+    found = {}
+    for one in record["documents"]:
+        made = one["mime_type"] == "application/fhir+json"
+        name = "signed" if one["signatures"] else f"{one['category']} of {one['facility']}"
+        found[name if made or one["signatures"] else "unsigned"] = one["unique_id"]
+    return cookie, found
+
+
+def test_documents_are_looked_at_saved_by_exception_and_never_printed(
+    site: Site, patient: str
+) -> None:
+    """HND-01, HND-02: what a doctor of hospital-a may do with patient A's documents."""
+    cookie, found = _documents(site, patient)
+
+    def ask(name: str, query: str = "") -> Answer:
+        path = f"/records/{patient}/documents/{found[name]}{query}"
+        return site.ask("GET", path, card=site.card(), cookie=cookie)
+
+    saved = ("signed", "lab_result of hospital-a")
+    refused = ("unsigned", "prescription of clinic-b", "dispensing of pharmacy-c")
+    for name in (*saved, *refused):
+        shown = ask(name)
+        assert shown.status == 200
+        assert shown.headers["Cache-Control"] == "no-store"
+        assert shown.headers["Content-Disposition"] == "inline"
+        assert "sandbox" in shown.headers["Content-Security-Policy"]
+        assert int(shown.headers["Content-Length"]) == len(shown.body) > 0
+        printed = ask(name, "?purpose=print")
+        assert (printed.status, printed.json["refused"][0]["rule"]) == (403, "HND-01")
+    for name in saved:
+        kept = ask(name, "?purpose=save")
+        assert (kept.status, kept.headers["Content-Disposition"]) == (200, "attachment")
+        assert kept.body == ask(name).body
+    for name in refused:
+        assert ask(name, "?purpose=save").json["refused"][0]["rule"] == "HND-01"
+    assert ask("signed").body.startswith(b"%PDF-")
+    for query in ("?purpose=", "?purpose=steal", "?purpose=view&purpose=save", "?x=1", "?purpose"):
+        assert ask("signed", query).status == 422
+    views = [one for one in site.events() if one["kind"] == "view" and one["objects"]]
+    told = {(one["detail"]["handling"], one["rule"], one["outcome"]) for one in views}
+    assert {("save", "HND-02", 0), ("save", "HND-01", 8), ("print", "HND-01", 8)} <= told
+
+
+def test_a_record_is_not_saved_or_printed(site: Site, patient: str) -> None:
+    cookie = site.ask("POST", "/login", card=site.card()).cookie
+    for purpose, status in (("view", 200), ("save", 403), ("print", 403)):
+        path = f"/records/{patient}?purpose={purpose}"
+        assert site.ask("GET", path, card=site.card(), cookie=cookie).status == status
+
+
+def test_no_document_is_public(site: Site, patient: str) -> None:
+    """HND-03: an address opens nothing by itself, and no other patient's documents."""
+    cookie, found = _documents(site, patient)
+    path = f"/records/{patient}/documents/{found['signed']}"
+    for end in ("", "/fhir", "?purpose=save"):
+        assert site.ask("GET", path + end).status == 401
+        assert site.ask("GET", path + end, cookie=cookie).status == 401
+        assert site.ask("GET", path + end, card=site.card()).status == 401
+    other = f"/records/9999999999999999/documents/{found['signed']}"
+    absent = f"/records/{patient}/documents/2.25.1"
+    for where in (other, absent, other + "/fhir", absent + "/fhir?", f"/records/%00/documents/{1}"):
+        assert site.ask("GET", where, card=site.card(), cookie=cookie).status == 404
+
+
+def test_the_signature_of_a_document_in_fhir(site: Site, patient: str) -> None:
+    cookie, found = _documents(site, patient)
+
+    def told(name: str) -> list[dict[str, Any]]:
+        path = f"/records/{patient}/documents/{found[name]}/fhir"
+        answer = site.ask("GET", path, card=site.card(), cookie=cookie)
+        assert answer.headers["Content-Type"] == "application/fhir+json"
+        return [one["resource"] for one in answer.json["entry"]]
+
+    reference, provenance = told("signed")
+    assert provenance["target"] == [{"reference": f"urn:uuid:{reference['id']}"}]
+    (signature,) = provenance["signature"]
+    assert signature["targetFormat"] == "application/pdf"
+    assert signature["who"]["display"] == reference["authenticator"]["display"]
+    assert [one["resourceType"] for one in told("unsigned")] == ["DocumentReference"]
