@@ -15,6 +15,7 @@ from gateway.audit import chain
 from gateway.audit.door import Door
 from gateway.errors import Malformed
 from gateway.intake import Intake, Signatures
+from gateway.intake.lists import Lists
 from gateway.members import codes, profiles
 from gateway.members.mappings import Shelf
 from gateway.members.neighbours import NeighbourError
@@ -35,6 +36,7 @@ from gateway.transaction import Table, index
 
 if TYPE_CHECKING:
     from gateway.edge.sandbox import Sandbox
+    from gateway.edge.trusted import Archive
 
 logger = logging.getLogger(__name__)
 _ANSWERING, _WORKING = 64, 16
@@ -183,6 +185,29 @@ def open_intake(
         door=gateway.door, blobs=gateway.blobs, limits=settings.limits, new_id=new_id,
         mappings=Shelf(settings.folder).of, codes=gateway.codes().of,
         signatures=Signatures(sandbox.verify, now), owner=owner, stuck=stuck,
+    )  # fmt: skip
+
+
+def open_sandbox(gateway: Gateway, archive: "Archive | None" = None) -> "Sandbox":
+    """Where signatures are verified, with the revocation lists that came."""
+    from gateway.edge.sandbox import Sandbox
+    from gateway.edge.trusted import Archive
+
+    return Sandbox(
+        gateway.settings.hpki, grace_hours=gateway.policy.signature.crl_grace_hours,
+        archive=archive or Archive(gateway.door),
+    )  # fmt: skip
+
+
+def open_lists(gateway: Gateway) -> Lists:
+    """The sources of revocation lists; raises `SettingsError`."""
+    from gateway.edge.fetching import fetcher
+    from gateway.edge.trusted import read_policy
+
+    hpki = gateway.settings.hpki
+    return Lists(
+        door=gateway.door, policy=read_policy(hpki, gateway.policy.signature.crl_grace_hours),
+        fetch=fetcher(hpki), clock=now,
     )  # fmt: skip
 
 

@@ -20,10 +20,13 @@ from gateway.app import (
     now,
     open_gateway,
     open_intake,
+    open_lists,
+    open_sandbox,
     read_neighbours,
     transactions,
 )
 from gateway.intake import Filing, tidy
+from gateway.intake.lists import Lists
 from gateway.members import profiles, sessions
 from gateway.model.audit import EventKind
 from gateway.record import removal
@@ -96,11 +99,10 @@ def serve(
 
 def _work(settings: Settings) -> "Run":
     """What one process that works the queue through does."""
-    from gateway.edge.sandbox import Sandbox
     from gateway.edge.working import HUNG, until_told
 
     def run(number: int, stopping: Callable[[], bool], bell: "Pipe") -> None:
-        with open_gateway(settings) as gateway, closing(Sandbox(settings.hpki)) as sandbox:
+        with open_gateway(settings) as gateway, closing(open_sandbox(gateway)) as sandbox:
             intake = open_intake(
                 gateway, sandbox, owner=f"{socket.gethostname()}/{number}",
                 stuck=lambda: os._exit(HUNG),
@@ -135,20 +137,23 @@ def _serve(
     from gateway.edge import compose, server, tls
     from gateway.edge.backlog import Backlog
     from gateway.edge.jobs import Bell, at_stop, every, once, until_empty
+    from gateway.edge.listed import ListAges, warnings
     from gateway.edge.operator import OperatorDoor
     from gateway.edge.readiness import Readiness
-    from gateway.edge.sandbox import Sandbox
+    from gateway.edge.trusted import Archive
 
     settings, door = gateway.settings, gateway.door
+    lists, archive = open_lists(gateway), Archive(door)
     begun = now() if alone else now() - _OLD_TEMPORARY
     machines = compose.Machines(
         settings=settings, door=door, table=transactions(), schemas=_schemas(settings),
         inline_reads=gateway.database.kind == "sqlite", clock=now, day=gateway.day, new_id=new_id,
         new_request=new_request, waiting=workers.bell if workers else Bell(),
+        signatures=lists.policy, archive=archive,
     )  # fmt: skip
     watch = profiles.Watch(settings.folder, gateway.policy)
     machines.know(read_neighbours(settings, gateway.policy))
-    sandbox = Sandbox(settings.hpki)
+    sandbox = open_sandbox(gateway, archive)
     intake = open_intake(gateway, sandbox)
     filing = Filing(door=door, blobs=gateway.blobs, verify=sandbox.verify, clock=now)
 
@@ -181,8 +186,11 @@ def _serve(
               last=False),
         every(60.0, "verification", lambda: _examine_again(gateway, filing), pool),
         every(3600.0, "replay memory", lambda: _forget(gateway), pool),
+        once("revocation lists", lambda: _refresh(gateway, lists), pool),
+        every(30.0, "revocation lists", lambda: _refresh(gateway, lists), pool, last=False),
     ]  # fmt: skip
     machines.metrics.registry.register(Backlog(door, now))
+    machines.metrics.registry.register(ListAges(lists))
     readiness = Readiness(_checks(gateway), pool)
     settle()
     server.serve(
@@ -192,7 +200,9 @@ def _serve(
             ),
             server.Listener(app=people, socket=sockets["people"], tls=people_tls),
             server.Listener(
-                app=OperatorDoor(readiness, machines.metrics.registry, pool),
+                app=OperatorDoor(
+                    readiness, machines.metrics.registry, pool, partial(warnings, lists)
+                ),
                 socket=sockets["operator"], tls=None, last=True,
             ),
         ],
@@ -248,6 +258,13 @@ def _examine_again(gateway: Gateway, filing: Filing) -> None:
     """Verify again what could not be established (RD-23)."""
     job = gateway.job("verification")
     filing.examine_again(lambda: job, lambda facility: replace(job, facility=facility))
+
+
+def _refresh(gateway: Gateway, lists: Lists) -> None:
+    """Fetch the revocation lists that are due, and give the alarm for those that end (J-03)."""
+    caller = partial(gateway.job, "revocation lists")
+    lists.refresh(caller)
+    lists.watch(caller)
 
 
 def _forget(gateway: Gateway) -> None:

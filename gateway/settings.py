@@ -80,6 +80,12 @@ class HpkiSettings:
     "TOML of `gateway verify --trust`; None means the list that ships with the product."
     insecure_test_cards: bool = False
     "Accept test-card policies and authorities marked as test. Never in production (G13)."
+    crl_proxy: str = ""
+    "`http://HOST:PORT` through which revocation lists are fetched; no other proxy is ever used."
+    crl_bytes: int = 16 * 1024 * 1024
+    "The largest revocation list that is taken."
+    crl_seconds: float = 30.0
+    "How long one fetch may take from its beginning to its end."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "codes": "gateway.cli.codes:codes",
         "consent": "gateway.cli.consent:consent",
         "contract": "gateway.cli.members:contract",
+        "crl": "gateway.cli.crl:crl",
         "demo": "gateway.cli.serve:demo",
         "domain": "gateway.cli.members:domain",
         "erase": "gateway.cli.retention:erase",

@@ -17,7 +17,6 @@ from gateway.consent import enrolment, ledger
 from gateway.demo.files import Newcomer, notebook, storage
 from gateway.demo.papers import referral, summary
 from gateway.demo.sign import sign_pdf
-from gateway.edge.sandbox import Sandbox
 from gateway.hpki import login
 from gateway.identity import crossref, domains
 from gateway.intake import Filing, OnDisk
@@ -111,7 +110,7 @@ def _papers(gateway: Gateway, person: DemoPatient) -> None:
     now, folder, names = app.now(), gateway.settings.folder, _named(person)
     signed = sign_pdf(referral(names, now), folder, now)
     clinic = person.charts["clinic-b"]
-    with closing(Sandbox(gateway.settings.hpki)) as sandbox:
+    with closing(app.open_sandbox(gateway)) as sandbox:
         filing = Filing(
             door=gateway.door, blobs=gateway.blobs, verify=sandbox.verify, clock=app.now
         )

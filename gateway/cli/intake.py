@@ -126,11 +126,10 @@ def delivered(
     A folder whose delivery was cut off, before the end of the block, goes on under the receipt that
     it has when the same is done again.
     """
-    from gateway.app import open_intake
-    from gateway.edge.sandbox import Sandbox
+    from gateway.app import open_intake, open_sandbox
     from gateway.intake import FolderIntake, OnDisk
 
-    sandbox = Sandbox(gateway.settings.hpki)
+    sandbox = open_sandbox(gateway)
     intake = open_intake(gateway, sandbox, owner=worker(f"intake {facility} {path.resolve()}"))
     intake.turns.begin()
     with closing(sandbox):

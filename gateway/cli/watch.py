@@ -54,7 +54,6 @@ def watch(
     """フォルダを監視します。Take in what lands in a folder, once it is complete, until SIGTERM."""
     from gateway import app, settings
     from gateway.cli import opened
-    from gateway.edge.sandbox import Sandbox
     from gateway.intake.watching import Watcher
     from gateway.model.category import Source
 
@@ -65,7 +64,11 @@ def watch(
     if away is not None and (away == root or root in away.parents):
         raise click.UsageError("--move-to must be outside of the folder. 監視フォルダの外を指定")
     found = settings.load(config)
-    with speaking(), app.open_gateway(found) as gateway, closing(Sandbox(found.hpki)) as sandbox:
+    with (
+        speaking(),
+        app.open_gateway(found) as gateway,
+        closing(app.open_sandbox(gateway)) as sandbox,
+    ):
         intake = app.open_intake(gateway, sandbox, owner=worker(f"watch {root}"))
         intake.turns.begin()
         watcher = Watcher(

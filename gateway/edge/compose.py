@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from gateway.audit.door import Door
 from gateway.dispatch import Dispatch
@@ -24,9 +25,9 @@ from gateway.edge.people import PeopleDoor
 from gateway.edge.protocol import Client
 from gateway.edge.soap import SoapDoor
 from gateway.edge.tls import Revocations, people_context
-from gateway.edge.trusted import read_policy
+from gateway.edge.trusted import Archive
 from gateway.edge.uploads import Doorway, Uploads
-from gateway.hpki.policy import AnchorKind
+from gateway.hpki.policy import AnchorKind, SignaturePolicy
 from gateway.intake import Filing, Intake, messages
 from gateway.intake.messages import MessageIntake
 from gateway.members.neighbours import Neighbour
@@ -60,6 +61,9 @@ class Machines:
     "The day of a moment where the network is."
     new_id: Callable[[], str]
     new_request: Callable[[], str]
+    signatures: SignaturePolicy
+    "As the trust file says; the archive has the lists that came since."
+    archive: Archive
     waiting: Bell = field(default_factory=Bell)
     "Rung where an upload waits to be worked through."
     metrics: Metrics = field(default_factory=Metrics)
@@ -157,9 +161,9 @@ class Machines:
         rules = None
         authorities: list[bytes] = []
         if login.cards:
-            policy = read_policy(settings.hpki)
+            policy = self.signatures
             rules = CardRules(
-                policy=policy, policies=frozenset(login.policies),
+                policy=partial(self.archive.policy, policy), policies=frozenset(login.policies),
                 test_policies=frozenset(login.test_policies),
             )  # fmt: skip
             anchors = (one.certificate for one in policy.anchors(AnchorKind.HPKI))

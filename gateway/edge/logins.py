@@ -38,7 +38,8 @@ _REMEMBERED = 10_000
 class CardRules:
     """Which cards open the door."""
 
-    policy: SignaturePolicy
+    policy: Callable[[], SignaturePolicy]
+    "With the revocation lists of this moment."
     policies: frozenset[str]
     "Certificate policies of log-in cards."
     test_policies: frozenset[str]
@@ -218,7 +219,7 @@ class Logins:
     def _judge(self, rules: CardRules, client: Client) -> CardVerdict:
         moment = self.clock()
         verdict = login.judge(
-            client.certificate, rules.policy, policies=rules.policies,
+            client.certificate, rules.policy(), policies=rules.policies,
             test_policies=rules.test_policies, at=moment,
         )  # fmt: skip
         if len(self._judged) >= _REMEMBERED:

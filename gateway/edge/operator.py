@@ -1,7 +1,7 @@
 """The operator's door: plain HTTP on loopback, no patient data (M-07)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -11,13 +11,18 @@ from gateway.edge.answers import Receive, Send, answer, answer_json
 
 Checks = Callable[[], Awaitable[Mapping[str, bool]]]
 "Each thing that must be fine, by name: database, audit, disk, clock, keys (R-24)."
+Warnings = Callable[[], Sequence[Mapping[str, str]]]
+"What somebody must see to, and answering goes on without."
 
 
 class OperatorDoor:
     """`/healthz`, `/readyz`, `/metrics`."""
 
-    def __init__(self, checks: Checks, registry: CollectorRegistry, pool: Executor) -> None:
+    def __init__(
+        self, checks: Checks, registry: CollectorRegistry, pool: Executor, warnings: Warnings
+    ) -> None:
         self._checks = checks
+        self._warnings = warnings
         self._registry = registry
         self._pool = pool
 
@@ -35,7 +40,11 @@ class OperatorDoor:
         elif path == "/readyz":
             found = dict(await self._checks())
             ready = all(found.values())
-            await answer_json(send, 200 if ready else 503, {"ready": ready, "checks": found})
+            told: dict[str, Any] = {"ready": ready, "checks": found}
+            if found.get("database"):
+                loop = asyncio.get_running_loop()
+                told["warnings"] = await loop.run_in_executor(self._pool, self._warnings)
+            await answer_json(send, 200 if ready else 503, told)
         else:
             counted = asyncio.get_running_loop().run_in_executor(
                 self._pool, generate_latest, self._registry

@@ -13,11 +13,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.edge.trusted import Archive
 from gateway.errors import Busy, Invalid
+from gateway.hpki.revocation import SECTION
 from gateway.model.signature import (
     Basis,
     Check,
@@ -39,8 +42,13 @@ _START = 30.0
 class Sandbox:
     """Hands documents to the child, one at a time; safe to share between threads."""
 
-    def __init__(self, settings: HpkiSettings) -> None:
+    def __init__(
+        self, settings: HpkiSettings, *, grace_hours: int = 0, archive: Archive | None = None
+    ) -> None:
         self._settings = settings
+        self._grace_hours = grace_hours
+        self._archive = archive
+        self._told = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._rest = b""
@@ -53,9 +61,15 @@ class Sandbox:
         Raises `Invalid` where the file cannot be read within the limits. The report names the hash
         of the bytes it is about: the caller compares it with what it keeps (G2).
         """
-        job = {"file": str(file), "at": at.isoformat(), "received": received.isoformat()}
-        with self._lock:
-            told = self._ask(job)
+        job: dict[str, Any] = {
+            "file": str(file), "at": at.isoformat(), "received": received.isoformat(),
+        }  # fmt: skip
+        told = self._ask(job)
+        late = _late(told.get("report", {}).get("signatures", ()), received)
+        if late and self._archive is not None:
+            more = self._archive.around(late)  # the lists of the signature's own time
+            if more:
+                told = self._ask({**job, "more": _written(more)})
         if "ended" in told:
             raise _unreadable("not readable within its limits")
         pdf = told.get("pdf", {})
@@ -69,16 +83,24 @@ class Sandbox:
             self._end()
 
     def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
-        try:
-            process = self._running()
-            assert process.stdin is not None  # noqa: S101
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            process.stdin.flush()
-            return self._answer(process, _DEADLINE)
-        except (OSError, TimeoutError, EOFError) as error:
-            logger.warning("the verifier was ended: %s", type(error).__name__)
-            self._end()
-            raise Busy("the verifier is not ready", "検証処理の準備中です", rule="E-11") from error
+        version, contents = (0, ()) if self._archive is None else self._archive.current()
+        with self._lock:
+            try:
+                process = self._running()
+                assert process.stdin is not None  # noqa: S101
+                if version > self._told:  # the child has not heard of the lists in use
+                    job = {**job, "lists": _written(contents)}
+                process.stdin.write(json.dumps(job).encode() + b"\n")
+                process.stdin.flush()
+                told = self._answer(process, _DEADLINE)
+                self._told = max(version, self._told)
+            except (OSError, TimeoutError, EOFError) as error:
+                logger.warning("the verifier was ended: %s", type(error).__name__)
+                self._end()
+                raise Busy(
+                    "the verifier is not ready", "検証処理の準備中です", rule="E-11"
+                ) from error
+        return told
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is not None and self._process.poll() is None:
@@ -93,6 +115,7 @@ class Sandbox:
         first = {
             "trust": str(trust) if trust else None,
             "accept_test": self._settings.insecure_test_cards,
+            "grace_hours": self._grace_hours,
         }
         self._process.stdin.write(json.dumps(first).encode() + b"\n")
         self._process.stdin.flush()
@@ -119,6 +142,7 @@ class Sandbox:
 
     def _end(self) -> None:
         process, self._process, self._rest = self._process, None, b""
+        self._told = 0
         if process is None:
             return
         process.kill()
@@ -127,6 +151,24 @@ class Sandbox:
                 with contextlib.suppress(OSError):
                     pipe.close()
         process.wait()
+
+
+def _written(contents: Iterable[bytes]) -> list[str]:
+    return [base64.b64encode(one).decode("ascii") for one in contents]
+
+
+def _late(signatures: Iterable[dict[str, Any]], received: datetime) -> set[datetime]:
+    """The moments of signatures for which no list that was asked could answer."""
+    found = set()
+    for one in signatures:
+        if any(
+            check["outcome"] == CheckOutcome.UNKNOWN.value and check["section"] == SECTION
+            for check in one["checks"]
+        ):
+            found.add(_moment(one["times"]["proven"]) or received)
+        for key in ("embedded", "countersignatures"):
+            found |= _late(one.get(key, ()), received)
+    return found
 
 
 def _unreadable(reason: str) -> Invalid:

@@ -11,14 +11,17 @@ import os
 import resource
 import signal
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.edge.trusted import read_trust
-from gateway.hpki.policy import SignaturePolicy
+from gateway.edge.trusted import read_policy
+from gateway.hpki.policy import SignaturePolicy, Trust
+from gateway.hpki.revocation import read_list
 from gateway.hpki.verify import verify
 from gateway.model.signature import Signature
+from gateway.settings import HpkiSettings
 
 SECONDS = 10
 MEMORY = 512 * 1024 * 1024
@@ -27,22 +30,40 @@ _PDF = b"%PDF-"
 
 
 def main() -> None:
-    """Jobs from stdin until it ends; the first line says whom to trust."""
+    """Jobs from stdin until it ends; the first line says whom to trust.
+
+    A job may bring the revocation lists that are in use from then on.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = json.loads(sys.stdin.readline())
-    trust = read_trust(Path(settings["trust"]) if settings["trust"] else None)
-    policy = SignaturePolicy(trust=trust, accept_test=settings["accept_test"])
+    policy = read_policy(
+        HpkiSettings(
+            trust=Path(settings["trust"]) if settings["trust"] else None,
+            insecure_test_cards=settings["accept_test"],
+        ),
+        settings["grace_hours"],
+    )
+    current = policy
     _warm()
     sys.stdout.write("{}\n")
     sys.stdout.flush()
     for line in sys.stdin:
+        job = json.loads(line)
+        if "lists" in job:
+            current = _with(policy, job["lists"])
         child = os.fork()
         if child == 0:
-            _work(json.loads(line), policy)
+            _work(job, current)
         _, status = os.waitpid(child, 0)
         if status:
             sys.stdout.write(json.dumps({"ended": status}) + "\n")
             sys.stdout.flush()
+
+
+def _with(policy: SignaturePolicy, lists: list[str]) -> SignaturePolicy:
+    """The policy with more lists; they were judged before they were archived."""
+    crls = tuple(read_list(base64.b64decode(one)) for one in lists)
+    return replace(policy, trust=policy.trust | Trust(crls=crls))
 
 
 def _warm() -> None:
@@ -62,7 +83,7 @@ def _work(job: dict[str, Any], policy: SignaturePolicy) -> None:
     try:
         content = Path(job["file"]).read_bytes()
         report = verify(
-            content, policy, at=datetime.fromisoformat(job["at"]),
+            content, _with(policy, job.get("more", [])), at=datetime.fromisoformat(job["at"]),
             received=datetime.fromisoformat(job["received"]),
         )  # fmt: skip
         told: dict[str, Any] = {

@@ -53,6 +53,22 @@ class Retired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListSource:
+    """Where a revocation list is fetched: an address or a file that the operator wrote (J-04)."""
+
+    name: str
+    "The address or the file name as it was written."
+    remote: bool
+    "Whether `name` is an address, http or https."
+    issuer: x509.Certificate | None = None
+    "Whose list it must be; None, for files only: any configured authority's."
+    every: timedelta = timedelta(hours=6)
+    "From one fetch to the next."
+    alarm: timedelta | None = None
+    "How long before the end of its window it is missed; None means half of the window."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """Authorities, certificates that help to reach them, and revocation lists."""
 
@@ -62,6 +78,8 @@ class Trust:
     crls: tuple[RevocationList, ...] = ()
     retired: tuple[Retired, ...] = ()
     "Exceptions for old archives; none is shipped."
+    sources: tuple[ListSource, ...] = ()
+    "Where lists are fetched; nowhere else."
 
     def __or__(self, other: "Trust") -> "Trust":
         """Both together, for example the shipped trust and the lists that were fetched."""
@@ -70,6 +88,7 @@ class Trust:
             certificates=self.certificates + other.certificates,
             crls=self.crls + other.crls,
             retired=self.retired + other.retired,
+            sources=self.sources + other.sources,
         )
 
 

@@ -9,7 +9,7 @@ proves nothing about it.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
 
@@ -53,6 +53,10 @@ class RevocationList:
     "Whether every critical extension is understood, and it is complete and direct."
     entries: dict[int, tuple[x509.RevokedCertificate, ...]]
     "By the serial number of the certificate."
+    number: int | None
+    "CRL number (RFC 5280 5.2.3)."
+    scope: str
+    "Digest of its issuingDistributionPoint: lists of one issuer and one scope follow each other."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,7 @@ def read_list(content: bytes) -> RevocationList:
         raise Malformed("a revocation list cannot be read", "失効リストを読み取れません") from error
 
 
+EVER = datetime.min.replace(tzinfo=UTC)
 _SMALL = 64 * 1024
 "Bytes of a list that is kept; HPKI's have about 20 000."
 
@@ -118,6 +123,7 @@ def _kept(der: bytes) -> RevocationList:
 def _read(der: bytes) -> RevocationList:
     crl = x509.load_der_x509_crl(der)
     scope: x509.IssuingDistributionPoint | None = None
+    number: int | None = None
     key_id: bytes | None = None
     usable = True
     for extension in crl.extensions:
@@ -125,6 +131,8 @@ def _read(der: bytes) -> RevocationList:
             scope = extension.value
         elif isinstance(extension.value, x509.AuthorityKeyIdentifier):
             key_id = extension.value.key_identifier
+        elif isinstance(extension.value, x509.CRLNumber):
+            number = extension.value.crl_number
         usable &= extension.oid in _KNOWN or not extension.critical
         usable &= extension.oid != _OID.DELTA_CRL_INDICATOR
     if scope is not None:
@@ -146,6 +154,8 @@ def _read(der: bytes) -> RevocationList:
         points=frozenset(scope.full_name or ()) if scope is not None else frozenset(),
         usable=usable,
         entries=entries,
+        number=number,
+        scope=hashlib.sha256(scope.public_bytes()).hexdigest() if scope is not None else "",
     )
 
 
@@ -197,16 +207,35 @@ def _speaks(
     """Whether the list is about this certificate, and made by the authority that issued it."""
     if not one.usable or one.issuer != comparable(certificate.issuer):
         return False
-    if one.key_id and issuer.key_identifier and one.key_id != issuer.key_identifier:
-        return False
     if not (one.authorities if certificate.ca else one.users):
-        return False
-    usage = issuer.key_usage_value
-    if usage is not None and "crl_sign" not in usage.native:
         return False
     try:
         if one.points and not one.points & _points(certificate):
             return False
+    except RAISED:
+        return False
+    return _may_list(one, issuer) and _is_made_by(one, issuer, digests)
+
+
+def is_made_by(
+    one: RevocationList, issuer: asn1.Certificate, digests: frozenset[str]
+) -> bool | None:
+    """Whether the list is signed by this authority; None where it does not say to be its list."""
+    if one.issuer != comparable(issuer.subject) or not _may_list(one, issuer):
+        return None
+    return _is_made_by(one, issuer, digests)
+
+
+def _may_list(one: RevocationList, issuer: asn1.Certificate) -> bool:
+    """Whether key identifiers and key usage allow that the authority made the list."""
+    if one.key_id and issuer.key_identifier and one.key_id != issuer.key_identifier:
+        return False
+    usage = issuer.key_usage_value
+    return usage is None or "crl_sign" in usage.native
+
+
+def _is_made_by(one: RevocationList, issuer: asn1.Certificate, digests: frozenset[str]) -> bool:
+    try:
         digest = one.crl.signature_hash_algorithm
         if digest is None or digest.name not in digests:
             return False
@@ -228,7 +257,7 @@ class _Listed:
         return isinstance(other, _Listed) and self._sha256 == other._sha256
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _is_signed(one: _Listed, issuer: bytes) -> bool:
     """Whether the list is signed with the issuer's key: a fact about two byte strings."""
     key = x509.load_der_x509_certificate(issuer).public_key()
@@ -289,6 +318,15 @@ def _revocations(serial: int, lists: list[RevocationList]) -> list[Status]:
                 )
             )
     return sorted(found, key=lambda one: one.standing is Standing.HELD)
+
+
+def entries_of(one: RevocationList) -> dict[int, Entry]:
+    """Every entry by its serial number; of several about one, that which counts first."""
+    found: dict[int, Entry] = {}
+    for serial, entries in one.entries.items():
+        told = (_entry(entry, one)[0] for entry in entries)
+        found[serial] = min(told, key=lambda entry: entry.since or EVER)
+    return found
 
 
 def _entry(entry: x509.RevokedCertificate, one: RevocationList) -> tuple[Entry, bool]:

@@ -1,8 +1,9 @@
 """Trust as it is written: the TOML of `gateway verify --trust` and of `[hpki] trust`.
 
 `[[anchor]]` with `kind`, `file`, `from`, `to`, `test`; `[[certificate]]` with `file`, for
-intermediate certificates; `[[crl]]` with `file`; `[[retired]]` with `digest` and `until`, an
-exception for old archives. Files are read by a function that is handed in.
+intermediate certificates; `[[crl]]` with `file`, or with `url` and `issuer`, and how often it is
+fetched; `[[retired]]` with `digest` and `until`, an exception for old archives. Files are read by a
+function that is handed in; addresses are only noted here.
 """
 
 import tomllib
@@ -11,11 +12,12 @@ from datetime import date, datetime, time, timedelta, timezone
 from functools import cache
 from importlib.resources import files as package_files
 from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from gateway.errors import Malformed
 from gateway.hpki.certificates import read_all
-from gateway.hpki.policy import Anchor, AnchorKind, Retired, Trust
-from gateway.hpki.revocation import read_list
+from gateway.hpki.policy import Anchor, AnchorKind, ListSource, Retired, Trust
+from gateway.hpki.revocation import RevocationList, read_list
 from gateway.settings import SettingsError
 
 _Read = TypeVar("_Read")
@@ -24,9 +26,11 @@ JAPAN = timezone(timedelta(hours=9))
 _KEYS = {
     "anchor": {"kind", "file", "from", "to", "test"},
     "certificate": {"file"},
-    "crl": {"file"},
+    "crl": {"file", "url", "issuer", "every_minutes", "alarm_hours"},
     "retired": {"digest", "until"},
 }
+_EVERY = {True: timedelta(hours=6), False: timedelta(minutes=5)}
+"How often a list is fetched unless said: by address, from a file."
 
 
 def parse(text: str, content: Callable[[str], bytes]) -> Trust:
@@ -40,6 +44,10 @@ def parse(text: str, content: Callable[[str], bytes]) -> Trust:
         raise SettingsError(f"trust: not TOML: {error}") from error
     for name in table.keys() - _KEYS.keys():
         raise SettingsError(f"trust: unknown table [[{name}]]: known are {', '.join(_KEYS)}")
+    lists = [_source(row, content) for row in _rows(table, "crl", needs="")]
+    names = [source.name for source, _ in lists]
+    for name in {name for name in names if names.count(name) > 1}:
+        raise SettingsError(f"trust: {name} stands in two [[crl]]")
     return Trust(
         anchors=tuple(
             anchor for row in _rows(table, "anchor") for anchor in _anchors(row, content)
@@ -48,8 +56,10 @@ def parse(text: str, content: Callable[[str], bytes]) -> Trust:
             certificate
             for row in _rows(table, "certificate")
             for certificate in _content(row, content, read_all)
-        ),
-        crls=tuple(_content(row, content, read_list) for row in _rows(table, "crl")),
+        )
+        + tuple(source.issuer for source, _ in lists if source.issuer is not None),
+        crls=tuple(found for _, found in lists if found is not None),
+        sources=tuple(source for source, _ in lists),
         retired=tuple(_retired(row) for row in _rows(table, "retired", needs="digest")),
     )
 
@@ -79,9 +89,69 @@ def _rows(table: Mapping[str, Any], kind: str, *, needs: str = "file") -> list[d
         for key in row.keys() - _KEYS[kind]:
             known = ", ".join(sorted(_KEYS[kind]))
             raise SettingsError(f"trust: unknown key {key} in [[{kind}]]: known are {known}")
-        if not isinstance(row.get(needs), str) or not row[needs]:
+        if needs and (not isinstance(row.get(needs), str) or not row[needs]):
             raise SettingsError(f'trust: [[{kind}]] needs {needs} = "…"')
     return rows
+
+
+def _source(
+    row: dict[str, Any], content: Callable[[str], bytes]
+) -> tuple[ListSource, RevocationList | None]:
+    """A source of lists, and what its file holds now.
+
+    One that names its issuer may be a mirror that is not there yet.
+    """
+    said = [key for key in ("file", "url") if isinstance(row.get(key), str) and row[key]]
+    if len(said) != 1 or len(said) != len(row.keys() & {"file", "url"}):
+        raise SettingsError('trust: [[crl]] needs file = "…", or url = "…"')
+    name, remote = str(row[said[0]]), said == ["url"]
+    if remote:
+        _check_address(name)
+    issuer = row.get("issuer")
+    if issuer is None and remote:
+        raise SettingsError(f'trust: {name}: say whose list it is: issuer = "authority.pem"')
+    issuers = () if issuer is None else _content({"file": issuer}, content, read_all)
+    if issuer is not None and len(issuers) != 1:
+        raise SettingsError(f"trust: {issuer}: a list has one issuer")
+    source = ListSource(
+        name=name,
+        remote=remote,
+        issuer=issuers[0] if issuers else None,
+        every=_span(row, name, "every_minutes", timedelta(minutes=1)) or _EVERY[remote],
+        alarm=_span(row, name, "alarm_hours", timedelta(hours=1)),
+    )
+    if remote:
+        return source, None
+    try:
+        return source, _content(row, content, read_list)
+    except SettingsError:
+        if issuer is None:
+            raise
+        return source, None
+
+
+def _check_address(url: str) -> None:
+    """Refuse what is no plain http or https address; no password stands in a trust file."""
+    try:
+        parts: SplitResult = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise SettingsError(f"trust: {url}: not an address") from error
+    plain = url.isascii() and url.isprintable() and " " not in url and port != 0
+    if not plain or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"trust: {url}: write http://… or https://…")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise SettingsError(f"trust: {parts.hostname}: no user, password or fragment in a url")
+
+
+def _span(row: dict[str, Any], name: str, key: str, unit: timedelta) -> timedelta | None:
+    """A number of minutes or hours."""
+    value = row.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100_000:
+        raise SettingsError(f"trust: {name}: {key} must be a number above 0")
+    return unit * value
 
 
 def _anchors(row: dict[str, Any], content: Callable[[str], bytes]) -> list[Anchor]:

@@ -100,6 +100,7 @@ def refusal(to: Installation, *words: str) -> str:
 def test_everything_comes_back_on_the_other_kind_of_database(
     installation: Installation, elsewhere: Elsewhere
 ) -> None:
+    assert len(installation.command("crl", "fetch")) == 4
     before, patient = rows(installation), installation.patient("A")["identifiers"][0]["value"]
     seen = installation.command("patient", "show", patient, "--as", "doctor-a")
     file = taken(installation)
@@ -115,6 +116,7 @@ def test_everything_comes_back_on_the_other_kind_of_database(
             assert after[name][: len(values)] == values or name == "audit_patient", name
         elif name != "blob_removal":  # what was to go is gone
             assert after[name] == values, name
+    assert len(after["revocation_list"]) == 4
     assert set(documents(target)) == set(documents_named(installation))
     for check in (("audit", "verify"), ("store", "verify")):
         assert target.command(*check)["good"] is True

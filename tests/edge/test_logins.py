@@ -43,7 +43,7 @@ def lists(clock: Clock, revoked: Iterable[int] = ()) -> tuple[RevocationList, ..
 
 def rules(found: tuple[RevocationList, ...]) -> CardRules:
     return CardRules(
-        policy=SignaturePolicy(trust=pki.hierarchy().trust(found)),
+        policy=lambda: SignaturePolicy(trust=pki.hierarchy().trust(found)),
         policies=frozenset({AUTHENTICATION}), test_policies=frozenset(),
     )  # fmt: skip
 
