@@ -207,6 +207,7 @@ def _signature(
         checks=tuple(_check(check) for check in found["checks"]),
         subject=found["signer"]["subject"],
         serial=found["signer"]["serial"],
+        issuer=found["signer"]["issuer"],
         role=HcRole(found["signer"]["role"]) if found["signer"]["role"] else None,
         roles=tuple(HcRole(role) for role in roles),
         policy=found["policy"] or "",
