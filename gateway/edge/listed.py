@@ -16,7 +16,7 @@ from gateway.record import lists as archive
 _SOURCE = ["source"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ListAges(Collector):
     """Asks the database when somebody asks."""
 

@@ -18,7 +18,7 @@ from gateway.hpki.trust import parse, shipped
 from gateway.record import lists
 from gateway.settings import HpkiSettings, SettingsError
 
-_AGE = 5.0
+_AGE = 2.0
 "Seconds for which the archive is not asked again."
 
 

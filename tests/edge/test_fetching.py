@@ -1,11 +1,12 @@
 """`edge.fetching` against a real server: only what was asked for, only so much, only so long."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 
 import pytest
 
@@ -21,9 +22,14 @@ class Mirror(BaseHTTPRequestHandler):
     """Answers by the path that is asked."""
 
     asked: list[str]
+    given: Mapping[str, bytes] = MappingProxyType({})
+    "More paths, with what they give."
 
     def do_GET(self) -> None:
         type(self).asked.append(self.path)
+        if self.path in self.given:
+            self._send(200, self.given[self.path])
+            return
         match self.path.rpartition("/")[2]:
             case "list.crl" | "list.crl?v=2":
                 self._send(200, CONTENT)

@@ -251,7 +251,7 @@ def test_the_child_that_reads_documents_sees_new_lists_and_those_of_old_signatur
     archive = Archive(world.door)
 
     def ask() -> Indication:
-        archive._asked = 0.0  # as if five seconds had gone by
+        archive._asked = 0.0  # as if two seconds had gone by
         file, now = tmp_path / "document", world.clock.now
         return sandbox.verify(file, at=now, received=now)[0].indication
 
