@@ -106,6 +106,47 @@ class LoginSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """`[oidc]`: log-in at an OpenID provider, such as a card-less HPKI service (SIG-03, SIG-04)."""
+
+    issuer: str = ""
+    "Address of the provider, exactly as its discovery document names it. Empty: no such log-in."
+    client_ids: tuple[str, ...] = ()
+    """As whom the gateway is registered there. Several where the provider tells its ways to log in
+    apart by them (telephone, My Number card, HPKI card); the first is used where none is named."""
+    redirect_uri: str = ""
+    "`https://HOST:PORT/login/oidc/callback`, exactly as it is registered there."
+    authentication: str = "client_secret_basic"
+    "How the gateway proves itself: this, `client_secret_post`, `private_key_jwt` or `none`."
+    secret: Path | None = None
+    "File with the client secret alone, readable by nobody else."
+    key: Path | None = None
+    "PEM of the private key of `private_key_jwt`, readable by nobody else."
+    key_id: str = ""
+    key_algorithm: str = "PS256"
+    assertion_audience: str = ""
+    "Whom assertions of `private_key_jwt` are for; empty: the issuer."
+    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256")
+    "Signature algorithms of ID tokens that count."
+    scopes: tuple[str, ...] = ("openid",)
+    subject_claim: str = "sub"
+    "The claim that names the practitioner, as `gateway user account add` binds it."
+    assurance: tuple[str, ...] = ()
+    "`ACR=hpki` or `ACR=password`: how surely each `acr` says who it is. Others are refused."
+    without_acr: str = ""
+    "The same for a token that states no `acr`; empty: refused."
+    longest_age_minutes: float = 15.0
+    "How long ago the user may have proven to be there (`max_age`); 0 does not ask."
+    clock_skew_seconds: int = 60
+    origins: tuple[str, ...] = ()
+    "`https://host` of addresses in the discovery document that lie elsewhere than the issuer."
+    ca: Path | None = None
+    "PEM of the authorities of the provider's TLS certificate; None: those of the system."
+    seconds: float = 10.0
+    "How long one answer of the provider may take."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class XuaSettings:
     """`[xua]`: assertions about the users of neighbours."""
 
@@ -224,6 +265,7 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     hpki: HpkiSettings = field(default_factory=HpkiSettings)
     login: LoginSettings = field(default_factory=LoginSettings)
+    oidc: OidcSettings = field(default_factory=OidcSettings)
     xua: XuaSettings = field(default_factory=XuaSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)

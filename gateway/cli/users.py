@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.accounts import account
 from gateway.cli.cards import card
 from gateway.cli.common import configured, emit, speaking, table
 from gateway.cli.members import MOVES, moving
@@ -11,10 +12,11 @@ from gateway.cli.members import MOVES, moving
 
 @click.group("user")
 def user() -> None:
-    """利用者。Users: add, list, show, change, suspend, resume, end; card."""
+    """利用者。Users: add, list, show, change, suspend, resume, end; card, account."""
 
 
 user.add_command(card)
+user.add_command(account)
 for _verb, _japanese in MOVES:
     user.add_command(moving("user", _verb, _japanese))
 

@@ -7,12 +7,10 @@ is bound by the secretariat from the certificate itself; nothing is ever guessed
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway.errors import Inconsistent, Invalid, NotFound, NotPermitted
-from gateway.members import users
-from gateway.members.users import State, User
-from gateway.model.caller import CallerKind
+from gateway.errors import Inconsistent, NotFound
+from gateway.members import binding, users
+from gateway.members.users import User
 from gateway.store import logins as rows
-from gateway.store import members as member_rows
 from gateway.store.work import Work
 
 _MOST = 8
@@ -43,10 +41,8 @@ def bind(
     roles: Iterable[str] = (),
 ) -> BoundCard:
     """Bind a card to a user; raises `Inconsistent` where it is somebody's already (SIG-04)."""
-    _require_operator(work)
-    user = users.find(work, name)
-    if user.state is State.ENDED:
-        raise Inconsistent("the user has ended", "終了した利用者です", at="user")
+    binding.require_operator(work)
+    binding.require_alive(work, name)
     held = rows.select_card(work.db, key)
     if held is not None:
         raise Inconsistent(
@@ -61,24 +57,21 @@ def bind(
     }  # fmt: skip
     row = rows.CardRow(key, name, content)
     rows.insert_card(work.db, row)
-    _event(work, name, "card-bound", key)
+    binding.note(work, name, "card-bound", "card", key)
     return _card(row)
 
 
 def unbind(work: Work, name: str, number: str, *, reason: str) -> BoundCard:
     """Take a card from a user, and end what it logged in; raises `NotFound`."""
-    _require_operator(work)
-    if not reason.strip():
-        raise Invalid("give a reason", "理由が必要です", at="reason")
+    binding.require_operator(work)
+    binding.require_reason(reason)
     named = [card for card in of(work, name) if number in (card.number, card.key)]
     if len(named) != 1:
         raise NotFound("no such card", "カードが登録されていません", at="card")
     (card,) = named
     rows.delete_card(work.db, card.key)
-    for session in rows.select_sessions(work.db, name):
-        if session.content["card"] == card.key:
-            rows.delete_session(work.db, session.token)
-    _event(work, name, "card-unbound", card.key, reason)
+    binding.end_sessions(work, name, "card", card.key)
+    binding.note(work, name, "card-unbound", "card", card.key, reason)
     return card
 
 
@@ -99,21 +92,3 @@ def _card(row: rows.CardRow) -> BoundCard:
         key=row.key, user=row.member, number=content["number"], subject=content["subject"],
         authority=content["authority"], roles=tuple(content["roles"]),
     )  # fmt: skip
-
-
-def _require_operator(work: Work) -> None:
-    if work.caller.kind is not CallerKind.OPERATOR:
-        raise NotPermitted(
-            "only the operator binds cards", "事務局のみが登録できます", rule="SIG-04",
-            log="AUTHZ-DENY",
-        )  # fmt: skip
-
-
-def _event(work: Work, name: str, what: str, key: str, reason: str = "") -> None:
-    member_rows.insert_event(
-        work.db, at=work.now, subject=name, what=what,
-        actor=f"{work.caller.facility}/{work.caller.subject}",
-        content={"reason": reason, "card": key},
-    )  # fmt: skip
-    work.trail.detail["registry"] = what
-    work.trail.objects.append(name)

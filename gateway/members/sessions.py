@@ -43,6 +43,8 @@ class Session:
     "At the latest; earlier where nothing comes."
     assurance: LevelOfAssurance
     caller: Caller
+    card: str
+    "The card that began it; empty where none did."
     subject: str
     "Subject of the card's certificate."
     roles: tuple[str, ...]
@@ -56,11 +58,13 @@ def begin(
     *,
     lifetime: Lifetime,
     card: str = "",
+    account: str = "",
     roles: Iterable[str] = (),
 ) -> None:
     """Log the caller in; `value` is the cookie's, a fresh secret that is kept nowhere else.
 
-    Other sessions of the same user stay and are noted in the trail (CRD-10).
+    `card` or `account` is what proved who it is. Other sessions of the same user stay and are noted
+    in the trail (CRD-10).
     """
     others = [one for one in rows.select_sessions(work.db, caller.subject) if one.ends > work.now]
     if any(one.content["address"] != caller.address for one in others):
@@ -72,7 +76,7 @@ def begin(
             ends=work.now + lifetime.longest,
             content={
                 "facility": caller.facility, "position": caller.role, "card": card,
-                "certificate": caller.certificate, "address": caller.address,
+                "account": account, "certificate": caller.certificate, "address": caller.address,
                 "assurance": caller.assurance.value, "subject": caller.tls_subject,
                 "roles": sorted(roles),
             },
@@ -106,8 +110,8 @@ def find(
     assurance = LevelOfAssurance(row.content["assurance"])
     return Session(
         token=row.token, user=row.member, began=row.began, ends=row.ends, assurance=assurance,
-        caller=replace(caller, assurance=assurance), subject=row.content["subject"],
-        roles=tuple(row.content["roles"]),
+        caller=replace(caller, assurance=assurance), card=row.content["card"],
+        subject=row.content["subject"], roles=tuple(row.content["roles"]),
     )  # fmt: skip
 
 

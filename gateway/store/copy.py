@@ -43,9 +43,10 @@ class Uncopied(ValueError):
 def tables() -> list[Table]:
     """Every table that is kept, those that others refer to first.
 
-    Who is logged in is not: nobody is logged in again by a restore (K-04).
+    Who is logged in, or about to be, is not: nobody is logged in again by a restore (K-04).
     """
-    return [table for table in METADATA.sorted_tables if table is not logins.SESSION]
+    passing = (logins.SESSION, logins.ATTEMPT)
+    return [table for table in METADATA.sorted_tables if table not in passing]
 
 
 def columns(table: Table) -> list[str]:

@@ -1,4 +1,4 @@
-"""Rows of who may log in with which card, and of who is logged in."""
+"""Rows of who may log in with which card or account, and of who is logged in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,20 @@ CARD = Table(
     METADATA,
     Column("key", Text, primary_key=True),
     Column("member", Text, nullable=False, index=True),
+    Column("content", Json, nullable=False),
+)
+ACCOUNT = Table(
+    "account",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("member", Text, nullable=False, index=True),
+    Column("content", Json, nullable=False),
+)
+ATTEMPT = Table(
+    "login_attempt",
+    METADATA,
+    Column("state", Text, primary_key=True),
+    Column("ends", Moment, nullable=False, index=True),
     Column("content", Json, nullable=False),
 )
 SESSION = Table(
@@ -34,6 +48,24 @@ class CardRow:
 
     key: str
     member: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account at an OpenID provider and whose it is; `key` is issuer, claim and its value."""
+
+    key: str
+    member: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One log-in that was sent to a provider; `state` is the SHA-256 of what comes back."""
+
+    state: str
+    ends: datetime
     content: Mapping[str, Any]
 
 
@@ -69,6 +101,39 @@ def select_cards(db: Connection, member: str) -> list[CardRow]:
     """The cards of one user."""
     found = db.execute(select(CARD).where(CARD.c.member == member).order_by(CARD.c.key))
     return [CardRow(*row) for row in found]
+
+
+def insert_account(db: Connection, row: AccountRow) -> None:
+    """Bind an account."""
+    db.execute(insert(ACCOUNT).values(key=row.key, member=row.member, content=dict(row.content)))
+
+
+def delete_account(db: Connection, key: str) -> None:
+    """Unbind an account."""
+    db.execute(delete(ACCOUNT).where(ACCOUNT.c.key == key))
+
+
+def select_account(db: Connection, key: str) -> AccountRow | None:
+    """Whose account this is."""
+    row = db.execute(select(ACCOUNT).where(ACCOUNT.c.key == key)).first()
+    return None if row is None else AccountRow(*row)
+
+
+def select_accounts(db: Connection, member: str) -> list[AccountRow]:
+    """The accounts of one user."""
+    found = db.execute(select(ACCOUNT).where(ACCOUNT.c.member == member).order_by(ACCOUNT.c.key))
+    return [AccountRow(*row) for row in found]
+
+
+def insert_attempt(db: Connection, row: AttemptRow) -> None:
+    """Remember a log-in that was sent to a provider."""
+    db.execute(insert(ATTEMPT).values(state=row.state, ends=row.ends, content=dict(row.content)))
+
+
+def delete_attempt(db: Connection, state: str) -> AttemptRow | None:
+    """Use a log-in up: what comes back a second time, in whatever process, finds nothing."""
+    row = db.execute(delete(ATTEMPT).where(ATTEMPT.c.state == state).returning(ATTEMPT)).first()
+    return None if row is None else AttemptRow(*row)
 
 
 def insert_session(db: Connection, row: SessionRow) -> None:
@@ -109,5 +174,6 @@ def delete_sessions(db: Connection, member: str) -> int:
 
 
 def delete_ended(db: Connection, now: datetime) -> None:
-    """Forget sessions whose time is over."""
+    """Forget sessions and begun log-ins whose time is over."""
     db.execute(delete(SESSION).where(SESSION.c.ends < now))
+    db.execute(delete(ATTEMPT).where(ATTEMPT.c.ends < now))
