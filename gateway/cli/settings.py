@@ -15,10 +15,14 @@ from gateway.model.mapping import MappingError
 def check_settings(config: Path, *, as_json: bool) -> None:
     """設定を検査します。Check settings, policy, keys and schema without starting."""
     from gateway import app, settings
+    from gateway.edge.oidc_settings import read_assurance, read_provider
 
     with speaking():
         found = settings.load(config)
         app.check_private(found)
+        provider = read_provider(found)
+        if provider is not None:
+            read_assurance(found.oidc)
         with app.open_gateway(found) as gateway:
             known = app.read_neighbours(found, gateway.policy)
             layouts = _mappings(found.folder)
@@ -29,6 +33,7 @@ def check_settings(config: Path, *, as_json: bool) -> None:
                 "neighbours": len(known),
                 "mappings": len(layouts),
                 "test_cards": found.hpki.insecure_test_cards,
+                "openid_provider": "" if provider is None else provider.issuer,
             }
     emit(value, as_json=as_json, text=lambda: [f"{key}: {part}" for key, part in value.items()])
 

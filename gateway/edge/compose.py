@@ -12,6 +12,7 @@ from functools import partial
 
 from gateway.audit.door import Door
 from gateway.dispatch import Dispatch
+from gateway.edge.account_logins import AccountLogins
 from gateway.edge.assertions import Assertions
 from gateway.edge.authn import Authenticator, Register, read_register
 from gateway.edge.documents import Documents
@@ -21,8 +22,10 @@ from gateway.edge.logins import CardRules, Logins
 from gateway.edge.machines import MachineDoor
 from gateway.edge.metrics import Metrics
 from gateway.edge.mllp import MllpDoor
-from gateway.edge.people import PeopleDoor
+from gateway.edge.oidc_settings import read_assurance, read_provider
+from gateway.edge.people import AccountDoor, PeopleDoor
 from gateway.edge.protocol import Client
+from gateway.edge.provider import Conversation
 from gateway.edge.soap import SoapDoor
 from gateway.edge.tls import Revocations, people_context
 from gateway.edge.trusted import Archive
@@ -44,6 +47,10 @@ KnownNeighbours = Iterable[tuple[Neighbour, tuple[bytes, ...]]]
 "Each neighbour with the PEM certificates that sign its assertions."
 _LOGINS, _LOGINS_A_SECOND = 10, 1 / 30
 "Log-ins that fail, of one card or of one address without card: at once, and later (K-01)."
+_SENT, _SENT_A_SECOND = 60, 1.0
+"Log-ins that one address (a hospital's, often) may begin at a provider: at once, and later."
+_TALKING = 8
+"Threads that may wait for a provider."
 _THREADS = 4 * (os.cpu_count() or 1)
 
 
@@ -183,12 +190,31 @@ class Machines:
         door = PeopleDoor(
             settings.http.names,
             logins=logins,
+            accounts=self._accounts(logins),
             metrics=self.metrics,
             rate=Rate(_LOGINS_A_SECOND, _LOGINS, time.monotonic),
             pool=self.pool,
             new_id=self.new_id,
         )
         return door, people_context(settings.tls, authorities, tls13=login.tls13)
+
+    def _accounts(self, logins: Logins) -> AccountDoor | None:
+        """Log-in at the configured OpenID provider, where there is one."""
+        provider = read_provider(self.settings)
+        if provider is None:
+            return None
+        return AccountDoor(
+            logins=AccountLogins(
+                logins=logins,
+                conversation=Conversation(
+                    provider=provider, clock=self.clock, new_id=self.new_id
+                ),
+                assurance=read_assurance(self.settings.oidc),
+                new_secret=chance.new_secret,
+            ),
+            rate=Rate(_SENT_A_SECOND, _SENT, time.monotonic),
+            pool=ThreadPoolExecutor(_TALKING, thread_name_prefix="provider"),
+        )  # fmt: skip
 
     def mllp(self, intake: Intake, socket: socket.socket, tls: ssl.SSLContext) -> MllpDoor:
         """The door for HL7 v2 messages, on a socket of its own."""

@@ -4,7 +4,7 @@ What the handshake proved is judged again by `hpki.login`; who the card belongs 
 secretariat registered. A session made by a card counts only on connections that show the same card.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from gateway.hpki.login import CardVerdict
 from gateway.hpki.policy import SignaturePolicy
 from gateway.members import cards, sessions, users
 from gateway.members.sessions import Lifetime, Session
+from gateway.members.users import User
 from gateway.model.audit import EventKind, Outcome
 from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
 from gateway.model.category import FacilityType
@@ -82,13 +83,13 @@ class Logins:
         if self.cards is None or not client.certificate:
             raise Unauthenticated("not logged in", "ログインしていません", log="LOGIN-FAIL")
         verdict = self._judge(self.cards, client)
-        stranger = self._stranger(client, verdict)
+        stranger = self.stranger(client, "" if verdict.card is None else verdict.card.subject)
         try:
             with self.door.work(EventKind.LOGIN, stranger) as work:
                 return self._enter(work, client, verdict, account)
         except NotPermitted as refusal:
             if refusal.rule == "SIG-04":
-                self._incident(stranger, verdict, refusal)
+                self.incident(stranger, _noted(verdict), refusal)
             raise
 
     def _enter(
@@ -115,18 +116,40 @@ class Logins:
                 "the card is not this account's", "このアカウントのカードではありません",
                 at="card", rule="SIG-04", log="LOGIN-FAIL",
             )  # fmt: skip
+        return self.let_in(
+            work, client, user, LevelOfAssurance.HPKI, card=card.key, subject=card.subject,
+            roles=verdict.roles,
+        )  # fmt: skip
+
+    def let_in(
+        self,
+        work: Work,
+        client: Client,
+        user: User,
+        assurance: LevelOfAssurance,
+        *,
+        card: str = "",
+        account: str = "",
+        subject: str = "",
+        roles: Iterable[str] = (),
+    ) -> Begun:
+        """Begin the session of a user whom a `card` or an `account` proved to be there.
+
+        Raises `NotPermitted` where the user or the facility is suspended.
+        """
         caller = users.caller(
             work, user.name, domains=self._domains(user.facility), request=work.caller.request
         )
         work.caller = replace(
-            caller, assurance=LevelOfAssurance.HPKI, certificate=card.certificate,
-            address=work.caller.address, tls_subject=card.subject,
+            caller, assurance=assurance, certificate=client.sha256, address=work.caller.address,
+            tls_subject=subject,
         )  # fmt: skip
         work.trail.code = "LOGIN"
         cookie = self.new_secret()
         sessions.begin(
-            work, work.caller, cookie, lifetime=self.lifetime, card=card.key, roles=verdict.roles
-        )
+            work, work.caller, cookie, lifetime=self.lifetime, card=card, account=account,
+            roles=roles,
+        )  # fmt: skip
         return Begun(cookie=cookie, session=self._session(work, client, cookie))
 
     def session(self, client: Client, cookie: str) -> Session:
@@ -177,7 +200,7 @@ class Logins:
 
     def leave(self, client: Client, cookie: str) -> None:
         """Log out."""
-        with self.door.work(EventKind.LOGIN, self._stranger(client)) as work:
+        with self.door.work(EventKind.LOGIN, self.stranger(client)) as work:
             session = self._session(work, client, cookie)
             work.caller = session.caller
             work.trail.detail["ended"] = sessions.end(work, cookie)
@@ -190,7 +213,7 @@ class Logins:
         read: Callable[[Work, Session], _Value],
     ) -> _Value:
         """One reading Work of whoever is logged in; its event is durable before this returns."""
-        with self.door.work(kind, self._stranger(client), reading=True) as work:
+        with self.door.work(kind, self.stranger(client), reading=True) as work:
             session = self._session(work, client, cookie)
             work.caller = session.caller
             found = read(work, session)
@@ -205,7 +228,7 @@ class Logins:
             work, cookie, lifetime=self.lifetime, domains=self._domains,
             request=work.caller.request, certificate=client.sha256,
         )  # fmt: skip
-        if found.assurance is LevelOfAssurance.HPKI and not self._still_holds(client):
+        if found.card and not self._still_holds(client):
             raise Unauthenticated(
                 "the card does not hold any more", "カードが有効ではなくなりました",
                 rule="SIG-02", log="COOKIE",
@@ -239,21 +262,19 @@ class Logins:
     def _domains(self, facility: str) -> frozenset[Oid]:
         return self.register().owned.get(facility, frozenset())
 
-    def _stranger(self, client: Client, verdict: CardVerdict | None = None) -> Caller:
+    def stranger(self, client: Client, subject: str = "") -> Caller:
         """Whoever is there, before it is known who."""
-        card = None if verdict is None else verdict.card
         return Caller(
             network=self.door.policy.network, kind=CallerKind.USER, facility="", role="",
             subject="", facility_type=FacilityType.OTHER, certificate=client.sha256,
-            address=client.address, request=self.new_request(),
-            tls_subject="" if card is None else card.subject,
+            address=client.address, request=self.new_request(), tls_subject=subject,
         )  # fmt: skip
 
-    def _incident(self, stranger: Caller, verdict: CardVerdict, refusal: Refusal) -> None:
-        """A card that is not its account's is an incident (SIG-04)."""
+    def incident(self, stranger: Caller, noted: Mapping[str, Any], refusal: Refusal) -> None:
+        """A card or an account that is not its account's is an incident (SIG-04)."""
         self.door.refuse_at_edge(
             EventKind.SECURITY_ALERT, stranger, code=refusal.log, outcome=Outcome.SERIOUS,
-            detail={"rule": refusal.rule, **_noted(verdict)},
+            detail={"rule": refusal.rule, **noted},
         )  # fmt: skip
 
 

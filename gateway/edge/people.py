@@ -10,14 +10,16 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import orjson
 from starlette.routing import Route, Router
 
 from gateway.audit.door import Defect
+from gateway.edge.account_logins import AccountLogins
 from gateway.edge.answers import (
     BodyRefused,
     Receive,
@@ -34,17 +36,19 @@ from gateway.edge.limits import Rate
 from gateway.edge.logins import Begun, Logins
 from gateway.edge.machines import is_our_host
 from gateway.edge.metrics import Metrics
+from gateway.edge.oidc_settings import CALLBACK
 from gateway.edge.people_api import OPENAPI
 from gateway.edge.protocol import Client
 from gateway.edge.refusals import STATUS, headers_of, told
 from gateway.errors import Invalid, Refusal, Unauthenticated
+from gateway.members.attempts import LIFETIME
 from gateway.members.sessions import Session
 from gateway.record.handling import Handling
 from gateway.wire import fhir, fhir_reference
 
 logger = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
-COOKIE = "__Host-session"
+COOKIE, ATTEMPT = "__Host-session", "__Host-login"
 TOKEN = b"x-csrf-token"
 _SAFE = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -58,7 +62,19 @@ _SHUT = (
 _BODY = 4096
 _DOCUMENT = "/records/{patient}/documents/{document}"
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Strict"
+# It must come along when the provider sends the browser back, and is worth nothing by itself.
+_PASSING = "Path=/; Secure; HttpOnly; SameSite=Lax"
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDoor:
+    """Log-in at an OpenID provider, on threads of its own: nobody else waits for the provider."""
+
+    logins: AccountLogins
+    rate: Rate
+    "How often one address may be sent there."
+    pool: Executor
 
 
 class PeopleDoor:
@@ -69,6 +85,7 @@ class PeopleDoor:
         names: Collection[str],
         *,
         logins: Logins,
+        accounts: AccountDoor | None,
         metrics: Metrics,
         rate: Rate,
         pool: Executor,
@@ -76,6 +93,7 @@ class PeopleDoor:
     ) -> None:
         self._names = frozenset(name.lower() for name in names)
         self._logins = logins
+        self._accounts = accounts
         self._metrics = metrics
         self._rate = rate
         self._pool = pool
@@ -84,6 +102,8 @@ class PeopleDoor:
             routes=[
                 Route("/login", _App(self._ways), methods=["GET"]),
                 Route("/login", _App(self._log_in), methods=["POST"]),
+                Route("/login/oidc", _App(self._send_away), methods=["POST"]),
+                Route(CALLBACK, _App(self._come_back), methods=["GET"]),
                 Route("/logout", _App(self._log_out), methods=["POST"]),
                 Route("/session", _App(self._session), methods=["GET"]),
                 Route("/records/{patient}", _App(self._record), methods=["GET"]),
@@ -118,7 +138,10 @@ class PeopleDoor:
     async def _ways(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ways to log in, and whether this connection shows a card."""
         shown = bool(_client(scope).certificate)
-        value = {"ways": self._logins.ways, "card": shown}
+        value: dict[str, Any] = {"ways": [*self._logins.ways], "card": shown}
+        if self._accounts is not None:
+            value["ways"].append("oidc")
+            value["clients"] = self._accounts.logins.client_ids
         await answer_json(send, 200, value, headers=_SAFE)
 
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,20 +152,57 @@ class PeopleDoor:
             return
         account = await _account(scope, receive)
         known = client.sha256 or client.address
-        wait = self._rate.take(known)
-        if wait:
-            headers = [*_SAFE, ("Retry-After", str(max(1, round(wait))))]
-            self._metrics.refused("LIMIT")
-            await answer(send, 429, headers=headers)
+        if not await self._may(self._rate, known, send):
             return
         begun = await self._run(lambda: self._logins.enter(client, account))
         self._rate.give_back(known)  # only what fails counts (K-01)
         await self._begin(begun, send)
 
-    async def _begin(self, begun: Begun, send: Send) -> None:
+    async def _send_away(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To the OpenID provider; where the browser goes afterwards is not for a page to say."""
+        accounts, client = self._accounts, _client(scope)
+        if accounts is None:
+            await _nothing_here(scope, receive, send)
+            return
+        if not _is_own(scope):
+            await self._turn_away(send, 403, "CSRF")
+            return
+        chosen = await _chosen(scope, receive)
+        if not await self._may(accounts.rate, client.address, send):
+            return
+        sent = await self._run(lambda: accounts.logins.begin(client, chosen), accounts.pool)
+        age = int(LIFETIME.total_seconds())
+        cookie = ("Set-Cookie", f"{ATTEMPT}={sent.secret}; {_PASSING}; Max-Age={age}")
+        await answer(send, 303, headers=[*_SAFE, cookie, ("Location", sent.address)])
+
+    async def _come_back(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A session, where the provider vouches for the account of a registered user."""
+        accounts, client = self._accounts, _client(scope)
+        if accounts is None:
+            await _nothing_here(scope, receive, send)
+            return
+        if not await self._may(self._rate, client.address, send):
+            return
+        secret, query = _read_cookie(scope, ATTEMPT), bytes(scope["query_string"])
+        begun = await self._run(
+            lambda: accounts.logins.finish(client, secret, query), accounts.pool
+        )  # fmt: skip
+        self._rate.give_back(client.address)
+        await self._begin(begun, send, ("Set-Cookie", f"{ATTEMPT}=; {_PASSING}; Max-Age=0"))
+
+    async def _may(self, rate: Rate, known: str, send: Send) -> bool:
+        """Whether this client may go on now; it hears when otherwise."""
+        wait = rate.take(known)
+        if wait:
+            headers = [*_SAFE, ("Retry-After", str(max(1, round(wait))))]
+            self._metrics.refused("LIMIT")
+            await answer(send, 429, headers=headers)
+        return not wait
+
+    async def _begin(self, begun: Begun, send: Send, *more: tuple[str, str]) -> None:
         cookie = ("Set-Cookie", f"{COOKIE}={begun.cookie}; {_ATTRIBUTES}")
         value = _about(begun.session, begun.cookie)
-        await answer_json(send, 200, value, headers=[*_SAFE, cookie])
+        await answer_json(send, 200, value, headers=[*_SAFE, cookie, *more])
 
     async def _log_out(self, scope: Scope, receive: Receive, send: Send) -> None:
         """End the session at the server."""
@@ -195,8 +255,8 @@ class PeopleDoor:
         body = fhir.dumps(fhir_reference.described(entry))
         await answer(send, 200, body, media="application/fhir+json", headers=_SAFE)
 
-    async def _run(self, do: Callable[[], _Value]) -> _Value:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, do)
+    async def _run(self, do: Callable[[], _Value], pool: Executor | None = None) -> _Value:
+        return await asyncio.get_running_loop().run_in_executor(pool or self._pool, do)
 
     async def _refuse(self, refusal: Refusal, send: Send) -> None:
         """A refusal in two languages; who is not logged in hears 401 (K-01)."""
@@ -267,13 +327,19 @@ def _client(scope: Scope) -> Client:
 
 def _cookie(scope: Scope) -> str:
     """The session's cookie; raises `Unauthenticated` where there is none."""
+    value = _read_cookie(scope, COOKIE)
+    if not value:
+        raise Unauthenticated("not logged in", "ログインしていません", log="COOKIE")
+    return value
+
+
+def _read_cookie(scope: Scope, name: str) -> str:
+    """The value of a cookie; empty where there is none."""
     try:
-        found = SimpleCookie(header(scope, b"cookie")).get(COOKIE)
+        found = SimpleCookie(header(scope, b"cookie")).get(name)
     except CookieError:
         found = None
-    if found is None or not found.value:
-        raise Unauthenticated("not logged in", "ログインしていません", log="COOKIE")
-    return found.value
+    return "" if found is None else found.value
 
 
 def _is_own(scope: Scope) -> bool:
@@ -286,12 +352,9 @@ def _is_own(scope: Scope) -> bool:
 
 async def _account(scope: Scope, receive: Receive) -> str | None:
     """The account that the caller says to be: `{"user": …}`, or nothing."""
-    length = declared_length(scope) if _has_body(scope) else 0
-    body = await read_body(receive, _BODY, length)
+    body = await _body(scope, receive, "application/json")
     if not body:
         return None
-    if header(scope, b"content-type").partition(";")[0].strip() != "application/json":
-        raise BodyRefused(415)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -302,6 +365,30 @@ async def _account(scope: Scope, receive: Receive) -> str | None:
     if user is not None and not isinstance(user, str):
         raise BodyRefused(422)
     return user
+
+
+async def _chosen(scope: Scope, receive: Receive) -> str:
+    """The client id that a form names, or nothing: `client=…`."""
+    body = await _body(scope, receive, "application/x-www-form-urlencoded")
+    try:
+        fields = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body),
+            errors="strict", max_num_fields=1,
+        )  # fmt: skip
+    except ValueError as error:
+        raise BodyRefused(400) from error
+    if any(name != "client" for name, _ in fields):
+        raise BodyRefused(422)
+    return fields[0][1] if fields else ""
+
+
+async def _body(scope: Scope, receive: Receive, media: str) -> bytes:
+    """A short body of this kind, or none."""
+    length = declared_length(scope) if _has_body(scope) else 0
+    body = await read_body(receive, _BODY, length)
+    if body and header(scope, b"content-type").partition(";")[0].strip() != media:
+        raise BodyRefused(415)
+    return body
 
 
 def _has_body(scope: Scope) -> bool:

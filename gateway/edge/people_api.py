@@ -74,6 +74,50 @@ OPENAPI: dict[str, Any] = {
                 },
             },
         },
+        "/login/oidc": {
+            "post": {
+                "summary": "Be sent to the OpenID provider to log in, where one is configured.",
+                "requestBody": {
+                    "required": False,
+                    "content": {
+                        "application/x-www-form-urlencoded": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {
+                                    "client": {
+                                        "type": "string",
+                                        "description": "One of `clients` of GET /login.",
+                                    }
+                                },
+                                "additionalProperties": False,
+                            }
+                        }
+                    },
+                },
+                "responses": {
+                    "303": _answer("To the provider; a cookie of this attempt is set."),
+                    "403": _answer("From a page of others (K-05)."),
+                    "429": _answer("Too often."),
+                    "503": _answer("The provider does not answer."),
+                },
+            }
+        },
+        "/login/oidc/callback": {
+            "get": {
+                "summary": "The way back from the provider: once, in the browser that was sent.",
+                "parameters": [
+                    {"name": name, "in": "query", "schema": {"type": "string"}}
+                    for name in ("code", "state", "iss", "error")
+                ],
+                "responses": {
+                    "200": _answer("Logged in; the cookie is set.", _SESSION),
+                    "401": _answer("The answer does not hold: `field` names the check."),
+                    "403": _answer("The account is nobody's here (SIG-04)."),
+                    "429": _answer("Too often."),
+                    "503": _answer("The provider does not answer."),
+                },
+            }
+        },
         "/logout": {
             "post": {
                 "summary": "End the session at the server.",
