@@ -5,20 +5,17 @@ what is not there (G8). Every change wants its token and an Origin of our own (K
 """
 
 import asyncio
-import hashlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, parse_qsl
 
-import orjson
 from starlette.routing import Route, Router
 
 from gateway.audit.door import Defect
+from gateway.edge import people_asked as asked
 from gateway.edge.account_logins import AccountLogins
 from gateway.edge.answers import (
     BodyRefused,
@@ -28,9 +25,7 @@ from gateway.edge.answers import (
     answer,
     answer_file,
     answer_json,
-    declared_length,
     header,
-    read_body,
 )
 from gateway.edge.limits import Rate
 from gateway.edge.logins import Begun, Logins
@@ -38,9 +33,8 @@ from gateway.edge.machines import is_our_host
 from gateway.edge.metrics import Metrics
 from gateway.edge.oidc_settings import CALLBACK
 from gateway.edge.people_api import OPENAPI
-from gateway.edge.protocol import Client
 from gateway.edge.refusals import STATUS, headers_of, told
-from gateway.errors import Invalid, Refusal, Unauthenticated
+from gateway.errors import Refusal, Unauthenticated
 from gateway.members.attempts import LIFETIME
 from gateway.members.sessions import Session
 from gateway.record.handling import Handling
@@ -48,7 +42,6 @@ from gateway.wire import fhir, fhir_reference
 
 logger = logging.getLogger(__name__)
 _Value = TypeVar("_Value")
-COOKIE, ATTEMPT = "__Host-session", "__Host-login"
 TOKEN = b"x-csrf-token"
 _SAFE = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
@@ -59,7 +52,6 @@ _SHUT = (
     ("Referrer-Policy", "no-referrer"),
 )
 "Of a document: whatever acts in it does nothing."
-_BODY = 4096
 _DOCUMENT = "/records/{patient}/documents/{document}"
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Strict"
 # It must come along when the provider sends the browser back, and is worth nothing by itself.
@@ -137,7 +129,7 @@ class PeopleDoor:
 
     async def _ways(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ways to log in, and whether this connection shows a card."""
-        shown = bool(_client(scope).certificate)
+        shown = bool(asked.client_of(scope).certificate)
         value: dict[str, Any] = {"ways": [*self._logins.ways], "card": shown}
         if self._accounts is not None:
             value["ways"].append("oidc")
@@ -146,11 +138,11 @@ class PeopleDoor:
 
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A session, where the card of this connection is a registered user's."""
-        client = _client(scope)
-        if not _is_own(scope):
+        client = asked.client_of(scope)
+        if not asked.is_own(scope):
             await self._turn_away(send, 403, "CSRF")
             return
-        account = await _account(scope, receive)
+        account = await asked.account(scope, receive)
         known = client.sha256 or client.address
         if not await self._may(self._rate, known, send):
             return
@@ -160,35 +152,35 @@ class PeopleDoor:
 
     async def _send_away(self, scope: Scope, receive: Receive, send: Send) -> None:
         """To the OpenID provider; where the browser goes afterwards is not for a page to say."""
-        accounts, client = self._accounts, _client(scope)
+        accounts, client = self._accounts, asked.client_of(scope)
         if accounts is None:
             await _nothing_here(scope, receive, send)
             return
-        if not _is_own(scope):
+        if not asked.is_own(scope):
             await self._turn_away(send, 403, "CSRF")
             return
-        chosen = await _chosen(scope, receive)
+        chosen = await asked.chosen(scope, receive)
         if not await self._may(accounts.rate, client.address, send):
             return
         sent = await self._run(lambda: accounts.logins.begin(client, chosen), accounts.pool)
         age = int(LIFETIME.total_seconds())
-        cookie = ("Set-Cookie", f"{ATTEMPT}={sent.secret}; {_PASSING}; Max-Age={age}")
+        cookie = ("Set-Cookie", f"{asked.ATTEMPT}={sent.secret}; {_PASSING}; Max-Age={age}")
         await answer(send, 303, headers=[*_SAFE, cookie, ("Location", sent.address)])
 
     async def _come_back(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A session, where the provider vouches for the account of a registered user."""
-        accounts, client = self._accounts, _client(scope)
+        accounts, client = self._accounts, asked.client_of(scope)
         if accounts is None:
             await _nothing_here(scope, receive, send)
             return
         if not await self._may(self._rate, client.address, send):
             return
-        secret, query = _read_cookie(scope, ATTEMPT), bytes(scope["query_string"])
+        secret, query = asked.read_cookie(scope, asked.ATTEMPT), bytes(scope["query_string"])
         begun = await self._run(
             lambda: accounts.logins.finish(client, secret, query), accounts.pool
         )  # fmt: skip
         self._rate.give_back(client.address)
-        await self._begin(begun, send, ("Set-Cookie", f"{ATTEMPT}=; {_PASSING}; Max-Age=0"))
+        await self._begin(begun, send, ("Set-Cookie", f"{asked.ATTEMPT}=; {_PASSING}; Max-Age=0"))
 
     async def _may(self, rate: Rate, known: str, send: Send) -> bool:
         """Whether this client may go on now; it hears when otherwise."""
@@ -200,39 +192,45 @@ class PeopleDoor:
         return not wait
 
     async def _begin(self, begun: Begun, send: Send, *more: tuple[str, str]) -> None:
-        cookie = ("Set-Cookie", f"{COOKIE}={begun.cookie}; {_ATTRIBUTES}")
+        cookie = ("Set-Cookie", f"{asked.COOKIE}={begun.cookie}; {_ATTRIBUTES}")
         value = _about(begun.session, begun.cookie)
         await answer_json(send, 200, value, headers=[*_SAFE, cookie, *more])
 
     async def _log_out(self, scope: Scope, receive: Receive, send: Send) -> None:
         """End the session at the server."""
-        cookie, client = _cookie(scope), _client(scope)
+        cookie, client = asked.session_cookie(scope), asked.client_of(scope)
         given = header(scope, TOKEN)
-        if not _is_own(scope) or not hmac.compare_digest(given.encode(), token(cookie).encode()):
+        if not asked.is_own(scope) or not hmac.compare_digest(
+            given.encode(), asked.token(cookie).encode()
+        ):
             await self._turn_away(send, 403, "CSRF")
             return
         await self._run(lambda: self._logins.leave(client, cookie))
-        gone = ("Set-Cookie", f"{COOKIE}=; {_ATTRIBUTES}; Max-Age=0")
+        gone = ("Set-Cookie", f"{asked.COOKIE}=; {_ATTRIBUTES}; Max-Age=0")
         await answer(send, 204, headers=[*_SAFE, gone])
 
     async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Who is logged in."""
-        cookie, client = _cookie(scope), _client(scope)
+        cookie, client = asked.session_cookie(scope), asked.client_of(scope)
         session = await self._run(lambda: self._logins.session(client, cookie))
         await answer_json(send, 200, _about(session, cookie), headers=_SAFE)
 
     async def _record(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What this user sees of one person's shared record (VIEW)."""
-        cookie, client = _cookie(scope), _client(scope)
+        cookie, client = asked.session_cookie(scope), asked.client_of(scope)
         patient = scope["path_params"]["patient"]
-        wanted = _handling(scope)
+        wanted = asked.handling(scope)
         viewed = await self._run(lambda: self._logins.view(client, cookie, patient, wanted))
         body = fhir.dumps({"items": viewed.items, "documents": viewed.documents})
         await answer(send, 200, body, media="application/json", headers=_SAFE)
 
     async def _document(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A document to be looked at or, where that is allowed, saved or printed (HND-01)."""
-        cookie, client, wanted = _cookie(scope), _client(scope), _handling(scope)
+        cookie, client, wanted = (
+            asked.session_cookie(scope),
+            asked.client_of(scope),
+            asked.handling(scope),
+        )
         named = scope["path_params"]
         found = await self._run(
             lambda: self._logins.document(
@@ -247,7 +245,7 @@ class PeopleDoor:
 
     async def _described(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A document's DocumentReference, and the Provenance with its signatures (SIG-06)."""
-        cookie, client = _cookie(scope), _client(scope)
+        cookie, client = asked.session_cookie(scope), asked.client_of(scope)
         named = scope["path_params"]
         entry = await self._run(
             lambda: self._logins.described(client, cookie, named["patient"], named["document"])
@@ -283,11 +281,6 @@ class _App:
         await self._endpoint(scope, receive, send)
 
 
-def token(cookie: str) -> str:
-    """What a change must bring beside the cookie: another origin cannot know it (K-05)."""
-    return hmac.new(cookie.encode(), b"change", hashlib.sha256).hexdigest()
-
-
 def _about(session: Session, cookie: str) -> dict[str, Any]:
     """Who is logged in, how surely we know (SIG-03), and until when."""
     return {
@@ -298,101 +291,8 @@ def _about(session: Session, cookie: str) -> dict[str, Any]:
         "roles": session.roles,
         "began": session.began,
         "ends": session.ends,
-        "csrf": token(cookie),
+        "csrf": asked.token(cookie),
     }
-
-
-def _handling(scope: Scope) -> Handling:
-    """What is wanted: `?purpose=view` (as without it), `save` or `print`."""
-    try:
-        asked = parse_qs(
-            scope["query_string"].decode("ascii"), strict_parsing=True, keep_blank_values=True
-        )
-    except ValueError:
-        asked = {} if not scope["query_string"] else {"": []}
-    words = asked.pop("purpose", [Handling.VIEW.value])
-    found = [one for one in Handling if [one.value] == words]
-    if asked or not found:
-        raise Invalid(
-            "purpose is view, save or print", "purpose は view、save、print のいずれかです",
-            at="purpose",
-        )  # fmt: skip
-    return found[0]
-
-
-def _client(scope: Scope) -> Client:
-    client: Client = scope["state"]["client"]
-    return client
-
-
-def _cookie(scope: Scope) -> str:
-    """The session's cookie; raises `Unauthenticated` where there is none."""
-    value = _read_cookie(scope, COOKIE)
-    if not value:
-        raise Unauthenticated("not logged in", "ログインしていません", log="COOKIE")
-    return value
-
-
-def _read_cookie(scope: Scope, name: str) -> str:
-    """The value of a cookie; empty where there is none."""
-    try:
-        found = SimpleCookie(header(scope, b"cookie")).get(name)
-    except CookieError:
-        found = None
-    return "" if found is None else found.value
-
-
-def _is_own(scope: Scope) -> bool:
-    """Whether a change comes from a page of ours, or from no page at all (K-05)."""
-    origin, site = header(scope, b"origin"), header(scope, b"sec-fetch-site")
-    if origin and origin.lower() != f"https://{header(scope, b'host')}".lower():
-        return False
-    return site in ("", "none", "same-origin")
-
-
-async def _account(scope: Scope, receive: Receive) -> str | None:
-    """The account that the caller says to be: `{"user": …}`, or nothing."""
-    body = await _body(scope, receive, "application/json")
-    if not body:
-        return None
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BodyRefused(400) from error
-    if not isinstance(value, dict) or value.keys() - {"user"}:
-        raise BodyRefused(422)
-    user = value.get("user")
-    if user is not None and not isinstance(user, str):
-        raise BodyRefused(422)
-    return user
-
-
-async def _chosen(scope: Scope, receive: Receive) -> str:
-    """The client id that a form names, or nothing: `client=…`."""
-    body = await _body(scope, receive, "application/x-www-form-urlencoded")
-    try:
-        fields = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body),
-            errors="strict", max_num_fields=1,
-        )  # fmt: skip
-    except ValueError as error:
-        raise BodyRefused(400) from error
-    if any(name != "client" for name, _ in fields):
-        raise BodyRefused(422)
-    return fields[0][1] if fields else ""
-
-
-async def _body(scope: Scope, receive: Receive, media: str) -> bytes:
-    """A short body of this kind, or none."""
-    length = declared_length(scope) if _has_body(scope) else 0
-    body = await read_body(receive, _BODY, length)
-    if body and header(scope, b"content-type").partition(";")[0].strip() != media:
-        raise BodyRefused(415)
-    return body
-
-
-def _has_body(scope: Scope) -> bool:
-    return bool(header(scope, b"content-length") or header(scope, b"transfer-encoding"))
 
 
 async def _openapi(scope: Scope, receive: Receive, send: Send) -> None:
