@@ -226,11 +226,8 @@ class PeopleDoor:
 
     async def _document(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A document to be looked at or, where that is allowed, saved or printed (HND-01)."""
-        cookie, client, wanted = (
-            asked.session_cookie(scope),
-            asked.client_of(scope),
-            asked.handling(scope),
-        )
+        cookie, client = asked.session_cookie(scope), asked.client_of(scope)
+        wanted = asked.handling(scope)
         named = scope["path_params"]
         found = await self._run(
             lambda: self._logins.document(
