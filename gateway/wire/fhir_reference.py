@@ -88,7 +88,9 @@ def _name(author: str) -> str:
 
 
 def _attachment(entry: DocumentEntry) -> dict[str, Any]:
-    found: dict[str, Any] = {"contentType": entry.mime_type, "language": entry.language}
+    # R4's list of languages has `ja` and no `ja-JP`
+    language = entry.language.partition("-")[0]
+    found: dict[str, Any] = {"contentType": entry.mime_type, "language": language}
     found["url"] = f"urn:x-regional-gateway:sha256:{entry.sha256}"
     found["size"] = entry.size
     found["hash"] = base64.b64encode(bytes.fromhex(entry.hash_sha1)).decode()

@@ -109,6 +109,7 @@ def test_the_document_reference_of_an_entry() -> None:
     assert found["meta"]["security"][0]["code"] == "DIGSIG"
     assert found["author"][0]["display"] == "山田 太郎"
     assert found["content"][0]["attachment"]["hash"] == "2jmj7l5rSw0yVb/vlWAYkK/YBwk="
+    assert found["content"][0]["attachment"]["language"] == "ja"
     assert found["type"]["coding"][0]["system"] == "http://loinc.org"
     unsigned = replace(entry, signatures=(OPEN,), status=Availability.DEPRECATED)
     found = fhir_reference.document_reference(unsigned)
