@@ -226,8 +226,7 @@ def _signature(
 
 def _inner(found: dict[str, Any]) -> Signature:
     """A signature inside of another one or about it, without the bytes that it covers."""
-    role = found["signer"]["role"]
-    return _signature(found, {"bytes": ""}, [role] if role else [], Path())
+    return _signature(found, {"bytes": ""}, found["signer"]["roles"], Path())
 
 
 def _check(found: dict[str, Any]) -> Check:
