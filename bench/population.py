@@ -97,18 +97,43 @@ def feeds(patients: Iterator[Patient]) -> Iterator[tuple[str, str]]:
             yield domain, feed(domain, value, patient.person)
 
 
-def laboratory_message(patient: Patient, results: int = 30, *, day: str = "20261120") -> bytes:
-    """An OUL^R22 with `results` OBX, in ISO-2022-JP as SS-MIX2 wants it."""
-    draw = random.Random(f"lab/{patient.number}")  # noqa: S311 - repeatable, not secret
+_DOCTOR = "D100^見本^医師^^^^^^^L^^^^^I"
+_CLERK = "C200^見本^入力者^^^^^^^L^^^^^I"
+
+
+def _header(sender: str, kind: str, patient: Patient, day: str) -> str:
+    return (
+        f"MSH|^~\\&|{sender}|HOSP|GW|GW|{day}101500||{kind}|{patient.number:012d}|P|2.5"
+        "||||||~ISO IR87||ISO 2022-1994|SS-MIX2_1.20^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO"
+    )
+
+
+def _identification(patient: Patient) -> str:
+    """PID with names, birth, sex, address and telephone."""
     person = patient.person
     family = person.family.translate(_WITHIN_JIS)
-    lines = [
-        f"MSH|^~\\&|LAB|HOSP|GW|GW|{day}101500||OUL^R22^OUL_R22|{patient.number:012d}|P|2.5"
-        "||||||~ISO IR87||ISO 2022-1994|SS-MIX2_1.20^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO",
+    return (
         f"PID|0001||{patient.charts[0][1]}^^^^PI||{family}^{person.given}^^^^^L^I~"
-        f"{person.family_kana}^{person.given_kana}^^^^^L^P||{person.birth}|{person.gender}",
-        f"SPM|1|{patient.number:010d}||023^血清^JC10|||||||||||||{day}090000|{day}093000",
-        f"OBR|1|{patient.number:010d}||E001^検体検査^99LAB|||{day}090000",
+        f"{person.family_kana}^{person.given_kana}^^^^^L^P||{person.birth}|{person.gender}|||"
+        f"^^^^500-0001^JPN^H^{person.address}||^PRN^PH^^^^^^^^^{person.phone}"
+    )
+
+
+def laboratory_message(patient: Patient, results: int = 30, *, day: str = "20261120") -> bytes:
+    """An OUL^R22 with `results` OBX, in ISO-2022-JP as SS-MIX2 wants it.
+
+    Its segments carry the fields that hospitals fill; with 30 results it is of some 4 KB.
+    """
+    draw = random.Random(f"lab/{patient.number}")  # noqa: S311 - repeatable, not secret
+    order, sample = f"{patient.number:015d}", f"{patient.number:010d}"
+    lines = [
+        _header("LAB", "OUL^R22^OUL_R22", patient, day),
+        _identification(patient),
+        "PV1|0001|O|01^^^^^C",
+        f"SPM|1|{sample}||023^血清^JC10|||||||||||||{day}090000|{day}093000",
+        f"OBR|1|{order}|{sample}|E001^検体検査^99LAB|||{day}090000|||||||||{_DOCTOR}||||||{day}1030",
+        f"ORC|SC|{order}|{sample}||CM||||{day}1030|||{_DOCTOR}|01^^^^^C||||01^内科^99DEP||||"
+        "見本病院||||||||O^外来患者オーダ^HL70482",
     ]
     for index in range(results):
         value = draw.randrange(10, 2000) / 10
@@ -120,17 +145,15 @@ def laboratory_message(patient: Patient, results: int = 30, *, day: str = "20261
 
 
 def prescription_message(patient: Patient, *, day: str = "20261120") -> bytes:
-    """An RDE^O11 with one drug, as SS-MIX2 stores it under OMP-01."""
-    person = patient.person
-    family = person.family.translate(_WITHIN_JIS)
+    """An RDE^O11 with one drug, as SS-MIX2 stores it under OMP-01; of some 1.5 KB."""
     order = f"{patient.number:015d}"
     lines = [
-        f"MSH|^~\\&|EMR|HOSP|GW|GW|{day}101500||RDE^O11^RDE_O11|{patient.number:012d}|P|2.5"
-        "||||||~ISO IR87||ISO 2022-1994|SS-MIX2_1.20^SS-MIX2^1.2.392.200250.2.1.100.1.2.120^ISO",
-        f"PID|0001||{patient.charts[0][1]}^^^^PI||{family}^{person.given}^^^^^L^I~"
-        f"{person.family_kana}^{person.given_kana}^^^^^L^P||{person.birth}|{person.gender}",
-        "PV1|0001|O|01^^^^^C",
-        f"ORC|NW|{order}_01_001||{order}|||||{day}101500|||D100^見本^医師^^^^^^^L^^^^^I",
+        _header("EMR", "RDE^O11^RDE_O11", patient, day),
+        _identification(patient),
+        f"PV1|0001|O|01^^^^^C||||{_DOCTOR}|||01",
+        f"ORC|NW|{order}_01_001||{order}|||||{day}101500|{_CLERK}||{_DOCTOR}|01^^^^^C||||"
+        "01^内科^99DEP|GW01^^99DEV|||見本病院|^^^^500-0001^JPN^^岐阜県岐阜市見本町1-1|"
+        "^^^^^^^^^^^058-000-0000||||||O^外来患者オーダ^HL70482",
         "RXE||103835401^アムロジピン錠５ｍｇ^HOT|1||TAB^錠^MR9P|TAB^錠^MR9P|01^１回目から服用^JHSP0007"
         "|||14|TAB^錠^MR9P||||||||1^TAB&錠&MR9P||OHP^外来処方^MR9P~OHO^院外処方^MR9P||||||"
         "21^内服^JHSP0003",
