@@ -9,6 +9,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -52,24 +53,25 @@ def look(blobs: Blobs, file: FileRow, reading: Upload) -> tuple[Upload, Format |
     `reading` is an upload of its facility without bytes: what goes with each of its files.
     Raises `Damaged` where its bytes are not as they were received.
     """
-    in_tree = "/" in file.path
-    upload = replace(reading, path=file.path, in_tree=in_tree, patient=file.stated)
+    upload = partial(
+        replace, reading, path=file.path, in_tree="/" in file.path, patient=file.stated
+    )
     if file.parent:
         with blobs.open(file.sha256) as stream:
             runs = tuple(Run(*one) for one in parts.read(stream, file))
         content = b"".join(run.content for run in runs)
-        return replace(upload, content=content, runs=runs), standardize.format_named(file.format)
+        return upload(content=content, runs=runs), standardize.format_named(file.format)
     if file.size > LARGE:
         with blobs.open(file.sha256) as stream:
-            upload = replace(upload, content=stream.read(_HEAD))
-        chosen = cutter(upload)
+            beginning = upload(content=stream.read(_HEAD))
+        chosen = cutter(beginning)
         if chosen is not None:
-            return Whole(file, chosen, upload)
-    upload = replace(upload, content=blobs.read(file.sha256))
-    chosen = _format(upload)
+            return Whole(file, chosen, beginning)
+    whole = upload(content=blobs.read(file.sha256))
+    chosen = _format(whole)
     if chosen is None or chosen.split is None:
-        return upload, chosen
-    return Whole(file, chosen, upload)
+        return whole, chosen
+    return Whole(file, chosen, whole)
 
 
 def cutter(beginning: Upload) -> Format | None:
@@ -87,7 +89,7 @@ def cut(door: Door, blobs: Blobs, caller: Caller, whole: Whole, alive: Callable[
     split = whole.chosen.split
     if split is None:
         raise TypeError("a format that does not cut")
-    file = replace(whole.file, format=whole.chosen.name)
+    file = whole.file._replace(format=whole.chosen.name)
     doubled = door.snapshot(lambda db: parts.is_doubled(db, file), max_age=0.0)
     if not (doubled or door.snapshot(lambda db: parts.is_released(db, file), max_age=0.0)):
         if whole.is_large and not blobs.verify(file.sha256):

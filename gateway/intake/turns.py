@@ -108,7 +108,8 @@ class Reader:
             if judged.waits:
                 return Read(file, lambda work: _wait(work, file, report, more))
         batch = standardize.read(upload, format=chosen)
-        batch = replace(batch, findings=(*more, *batch.findings))
+        if more:
+            batch = replace(batch, findings=(*more, *batch.findings))
         if batch.papers:
             found = papers.judge(self.blobs, self.signatures, file, upload, batch)
             return Read(

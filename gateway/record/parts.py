@@ -7,7 +7,6 @@ items are those of the file as it was received, before and after.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
@@ -48,8 +47,8 @@ def add(work: Work, file: FileRow, spans: Sequence[dict[str, Any]], first: int) 
     uploads.insert_files(
         work.db,
         [
-            replace(
-                file, id=work.ordered_id(), parent=file.id, part=number, spans=one,
+            file._replace(
+                id=work.ordered_id(), parent=file.id, part=number, spans=one,
                 size=sum(end - start for _, start, end in one["own"]), state=uploads.PENDING,
             )
             for number, one in enumerate(spans, start=first)
@@ -72,7 +71,7 @@ def finish(work: Work, file: FileRow, *, doubled: bool) -> None:
     if current.state != uploads.RECEIVED:
         return
     state = uploads.DUPLICATE if doubled else uploads.SPLIT
-    uploads.update_file(work.db, replace(current, state=state, format=file.format))
+    uploads.update_file(work.db, current._replace(state=state, format=file.format))
     work.trail.detail["state"] = state
 
 

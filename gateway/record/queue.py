@@ -71,7 +71,7 @@ def take(
         return None
     if careful:
         (file,) = files
-        files = [replace(file, attempts=rows.count_attempt(db, file.id))]
+        files = [file._replace(attempts=rows.count_attempt(db, file.id))]
     return Turn(lane, tuple(files), careful)
 
 

@@ -4,7 +4,6 @@ They are in no one's view. The description goes with the file, so that an erasur
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -76,7 +75,7 @@ def about(work: Work, file_id: str, chart: PatientId, format: str = FORMAT) -> N
     if file is None:
         raise NotFound("no such file", "ファイルが見つかりません")
     uploads.update_file(
-        work.db, replace(file, domain=chart.domain, value=chart.value, format=format)
+        work.db, file._replace(domain=chart.domain, value=chart.value, format=format)
     )
     work.trail.patients.add(chart)
 

@@ -7,7 +7,7 @@ whose data may no longer be held, is passed over; what was erased has no origina
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -125,9 +125,9 @@ def apply(work: Work, file_id: str, batch: Batch, sha256: str) -> Outcome:
     if found.changes:
         add_marks(work.db, file.id, batch.resources())
     told = [findings.told(one) for one in batch.findings]
-    described = replace(file, findings=_kept_findings(file, told))
+    described = file._replace(findings=_kept_findings(file, told))
     if found.patient:
-        described = replace(described, patient=batch.patient_resource)
+        described = described._replace(patient=batch.patient_resource)
     if described != file:
         uploads.update_file(work.db, described)
     work.trail.detail.update(staged=len(found.changes), mapping=batch.mapping)

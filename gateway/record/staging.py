@@ -6,7 +6,7 @@ staged or promoted twice adds nothing (STG-04). The gateway never writes to a so
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.consent import ledger
@@ -21,6 +21,7 @@ from gateway.record import difference, findings, scopes, senders
 from gateway.record.promotion import Promoted, in_memory, promote
 from gateway.record.queue import ATTEMPTS
 from gateway.store.blobs import Damaged
+from gateway.store.raw import writes_alone
 from gateway.store.record import items as item_rows
 from gateway.store.record import lock_blobs
 from gateway.store.record import uploads as rows
@@ -166,7 +167,8 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
         work.trail.code = "AUTH-SPOOF"
         return _close(work, file, rows.REFUSED, batch, wrong)
     members = work.once(facilities.snapshot)
-    person = _person(work, patient)  # a link may have been made while we waited
+    if not writes_alone(work.db):
+        person = _person(work, patient)  # a link may have been made while we waited
     custody = members.has_custody(file.facility, facilities.today(work))
     shares = person is not None and ledger.standing(work, person).participates
     if not shares and not (custody and work.policy.staging.custody):
@@ -175,7 +177,7 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
     if person is not None and conflicts(work, patient, batch):
         work.trail.code = "LINK"
         return _close(work, file, rows.SET_ASIDE, batch, findings.MISMATCH)
-    file = replace(file, domain=patient.domain, value=patient.value, version=batch.version)
+    file = file._replace(domain=patient.domain, value=patient.value, version=batch.version)
     if _clashes(members, file, batch):
         work.trail.code = "SSMIX"
         return _close(work, file, rows.SET_ASIDE, batch)
@@ -188,7 +190,9 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
     more = (*said, *_unshared(work, members, file, batch))
     done = _close(work, file, rows.STANDARDIZED, batch, *more)
     made = in_memory(fresh, batch) if shares else {}
-    return replace(done, items=len(fresh), duplicates=duplicates, person=person, made=made)
+    return Staged(
+        state=done.state, items=len(fresh), duplicates=duplicates, person=person, made=made
+    )
 
 
 def _clashes(members: Members, file: FileRow, batch: Batch) -> bool:
@@ -221,7 +225,7 @@ def requeue(work: Work, file_id: str) -> None:
     """A file that was set aside waits again to be worked through."""
     file = lock(work, file_id)
     if file.state == rows.SET_ASIDE:
-        rows.update_file(work.db, replace(file, state=rows.RECEIVED, findings=()))
+        rows.update_file(work.db, file._replace(state=rows.RECEIVED, findings=()))
         work.trail.detail["state"] = rows.RECEIVED
 
 
@@ -237,9 +241,9 @@ def failed(work: Work, file_id: str, finding: Finding) -> bool:
     file = lock(work, file_id)
     attempts = file.attempts + 1
     if attempts < ATTEMPTS:
-        rows.update_file(work.db, replace(file, attempts=attempts))
+        rows.update_file(work.db, file._replace(attempts=attempts))
         return False
-    rows.update_file(work.db, replace(file, attempts=attempts))
+    rows.update_file(work.db, file._replace(attempts=attempts))
     _finish(work, file_id, rows.SET_ASIDE, (finding,))
     return True
 
@@ -300,28 +304,29 @@ def _new_rows(
     duplicates = 0
     unknown = any(item.cancelled and item.key not in known for item in batch.items)
     for item in batch.items:
-        version = item.version or batch.version
-        before = known.setdefault(item.key, {})
-        same = [v for v in before if difference.is_of(v, version)]
-        last = [max(same)] if same and batch.restates else same  # what is said anew comes back
-        if any(_same(before[v], item) for v in last):
-            duplicates += 1
-            continue
-        if same:
-            # The source states no newer version, yet says something else: a correction.
-            version = difference.corrected(version, same)
-        place = item.source
+        key, version = item.key, item.version or batch.version
+        before = known.get(key)
+        if before is None:
+            before = known[key] = {}
+        elif before:
+            same = [v for v in before if difference.is_of(v, version)]
+            last = [max(same)] if same and batch.restates else same  # what is said anew comes back
+            if any(_same(before[v], item) for v in last):
+                duplicates += 1
+                continue
+            if same:
+                # The source states no newer version, yet says something else: a correction.
+                version = difference.corrected(version, same)
+        place, category = item.source, item.category.value
         content = written.write(
-            item.category.value, (item.key, version), item.resource, item.companions,
+            category, (key, version), item.resource, item.companions,
             {"file": place.file, "at": place.at, "start": place.start, "end": place.end, **scope},
         )  # fmt: skip
         before[version] = content
         fresh.append(
             ItemRow(
-                file=file.id, facility=file.facility, source=source, domain=file.domain,
-                value=file.value, category=item.category.value, key=item.key, version=version,
-                cancelled=item.cancelled, posted=posted, content=content, custody=custody,
-                resource=item.resource["id"],
+                file.id, file.facility, source, file.domain, file.value, category, key, version,
+                item.cancelled, posted, content, item.resource["id"], custody,
             )
         )  # fmt: skip
     endings, nothing = scopes.endings(work, file, batch, source, custody=custody)
@@ -369,8 +374,7 @@ def _close(work: Work, file: FileRow, state: str, batch: Batch, *more: Finding) 
     """Say what became of a file."""
     rows.update_file(
         work.db,
-        replace(
-            file,
+        file._replace(
             state=state,
             format=batch.format,
             findings=[findings.told(finding) for finding in (*batch.findings, *more)],
@@ -388,5 +392,5 @@ def _finish(work: Work, file_id: str, state: str, found: Iterable[Finding]) -> N
     if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
         return
     told = [findings.told(finding) for finding in found]
-    rows.update_file(work.db, replace(file, state=state, findings=told))
+    rows.update_file(work.db, file._replace(state=state, findings=told))
     work.trail.detail["state"] = state

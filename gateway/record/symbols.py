@@ -5,7 +5,6 @@ of one whole are of one facility and about the same stated chart id.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gateway.model.batch import Finding
 from gateway.model.identifiers import PatientId
@@ -59,9 +58,9 @@ def arrive(
     waiting[part] = file
     if len(waiting) == total:
         return tuple(waiting[number] for number in sorted(waiting))
-    file = replace(file, format=FORMAT, version=f"{key}{part}")
+    file = file._replace(format=FORMAT, version=f"{key}{part}")
     if chart is not None:
-        file = replace(file, domain=chart.domain, value=chart.value)  # erased with the patient
+        file = file._replace(domain=chart.domain, value=chart.value)  # erased with the patient
     _put(work, file, uploads.SET_ASIDE, found)
     return ()
 
@@ -74,10 +73,10 @@ def refuse(work: Work, parts: Sequence[FileRow], found: Finding) -> None:
 
 def lost(work: Work, part: FileRow, found: Finding) -> None:
     """The bytes of a part that waited are gone: it has to come again."""
-    _put(work, replace(part, format="", version=""), uploads.SET_ASIDE, found)
+    _put(work, part._replace(format="", version=""), uploads.SET_ASIDE, found)
 
 
 def _put(work: Work, file: FileRow, state: str, *found: Finding) -> None:
     told = [findings.told(one) for one in found]
-    uploads.update_file(work.db, replace(file, state=state, findings=told))
+    uploads.update_file(work.db, file._replace(state=state, findings=told))
     work.trail.detail["state"] = state

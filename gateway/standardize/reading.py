@@ -16,6 +16,7 @@ from gateway.model.person import Demographics
 from gateway.standardize import codes, enrich, musthave
 from gateway.standardize.findings import finding
 from gateway.standardize.format import UNSTATED, Upload
+from gateway.standardize.version import mapping_version
 from gateway.wire import fhir
 
 
@@ -233,6 +234,7 @@ class Reading:
             version=self.version,
             scope=self.scope,
             account=self._account,
+            mapping=mapping_version(self.upload.codes.version),
             tables=tuple(sorted(self.tables)),
         )
 

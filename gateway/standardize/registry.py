@@ -86,7 +86,8 @@ def read(upload: Upload, *, format: Format | None = None) -> Batch:
     refuse_harmful(upload.content)
     ssmix2.check_place(upload)
     chosen = bound(format, upload) if format else recognise(upload)
-    return replace(chosen.read(upload), mapping=mapping_version(upload.codes.version))
+    batch = chosen.read(upload)
+    return batch if batch.mapping else replace(batch, mapping=mapping_version(upload.codes.version))
 
 
 def attempt(upload: Upload, *, format: Format | None = None) -> Batch:

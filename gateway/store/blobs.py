@@ -208,7 +208,7 @@ class Folder(Blobs):
     def open(self, sha256: str) -> BinaryIO:
         """The blob as an open file; raises `Damaged` where it is missing."""
         try:
-            return self._file(sha256).open("rb")
+            return open(self._name(sha256), "rb")  # noqa: PTH123
         except FileNotFoundError as error:
             raise Damaged(sha256, "missing") from error
 
@@ -285,10 +285,14 @@ class Folder(Blobs):
         return found.f_bavail * found.f_frsize > RESERVE
 
     def _file(self, sha256: str) -> Path:
-        """Where a blob lies; a name that is no digest never touches the disk (G7)."""
+        """Where a blob lies."""
+        return Path(self._name(sha256))
+
+    def _name(self, sha256: str) -> str:
+        """The same as text, for intake; a name that is no digest never touches the disk (G7)."""
         if not _SHA256.fullmatch(sha256):
             raise ValueError("not a SHA-256 digest")
-        return self.root / sha256[:2] / sha256[2:4] / sha256
+        return f"{self.root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
     def _spool(self) -> tuple[Path, BinaryIO]:
         """A fresh temporary file that nobody else can read."""

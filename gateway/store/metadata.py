@@ -5,6 +5,7 @@ SQLite and PostgreSQL alike (`security.md` J-07: order never depends on a zone).
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ METADATA = MetaData(
 "All tables of the gateway; a test compares them with what the Alembic revisions make."
 
 
+@lru_cache(maxsize=256)
 def write_moment(moment: datetime) -> str:
     """`2026-11-21T00:00:00.000000Z`: fixed width, sortable; refuses a moment without zone."""
     if moment.tzinfo is not UTC:

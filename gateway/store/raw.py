@@ -35,7 +35,12 @@ def some(count: int) -> str:
 
 def locking(db: Connection) -> str:
     """What a SELECT ends with so that others wait; a writing transaction on SQLite is alone."""
-    return " FOR UPDATE" if db.dialect.name == "postgresql" else ""
+    return "" if writes_alone(db) else " FOR UPDATE"
+
+
+def writes_alone(db: Connection) -> bool:
+    """Whether nobody else writes while a writing transaction is open: what it read stays so."""
+    return bool(db.dialect.name == "sqlite")
 
 
 @cache
@@ -51,6 +56,11 @@ def insert(
     """Insert rows of a table."""
     if values:
         execute_many(db, _insert(db.dialect.name, table.name, columns), values)
+
+
+def truth(db: Connection) -> tuple[object, object]:
+    """False and True as a driver takes them at once: SQLite's looks for an adapter of a `bool`."""
+    return (0, 1) if db.dialect.name == "sqlite" else (False, True)
 
 
 def savepoint(db: Connection, what: str) -> None:

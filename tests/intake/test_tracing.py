@@ -37,8 +37,6 @@ def test_a_part_shows_its_own_lines(house: House, intake: Intake) -> None:
 
 def test_lines_of_others_within_a_range_are_not_shown(house: House, intake: Intake) -> None:
     """A report may reach from a person's first row to the last, with others between."""
-    from dataclasses import replace
-
     from gateway.store.record import uploads
 
     house.custody("hospital-a")
@@ -49,7 +47,7 @@ def test_lines_of_others_within_a_range_are_not_shown(house: House, intake: Inta
         (one, *_) = uploads.select_files_of_chart(work.db, "2.999.30.1", "9999")
         lines = trace._lines(work, one, 0, len(content))
         assert lines == b"H,2026-11\r\nP,9999\r\n" + "I,1,喘息\r\n".encode()
-        assert trace._lines(work, replace(one, spans=None), 0, 11) == b"H,2026-11\r\n"
+        assert trace._lines(work, one._replace(spans=None), 0, 11) == b"H,2026-11\r\n"
 
 
 def test_a_file_of_an_archive_shows_its_lines(house: House, intake: Intake, blobs: Blobs) -> None:

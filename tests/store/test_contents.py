@@ -36,6 +36,22 @@ def test_what_two_items_refer_to_is_written_once() -> None:
     assert "7.10" in read
 
 
+def test_where_several_stand_is_said_once() -> None:
+    written = Contents()
+    specimen, doctor = ({"resourceType": "x", "id": id} for id in ("s1", "p1"))
+    written.write("lab", ("k1", "1"), _observation(1), [_order(), specimen], _PLACE)
+    written.write("lab", ("k2", "1"), _observation(2), [doctor], _PLACE)
+    third = written.write("lab", ("k3", "1"), _observation(3), [_order(), specimen, doctor], _PLACE)
+    one, two = ("k1", "1"), ("k2", "1")
+    assert contents.refers_to(third) == [("r1", one), ("s1", one), ("p1", two)]
+    assert third.count('"k1"') == 1
+
+
+def test_what_was_stored_with_each_place_is_read() -> None:
+    content = '{"resource":{},"companions":[],"beside":[["r1","k1","1"],["s1","k1","1"]]}'
+    assert contents.refers_to(content) == [("r1", ("k1", "1")), ("s1", ("k1", "1"))]
+
+
 @pytest.mark.parametrize(
     ("category", "order"),
     [

@@ -2,8 +2,9 @@
 
 What several items of a file refer to (the order, the specimen) is written once: with the first of
 them that is of the same category. The others say `beside`: the id, and the key and version of the
-item that has it. Items of one file and category are shared, kept and erased together, so it is
-there for as long as they are. Whoever reads through this module sees each item whole.
+item that has it, where these are not those of the id before. Items of one file and category are
+shared, kept and erased together, so it is there for as long as they are. Whoever reads through
+this module sees each item whole.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +41,7 @@ def _write(
 @dataclass(frozen=True, slots=True)
 class _Written:
     resource: Resource
-    beside: tuple[str, str, str]
+    place: Place
 
 
 class Contents:
@@ -58,15 +59,19 @@ class Contents:
         source: Mapping[str, Any],
     ) -> str:
         """The content of one more item."""
-        own, beside = [], []
+        own: list[Resource] = []
+        beside: list[tuple[str, ...]] = []
+        before = None
         for one in companions:
             name = (category, one["id"])
             written = self._written.get(name)
             if written is None:
-                self._written[name] = _Written(one, (one["id"], *place))
+                self._written[name] = _Written(one, place)
                 own.append(one)
             elif written.resource is one or written.resource == one:
-                beside.append(written.beside)
+                same = written.place == before
+                beside.append((one["id"],) if same else (one["id"], *written.place))
+                before = written.place
             else:
                 own.append(one)
         return _write(resource, source, own, beside)
@@ -87,7 +92,10 @@ def refers_to(content: str) -> list[tuple[str, Place]]:
     if is_whole(content):
         return []
     start = content.rindex(_BESIDE) + len(_BESIDE) - 2
-    return [(id, (key, version)) for id, key, version in orjson.loads(content[start:-1])]
+    found: list[tuple[str, Place]] = []
+    for id, *place in orjson.loads(content[start:-1]):
+        found.append((id, (place[0], place[1]) if place else found[-1][1]))
+    return found
 
 
 def completed(content: str, companion: Callable[[str, Place], str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -31,17 +31,20 @@ _CLAIMS = (
     f"SELECT 1 FROM item WHERE domain = ? AND value = ? AND key >= '{CLAIMED}' "  # noqa: S608
     f"AND key < '{CLAIMED[:-1]}{chr(ord(CLAIMED[-1]) + 1)}' LIMIT 1"
 )
+_BOTH = ("staged_item", "item")
+_SCOPE = (
+    "SELECT key, version, cancelled, category FROM {} "
+    "WHERE domain = ? AND value = ? AND substr(key, 1, ?) = ?"
+)
 _CHART = (
     "SELECT 1 WHERE EXISTS (SELECT 1 FROM staged_item WHERE domain = ? AND value = ?) "
     "OR EXISTS (SELECT 1 FROM item WHERE domain = ? AND value = ?)"
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemRow:
+class ItemRow(NamedTuple):
     """One version of one item. `id` is 0 until it is stored."""
 
-    id: int = 0
     file: str
     facility: str
     source: str
@@ -59,6 +62,7 @@ class ItemRow:
     custody: bool = False
     registered: datetime | None = None
     "When it became part of the shared record; None while it is staged."
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,16 @@ def read_content(row: ItemRow) -> Shared:
 
 def insert_staged(db: Connection, rows: Sequence[ItemRow]) -> None:
     """Stage items."""
-    raw.insert(db, STAGED, _STAGED_COLUMNS, [(*_values(row), row.custody) for row in rows])
+    truth = raw.truth(db)
+    values = [
+        (
+            row.file, row.facility, row.source, str(row.domain), row.value, row.category, row.key,
+            row.version, truth[row.cancelled], write_moment(row.posted), row.content, row.resource,
+            truth[row.custody],
+        )
+        for row in rows
+    ]  # fmt: skip
+    raw.insert(db, STAGED, _STAGED_COLUMNS, values)
 
 
 def share(db: Connection, rows: Sequence[ItemRow], registered: datetime) -> list[ItemRow]:
@@ -98,8 +111,8 @@ def share(db: Connection, rows: Sequence[ItemRow], registered: datetime) -> list
             ids[tuple(which)] = id
     delete_staged(db, (row.id for row in rows))
     return [
-        replace(row, id=ids[str(row.domain), row.value, row.key, row.version], custody=False,
-                registered=registered)
+        row._replace(id=ids[str(row.domain), row.value, row.key, row.version], custody=False,
+                     registered=registered)
         for row in rows
     ]  # fmt: skip
 
@@ -148,18 +161,14 @@ def select_scope(
     """Newest version, whether it is cancelled, and category of each key below a prefix."""
     newest: dict[str, tuple[str, bool, str]] = {}
     values: tuple[object, ...] = (str(domain), value, len(scope), scope)
-    within = "substr(key, 1, ?) = ?"
+    within = ""
     if db.dialect.name == "sqlite":  # whose text is ordered by its bytes: the index finds it
-        within += " AND key >= ? AND key < ?"
+        within = " AND key >= ? AND key < ?"
         values = (*values, scope, scope + "\U0010ffff")
-    for table in ("staged_item", "item"):
-        statement = (
-            f"SELECT key, version, cancelled, category FROM {table} "  # noqa: S608
-            f"WHERE domain = ? AND value = ? AND {within}"
-        )
-        for key, version, cancelled, category in raw.rows(db, statement, values):
-            if key not in newest or version >= newest[key][0]:
-                newest[key] = (version, bool(cancelled), category)
+    statement = " UNION ALL ".join(f"{_SCOPE.format(table)}{within}" for table in _BOTH)
+    for key, version, cancelled, category in raw.rows(db, statement, values * len(_BOTH)):
+        if key not in newest or version >= newest[key][0]:
+            newest[key] = (version, bool(cancelled), category)
     return newest
 
 
@@ -335,14 +344,6 @@ def _delete(db: Connection, table: Table, ids: Iterable[int]) -> None:
         raw.run(db, f"DELETE FROM {table.name} WHERE id IN ({raw.some(len(part))})", part)  # noqa: S608
 
 
-def _values(row: ItemRow) -> tuple[object, ...]:
-    """The values of the columns that staged and shared items have in common."""
-    return (
-        row.file, row.facility, row.source, str(row.domain), row.value, row.category, row.key,
-        row.version, row.cancelled, write_moment(row.posted), row.content, row.resource,
-    )  # fmt: skip
-
-
 def _items(db: Connection, table: Table, statement: Select[Any]) -> list[ItemRow]:
     """The rows of a table that a statement finds, each whole."""
     found = [ItemRow(**row._mapping) for row in db.execute(statement)]
@@ -350,7 +351,7 @@ def _items(db: Connection, table: Table, statement: Select[Any]) -> list[ItemRow
         return found
     beside = Beside(db, table)
     return [
-        replace(row, content=beside.complete(row.domain, row.value, row.content)) for row in found
+        row._replace(content=beside.complete(row.domain, row.value, row.content)) for row in found
     ]
 
 

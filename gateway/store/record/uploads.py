@@ -1,9 +1,9 @@
 """Statements on uploads and their files: what came, by whom, and what became of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, delete, func, insert, literal_column, select
@@ -46,8 +46,7 @@ class UploadRow:
     received: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRow:
+class FileRow(NamedTuple):
     """One file of an upload."""
 
     id: str
@@ -57,6 +56,8 @@ class FileRow:
     path: str
     sha256: str
     size: int
+    queued: datetime
+    "Its place in the queue of its facility: when its upload was received."
     state: str = RECEIVED
     attempts: int = 0
     format: str = ""
@@ -80,8 +81,6 @@ class FileRow:
     "Version of the mapping that made its items."
     tables: Sequence[str] = ()
     "Loaded code masters and maps that were used: name, version, digest."
-    queued: datetime
-    "Its place in the queue of its facility: when its upload was received."
 
     @property
     def received_sha256(self) -> str:
@@ -174,7 +173,7 @@ def select_again(db: Connection, known: FileRow) -> FileRow | None:
     state, attempts = found[0]
     if (state, attempts) == (known.state, known.attempts):
         return known
-    return replace(known, state=state, attempts=attempts)
+    return known._replace(state=state, attempts=attempts)
 
 
 def update_file(db: Connection, row: FileRow) -> None:
