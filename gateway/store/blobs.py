@@ -200,7 +200,7 @@ class Folder(Blobs):
 
     def path(self, sha256: str) -> Path:
         """The file of a blob; raises `Damaged` where it is missing."""
-        file = self._file(sha256)
+        file = Path(self._name(sha256))
         if not file.is_file():
             raise Damaged(sha256, "missing")
         return file
@@ -233,7 +233,7 @@ class Folder(Blobs):
 
     def delete(self, sha256: str, *, before: datetime | None = None) -> bool:
         """Remove the bytes for good, and make that durable."""
-        file = self._file(sha256)
+        file = Path(self._name(sha256))
         with durable("a deletion"):
             try:
                 if before is not None and file.stat().st_ctime >= before.timestamp():
@@ -269,7 +269,7 @@ class Folder(Blobs):
             after = 0.0
         for sha256 in self.each():
             with suppress(FileNotFoundError):
-                if after <= self._file(sha256).stat().st_ctime < before.timestamp():
+                if after <= Path(self._name(sha256)).stat().st_ctime < before.timestamp():
                     yield sha256
 
     def tidied(self, before: datetime) -> None:
@@ -284,12 +284,8 @@ class Folder(Blobs):
         found = os.statvfs(self.root)
         return found.f_bavail * found.f_frsize > RESERVE
 
-    def _file(self, sha256: str) -> Path:
-        """Where a blob lies."""
-        return Path(self._name(sha256))
-
     def _name(self, sha256: str) -> str:
-        """The same as text, for intake; a name that is no digest never touches the disk (G7)."""
+        """Where a blob lies; a name that is no digest never touches the disk (G7)."""
         if not _SHA256.fullmatch(sha256):
             raise ValueError("not a SHA-256 digest")
         return f"{self.root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
@@ -310,7 +306,7 @@ class Folder(Blobs):
         """Rename fsynced files into place; also over an older copy, which heals it."""
         touched: dict[Path, None] = {}
         for file, sha256 in several:
-            target = self._file(sha256)
+            target = Path(self._name(sha256))
             second, first = target.parent, target.parent.parent
             if not second.is_dir():
                 first.mkdir(mode=0o700, exist_ok=True)
