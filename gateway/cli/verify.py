@@ -1,6 +1,7 @@
 """`gateway verify FILE`: who signed a document, and whether that holds.
 
-Pure: it needs no settings and opens no database. Exit 0 only for a verified document.
+Pure: it needs no settings and opens no database, but for `--document ID`, which repeats the verdict
+on a stored document from the evidence that was kept. Exit 0 only for a verified document.
 """
 
 import sys
@@ -59,7 +60,13 @@ class _Moment(click.ParamType[datetime]):
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--document",
+    "identity",
+    default="",
+    help="A stored document: unique id, entry id, or digest of a file. 保存済み文書のID。",
+)
 @click.option("--at", type=_Moment(), help="As of this time (now). この日時の時点で検証します。")
 @click.option(
     "--trust",
@@ -79,7 +86,8 @@ class _Moment(click.ParamType[datetime]):
 )
 @common.configured
 def verify(
-    file: Path,
+    file: Path | None,
+    identity: str,
     at: datetime | None,
     trust_file: Path | None,
     contents: tuple[Path, ...],
@@ -88,20 +96,30 @@ def verify(
     config: Path,
     as_json: bool,
 ) -> None:
-    """Print the signature report of FILE.
+    """Print the signature report of FILE, or repeat the one of a stored document.
 
     FILE の電子署名とタイムスタンプを検証します。設定は不要です。
+    --document では、保存した証拠から当時と同じ検証を繰り返します。
     """
-    del config  # every command takes it; this one needs none
-    content = _read(file)
-    detached = _beside(file, contents)
+    if (file is None) is (not identity) or (identity and contents):
+        raise click.UsageError("name FILE, or --document ID / FILE か --document を指定します")
     try:
-        trust = shipped() if trust_file is None else load_trust(trust_file)
+        trust = None if trust_file is None else load_trust(trust_file)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    policy = SignaturePolicy(trust=trust, accept_test=allow_test_cards)
-    report = verified(content, policy, at=at or common.now(), detached=detached)
-    common.emit(report.as_json(), as_json=as_json, text=lambda: _text(report))
+    if file is None:
+        from gateway.cli.repeat import repeat
+
+        told = repeat(config, identity, at, trust, test_cards=allow_test_cards)
+        report = told.report
+        common.emit(told.as_json(), as_json=as_json, text=lambda: (*_text(report), *told.lines()))
+        if told.compared and not told.same:
+            sys.exit(common.REFUSED)
+    else:
+        policy = SignaturePolicy(trust=trust or shipped(), accept_test=allow_test_cards)
+        content, detached = _read(file), _beside(file, contents)
+        report = verified(content, policy, at=at or common.now(), detached=detached)
+        common.emit(report.as_json(), as_json=as_json, text=lambda: _text(report))
     if report.indication is not Indication.VERIFIED:
         sys.exit(common.REFUSED)
 

@@ -21,6 +21,7 @@ from typing import Any
 from gateway.edge.trusted import Archive
 from gateway.errors import Busy, Invalid
 from gateway.hpki.revocation import SECTION
+from gateway.model.evidence import Evidence, EvidenceKind
 from gateway.model.signature import (
     Basis,
     Check,
@@ -190,7 +191,14 @@ def _report(told: dict[str, Any], file: Path) -> SignatureReport:
         signatures=signatures,
         verified_at=datetime.fromisoformat(found["times"]["verified"]),
         received=_moment(found["times"]["received"]),
-    )
+        evidence=tuple(
+            Evidence(
+                kind=EvidenceKind(one["kind"]), sha256=one["sha256"],
+                content=base64.b64decode(content),
+            )
+            for one, content in zip(found["evidence"], told["evidence"], strict=True)
+        ),
+    )  # fmt: skip
 
 
 def _signature(

@@ -89,6 +89,7 @@ def _work(job: dict[str, Any], policy: SignaturePolicy) -> None:
         told: dict[str, Any] = {
             "report": report.as_json(),
             "covered": [_covered(content, signature) for signature in report.signatures],
+            "evidence": [base64.b64encode(one.content).decode("ascii") for one in report.evidence],
             "roles": [[role.text for role in one.roles] for one in report.signatures],
         }
         if content[:1024].find(_PDF) >= 0:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from gateway.errors import Malformed, UntrustedSignature
 from gateway.hpki import enclosed, trustworthy
+from gateway.hpki import evidence as evidences
 from gateway.hpki.certificates import describe
 from gateway.hpki.opened import Opened, failed, passed
 from gateway.hpki.policy import SignaturePolicy
@@ -49,15 +50,15 @@ def verify(
     An unsigned document has a report without signatures, whose indication is `UNVERIFIABLE`: what
     that means is for the caller to decide (`required`).
     """
-    signatures = tuple(
-        _judge(opened, policy, at, received) for opened in _open(content, policy, detached)
-    )
+    opened = _open(content, policy, detached)
+    signatures = tuple(_judge(one, policy, at, received) for one in opened)
     return SignatureReport(
         file_sha256=hashlib.sha256(content).hexdigest(),
         indication=_worst(signature.indication for signature in signatures),
         signatures=signatures,
         verified_at=at,
         received=received,
+        evidence=evidences.collect(opened, signatures, policy),
     )
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from gateway.model.evidence import Evidence
+
 
 class Indication(Enum):
     """The three verdicts; `UNVERIFIABLE` is never treated as verified (RD-23)."""
@@ -205,6 +207,8 @@ class SignatureReport:
     verified_at: datetime
     received: datetime | None = None
     "When it came to us, where the caller said so."
+    evidence: tuple[Evidence, ...] = ()
+    "What the verdict rests on, with its bytes: to be kept with the report (SIG-06)."
 
     @property
     def signed(self) -> bool:
@@ -227,4 +231,5 @@ class SignatureReport:
                 "received": self.received.isoformat() if self.received else None,
             },
             "signatures": [signature.as_json() for signature in self.signatures],
+            "evidence": [{"kind": one.kind.value, "sha256": one.sha256} for one in self.evidence],
         }

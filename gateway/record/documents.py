@@ -17,7 +17,7 @@ from gateway.model.document import Assurance, Document, DocumentEntry
 from gateway.model.identifiers import PatientId
 from gateway.model.network import SignaturePolicyKeys
 from gateway.model.signature import Indication, SignatureReport
-from gateway.record import entries, provision
+from gateway.record import entries, evidence, provision
 from gateway.store.blobs import Blob
 from gateway.store.record import documents as rows
 from gateway.store.record import lock_blobs, lock_unique
@@ -95,6 +95,7 @@ def file_blob(
             series=series,
         ),
     )
+    evidence.keep(work, entry.entry_uuid, report)
     if entry.registered is not None:
         provision.enter(
             work, facility=entry.facility, patient=chart, custody=custody, posted=work.now,

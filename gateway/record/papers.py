@@ -13,7 +13,7 @@ from gateway.model.batch import Batch
 from gateway.model.document import DocumentEntry, Paper, derived_unique_id
 from gateway.model.identifiers import PatientId
 from gateway.model.signature import SignatureReport
-from gateway.record import documents, entries, removal
+from gateway.record import documents, entries, evidence, removal
 from gateway.record.removal import Removed
 from gateway.record.staging import Staged
 from gateway.store.blobs import Blob, Damaged
@@ -77,6 +77,7 @@ def _retire(work: Work, patient: PatientId, keys: Iterable[str]) -> None:
         gone = [one for one in held if one.unique_id != named]
         document_rows.delete_documents(work.db, [one.entry_uuid for one in gone], held=True)
         removal.let_go(work, {one.sha256 for one in gone}, Removed())
+        evidence.forget(work, (one.entry_uuid for one in gone))
 
 
 def _named(work: Work, patient: PatientId, key: str) -> str:

@@ -14,7 +14,7 @@ from gateway.identity import crossref
 from gateway.members import facilities
 from gateway.members.facilities import Members
 from gateway.model.identifiers import PersonId
-from gateway.record import parts
+from gateway.record import evidence, parts
 from gateway.store.record import documents as document_rows
 from gateway.store.record import items as rows
 from gateway.store.record import lock_blobs, uploads
@@ -88,6 +88,7 @@ def take_out(
     removed.documents += len(documents)
     removed.returned += len(kept) + len(filed)
     let_go(work, {row.sha256 for row in documents}, removed)
+    evidence.forget(work, (row.entry_uuid for row in documents))
 
 
 def forget_uploads(work: Work, person: PersonId, keeping: Members | None, removed: Removed) -> None:
@@ -115,6 +116,7 @@ def forget_uploads(work: Work, person: PersonId, keeping: Members | None, remove
     removed.files += len(gone)
     whole = {file.sha256 for file in gone if not file.parent}
     let_go(work, {row.sha256 for row in dropped} | whole | blanked, removed)
+    evidence.forget(work, (*(row.entry_uuid for row in dropped), *(file.id for file in gone)))
 
 
 def let_go(work: Work, digests: Iterable[str], removed: Removed) -> None:

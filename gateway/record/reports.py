@@ -13,6 +13,7 @@ from gateway.errors import UntrustedSignature
 from gateway.model import attestation
 from gateway.model.attestation import Attestation
 from gateway.model.signature import SignatureReport
+from gateway.record import evidence
 from gateway.store.record import reports as rows
 from gateway.store.work import Work
 
@@ -26,6 +27,7 @@ def keep(work: Work, file_id: str, report: SignatureReport | None, at: str = WHO
     if report is not None and report.signed:
         place = WHOLE if at in _WHOLE_WORDS else at
         rows.insert_report(work.db, file_id, place, report.as_json())
+        evidence.keep(work, file_id, report, place)
 
 
 def keep_refused(work: Work, file_id: str, refusal: Exception) -> None:
@@ -51,7 +53,7 @@ def told(at: str, report: dict[str, Any]) -> dict[str, Any]:
     """A report as a receipt tells it: the checks that did not pass, and no digests of evidence."""
     return {
         "at": at,
-        **{key: value for key, value in report.items() if key != "signatures"},
+        **{key: value for key, value in report.items() if key not in ("signatures", "evidence")},
         "signatures": [_shortened(one) for one in report["signatures"]],
     }
 

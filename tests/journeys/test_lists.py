@@ -85,7 +85,8 @@ def test_a_new_list_counts_without_a_restart(
             client = served.client("hospital-a")
             answer = file(client, prescription(1), "one.xml")
             assert answer.status == 201, answer.body
-            signature = json.loads(answer.body)["signature"]["signatures"][0]
+            filed = json.loads(answer.body)
+            signature = filed["signature"]["signatures"][0]
             (row,) = [
                 one for one in installation.command("crl", "list", "--archive")
                 if one["source"] == f"{url}/sign.crl"
@@ -103,3 +104,12 @@ def test_a_new_list_counts_without_a_restart(
 
             numbers = [0, 1, 2]
             until(refused)
+    # The verdict of then is repeated from what was kept; by what is known now it is another.
+    stored = ("verify", "--document", filed["document"]["unique_id"])
+    (place / "trust.toml").write_text("", "utf-8")
+    told = installation.command(*stored)
+    assert (told["verdict"], told["stored"]["same"]) == ("verified", True)
+    later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    told = installation.command(*stored, "--at", later, exit_code=1)
+    assert (told["verdict"], told["stored"]["verdict"]) == ("invalid", "verified")
+    assert told["signatures"][0]["revocation"]["harms"] is True

@@ -1,0 +1,117 @@
+"""`gateway verify --document ID`: a stored verdict made again from what was kept with it.
+
+SIG-06: the result is repeatable later.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.cli.common import speaking
+from gateway.errors import Malformed
+from gateway.hpki.evidence import rebuild
+from gateway.hpki.policy import SignaturePolicy, Trust
+from gateway.hpki.revocation import read_list
+from gateway.hpki.verify import verify
+from gateway.model.signature import SignatureReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """A verdict that was made again, beside the one that is stored."""
+
+    report: SignatureReport
+    stored: dict[str, Any]
+    missing: tuple[str, ...]
+    "Digests of evidence that is not here."
+    unkept: bool
+    "No evidence was kept with the verdict: it is from before evidence was."
+    compared: bool
+    "As of the stored moment, so that both must be the same."
+    content: bytes
+
+    @property
+    def same(self) -> bool:
+        """Whether verdict, signers, proven times and every check are as they were."""
+        return bool(_essence(self.stored) == _essence(self.report.as_json()))
+
+    def as_json(self) -> dict[str, Any]:
+        """The report with what it was compared with."""
+        return {
+            **self.report.as_json(),
+            "stored": {
+                "verdict": self.stored["verdict"],
+                "verified": self.stored["times"]["verified"],
+                "same": self.same if self.compared else None,
+                "missing": list(self.missing),
+                "evidence_kept": not self.unkept,
+            },
+        }
+
+    def lines(self) -> Iterator[str]:
+        """What is said beside the report, for people."""
+        verdict, when = self.stored["verdict"], self.stored["times"]["verified"]
+        yield ""
+        yield f"stored verdict / 保存済みの判定: {verdict} ({when})"
+        if self.unkept:
+            yield (
+                "no evidence was kept with it: it is from before evidence was kept; judged with"
+                " nothing but what is in the document"
+            )
+            yield "この判定には証拠が保存されていません。文書内の情報だけで検証しました。"
+        for digest in self.missing:
+            yield f"evidence is missing / 証拠がありません: {digest}"
+        if not self.compared:
+            yield "judged anew, with other lists or another trust than then"
+            yield "当時とは異なる失効リストまたは信頼設定で検証しました。"
+        elif self.same:
+            yield "the same verdict from what was kept / 保存した証拠から同じ判定になりました"
+        else:
+            yield "NOT the same verdict / 保存済みの判定と異なります"
+
+
+def repeat(
+    config: Path, identity: str, at: datetime | None, trust: Trust | None, *, test_cards: bool
+) -> Repeated:
+    """Make a stored verdict again: as it was, or as of `at` with the lists made by then.
+
+    `trust` replaces what was trusted then by what is trusted now.
+    """
+    from gateway.cli import opened
+    from gateway.model.audit import EventKind
+    from gateway.record import evidence
+
+    with speaking(), opened.work(config, EventKind.VIEW, reading=True) as (_, work):
+        kept = evidence.find(work, identity)
+        lists = [] if at is None else evidence.lists_until(work, at)
+        policy, unkept = SignaturePolicy(trust=Trust()), True
+        with suppress(Malformed):
+            policy, unkept = rebuild(kept.evidence), False
+    if trust is not None:
+        policy = SignaturePolicy(trust=trust, accept_test=test_cards)
+    more = Trust(crls=tuple(read_list(one) for one in lists))
+    policy = replace(policy, trust=policy.trust | more)
+    report = verify(kept.content, policy, at=at or kept.at, received=kept.received)
+    return Repeated(
+        report=report, stored=kept.report, missing=kept.missing, unkept=unkept,
+        compared=at is None and trust is None, content=kept.content,
+    )  # fmt: skip
+
+
+def _essence(report: dict[str, Any]) -> Any:
+    """What two reports must have in common to be the same verdict."""
+    return report["verdict"], [_signature(one) for one in report["signatures"]]
+
+
+def _signature(one: dict[str, Any]) -> Any:
+    inner = [
+        [_signature(each) for each in one.get(key, ())] for key in ("embedded", "countersignatures")
+    ]
+    checks = [(check["name"], check["outcome"]) for check in one["checks"]]
+    return (
+        one["format"], one["verdict"], one["signer"], one["times"], one["covered"]["sha256"],
+        checks, inner,
+    )  # fmt: skip
