@@ -138,7 +138,7 @@ def test_signatures_inside_and_about_are_shown_under_their_own(folder: Path) -> 
         (("good.pdf", "--trust", "nobody.toml"), "cannot read nobody.toml"),
         (("good.pdf", "--trust", "good.pdf"), "trust"),
         (("good.pdf", "--nonsense",), "No such option"),
-        ((), "Missing argument"),
+        ((), "name FILE, or --document ID"),
     ],
 )  # fmt: skip
 def test_wrong_usage_says_what_to_do(
