@@ -139,6 +139,14 @@ def signed_data(
     return cms.ContentInfo({"content_type": "signed_data", "content": signed})
 
 
+def enclosing(content: bytes, card: Issued | None = None, *, stamped: bool = True) -> bytes:
+    """Content inside of a CAdES signature by a doctor, T or B (`.p7m`)."""
+    signer = card or pki.doctor()
+    stamp = pki.hierarchy().stamp(pki.SIGNED) if stamped else None
+    info = signer_info(content, signer, stamp=stamp)
+    return signed_data([info], content, certificates=[signer, pki.hierarchy().signing]).dump()
+
+
 def cades(card: Issued | None = None, stamped: datetime | None = pki.SIGNED) -> bytes:
     """An attached CAdES signature over `TEXT`: T, or B without a stamp."""
     card = card or pki.doctor()

@@ -20,6 +20,7 @@ from gateway.edge.trusted import read_policy
 from gateway.hpki.policy import SignaturePolicy, Trust
 from gateway.hpki.revocation import read_list
 from gateway.hpki.verify import verify
+from gateway.hpki.wrapping import recognised
 from gateway.model.signature import Signature
 from gateway.settings import HpkiSettings
 
@@ -92,8 +93,11 @@ def _work(job: dict[str, Any], policy: SignaturePolicy) -> None:
             "evidence": [base64.b64encode(one.content).decode("ascii") for one in report.evidence],
             "roles": [[role.text for role in one.roles] for one in report.signatures],
         }
-        if content[:1024].find(_PDF) >= 0:
-            told["pdf"] = look(content)
+        shown = content
+        if recognised(content):
+            shown = report.signatures[-1].covered if report.signatures else b""
+        if shown[:1024].find(_PDF) >= 0:
+            told["pdf"] = look(shown)
         os.write(1, (json.dumps(told) + "\n").encode())
         code = 0
     finally:

@@ -79,6 +79,17 @@ def open_signatures(
     return tuple(_open(signer, about, allowed) for signer in signers)
 
 
+def content_inside(content: bytes) -> bytes:
+    """The content of a CMS object that was verified before; raises `Malformed`."""
+    try:
+        object_ = asn1.ContentInfo.load(unwrap(content), strict=True)
+        return _content(object_["content"], {}).octets
+    except Unfit as unfit:
+        raise Malformed(unfit.check.reason, unfit.check.japanese) from unfit
+    except _TROUBLE as error:
+        raise Malformed("not signed data", "署名データではありません") from error
+
+
 def _content(signed: asn1.SignedData, detached: Mapping[str, bytes]) -> _Content:
     """The octets inside or beside; what is both inside and beside must be the same."""
     kind = signed["encap_content_info"]["content_type"].native

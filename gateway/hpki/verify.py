@@ -100,7 +100,8 @@ def _open(
 ) -> tuple[Opened, ...]:
     """The signatures of a document, by what its bytes are and not by what it is called."""
     head = content[:_HEAD]
-    if b"%PDF-" in head:
+    enclosing = recognised(content)  # first: what it encloses may be a PDF and begin in `head`
+    if b"%PDF-" in head and not enclosing:
         from gateway.hpki.pdf import open_signatures
 
         return open_signatures(content, policy.allowed())
@@ -109,7 +110,7 @@ def _open(
         from gateway.hpki.xades.reader import open_signatures as open_xml
 
         return open_xml(content, policy.algorithms, detached)
-    if recognised(content):
+    if enclosing:
         from gateway.hpki.cades import open_signatures as open_cms
 
         return open_cms(content, policy.allowed(), detached)

@@ -19,6 +19,7 @@ from gateway.audit.door import Defect, Door
 from gateway.errors import Busy, Invalid, Malformed, Refusal, UntrustedSignature
 from gateway.intake import entry as entries
 from gateway.intake import papers
+from gateway.intake.envelopes import is_envelope, refuse_detached
 from gateway.intake.signed import Verifier
 from gateway.intake.uploads import Arrival, overlapping
 from gateway.members import facilities
@@ -94,8 +95,11 @@ class Filing:
             found = entries.parse(described)
             entry = self._judge(work, found, arrival)
             with arrival.reader() as stream:
-                path = Path(stream.name)
-                report, active = self.verify(path, at=now, received=now)
+                enveloped = is_envelope(stream.read(_HEAD))
+                report, active = self.verify(Path(stream.name), at=now, received=now)
+            if enveloped:
+                refuse_detached(report)
+                _require(report.signed)
             work.trail.detail["verdict"] = report.indication.value
             if report.signed and report.indication is Indication.INVALID:
                 raise _untrusted(report)
@@ -119,6 +123,9 @@ class Filing:
             for piece in overlapping(stream):
                 standardize.refuse_harmful(piece)
             size = stream.tell()
+            stream.seek(0)
+            if is_envelope(stream.read(_HEAD)):
+                return described  # what is inside is judged once it is known to be signed
             stream.seek(0)
             if described.mime_type == _PDF:
                 _require(stream.read(_HEAD).startswith(b"%PDF-") and size <= _PDF_BYTES)
@@ -144,7 +151,7 @@ class Filing:
         try:
             with self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
                 receipt = self._received(work, found, received)
-                entry = self._read(work, found, caller.facility, covered)
+                entry = self._read(work, found, caller.facility, covered, blob.sha256)
                 entry = documents.file_blob(work, entry, covered, report)
                 file = receipt.files[0][0]
                 reports.keep(work, file, report)
@@ -207,7 +214,7 @@ class Filing:
                     raise _untrusted(report)
                 stored = Blob(sha256=waited.sha256, sha1="", size=0)
                 covered = papers.covered(self.blobs, stored, report)
-                entry = self._read(work, waited.entry, waited.facility, covered)
+                entry = self._read(work, waited.entry, waited.facility, covered, waited.sha256)
                 documents.file_blob(work, entry, covered, report)
                 reports.keep(work, waited.file, report)
                 reexamine.settle(work, waited)
@@ -221,9 +228,15 @@ class Filing:
         facility = entries.facility_of(found, work.caller.facility)
         return staging.receive(work, facility=facility, source=Source.OTHER, files=[file])
 
-    def _read(self, work: Work, found: dict[str, Any], caller: str, covered: Blob) -> DocumentEntry:
+    def _read(
+        self, work: Work, found: dict[str, Any], caller: str, covered: Blob, came: str
+    ) -> DocumentEntry:
+        """The entry of what a signature covers of the bytes that came."""
         facility = facilities.find(work, entries.facility_of(found, caller))
-        return entries.read(work, found, facility, covered.sha256)
+        entry = entries.read(work, found, facility, covered.sha256)
+        if covered.sha256 != came:
+            _require(_fits(entry.mime_type, self.blobs.read(covered.sha256)))
+        return entry
 
     def _let_go(self, caller: Caller, *blobs: Blob) -> None:
         """What was kept for a document that was then refused goes, if nothing else needs it."""
@@ -246,6 +259,15 @@ def _require(is_so: bool) -> None:
             "内容が mime_type と異なるか、対応していない種類です",
             at="content", rule="E-12", log="TYPE",
         )  # fmt: skip
+
+
+def _fits(mime_type: str, content: bytes) -> bool:
+    """Whether bytes that are in memory are what a media type says."""
+    if mime_type == _PDF:
+        return content.startswith(b"%PDF-") and len(content) <= _PDF_BYTES
+    if mime_type in _XML:
+        return _is_xml(content)
+    return mime_type in _JSON and _is_json(content)
 
 
 def _is_xml(content: bytes) -> bool:

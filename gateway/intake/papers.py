@@ -37,11 +37,18 @@ class Judged:
 
 
 def judge(
-    blobs: Blobs, signatures: Signatures | None, file: FileRow, upload: Upload, batch: Batch
+    blobs: Blobs,
+    signatures: Signatures | None,
+    file: FileRow,
+    upload: Upload,
+    batch: Batch,
+    *,
+    around: SignatureReport | None = None,
 ) -> Judged:
     """Verify the documents of a file that was read; keeps bytes of theirs, and nothing else.
 
-    Raises a Refusal where a document, or a signature in it, is refused.
+    `around` is what verification said of an envelope, whose signatures are the document's that is
+    all of its content. Raises a Refusal where a document, or a signature in it, is refused.
     """
     found: list[Finding] = []
     judged: list[JudgedPaper] = []
@@ -60,6 +67,8 @@ def judge(
             continue
         path = blobs.path(blob.sha256)
         report, active = signatures.verify(path, at=signatures.clock(), received=file.queued)
+        if around is not None:
+            report = _enveloped(around, report)
         if report.signed and report.indication is Indication.INVALID:
             raise UntrustedSignature(
                 "the signature does not verify", "署名を検証できません", at=at, report=report
@@ -80,6 +89,16 @@ def judge(
         found.append(finding("signature-unverifiable", "document"))
     batch = replace(batch, findings=(*batch.findings, *found))
     return Judged(batch, tuple(judged), waiting, frozenset(loose), tuple(reports))
+
+
+def _enveloped(around: SignatureReport, report: SignatureReport) -> SignatureReport:
+    """The report on a document with the signatures of the envelope, where it is all of that."""
+    if all(one.covered_sha256 != report.file_sha256 for one in around.signatures):
+        return report
+    indication = report.indication if report.signed else around.indication
+    return replace(
+        around, indication=indication, signatures=(*around.signatures, *report.signatures)
+    )
 
 
 def _stored(blobs: Blobs, file: FileRow, upload: Upload, paper: Paper) -> Blob:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from gateway import standardize
 from gateway.audit.door import Door
 from gateway.errors import Refusal
+from gateway.hpki.cades import content_inside
+from gateway.intake import envelopes
 from gateway.model.audit import EventKind
 from gateway.model.batch import Batch
 from gateway.model.caller import Caller
@@ -86,6 +88,8 @@ class Replay:
             if file.parent:
                 return self._read_part(whole, file)
             upload = replace(whole, content=self.blobs.read(file.sha256))
+            if file.format.startswith(envelopes.PREFIX):
+                return envelopes.read(upload, content_inside(upload.content))
             chosen = standardize.recognise(upload)
             return CUT if chosen.split is not None else standardize.read(upload, format=None)
         except Damaged:

@@ -69,10 +69,8 @@ def judge(rule: SignaturePolicyKeys, report: SignatureReport | None, covering: b
 
     Raises `UntrustedSignature` with the report, or `Invalid` where other bytes are signed.
     """
-    if report is None or (report.signed and report.indication is Indication.UNVERIFIABLE):
+    if report is None or _waiting(report):
         return Judged(True, finding("signature-unverifiable", "content"))
-    if report.signed and not report.passed:
-        raise _untrusted("the signature does not verify", "署名を検証できません", report)
     if not documents.satisfies(rule, _KIND, _prescribing(report)):
         raise _untrusted(
             "a prescription needs a signature with a health-care role, and a time-stamp",
@@ -87,6 +85,28 @@ def judge(rule: SignaturePolicyKeys, report: SignatureReport | None, covering: b
             at="content", rule="J-06", log="DOCSIG",
         )  # fmt: skip
     return Judged(False, finding("signature-verified", "content"))
+
+
+def judge_enclosing(report: SignatureReport | None) -> Judged:
+    """Judge a file that is signed with its content inside; None as for `judge`.
+
+    Which kinds of documents need a signature is judged of what is inside. Raises
+    `UntrustedSignature` with the report.
+    """
+    if report is None or _waiting(report):
+        return Judged(True, finding("signature-unverifiable", "content"))
+    if not report.passed:
+        raise _untrusted("there is no signature in it", "署名がありません", report)
+    return Judged(False, finding("signature-verified", "content"))
+
+
+def _waiting(report: SignatureReport) -> bool:
+    """Whether a signature cannot be established now; raises where one is wrong."""
+    if report.signed and report.indication is Indication.UNVERIFIABLE:
+        return True
+    if report.signed and not report.passed:
+        raise _untrusted("the signature does not verify", "署名を検証できません", report)
+    return False
 
 
 def _prescribing(report: SignatureReport) -> SignatureReport:

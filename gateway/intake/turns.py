@@ -15,7 +15,7 @@ from gateway import standardize
 from gateway.audit.door import Defect, Door, Group, tried
 from gateway.errors import Busy, Refusal
 from gateway.identity import domains
-from gateway.intake import cutting, papers, signed
+from gateway.intake import cutting, envelopes, papers, signed
 from gateway.intake.cutting import Whole
 from gateway.intake.joining import Part, take_part
 from gateway.intake.lease import Lease
@@ -97,6 +97,8 @@ class Reader:
         if symbol is not None:
             part = Part(file, upload, symbol, self.blobs)
             return Read(file, lambda work: take_part(work, part, _LOST), part.patient)
+        if chosen is None and not file.parent and envelopes.is_envelope(upload.content):
+            return self._enveloped(file, upload)
         covering = signed.evidence(upload)
         more: tuple[Finding, ...] = ()
         report: SignatureReport | None = None
@@ -117,6 +119,26 @@ class Reader:
                 owner=file.facility, loose=found.loose,
             )  # fmt: skip
         return Read(file, lambda work: _store(work, file, batch, report), batch.patient)
+
+    def _enveloped(self, file: FileRow, upload: Upload) -> Read:
+        """A file that is signed with its content inside: what is signed is what is read."""
+        report = None
+        if self.signatures is not None:
+            report = self.signatures.report(self.blobs.path(file.sha256), file.queued)
+            envelopes.refuse_detached(report)
+        judged = signed.judge_enclosing(report)
+        more = (judged.finding,)
+        if report is None or judged.waits:
+            return Read(file, lambda work: _wait(work, file, report, more))
+        batch = envelopes.read(upload, report.signatures[-1].covered)
+        batch = replace(batch, findings=(*more, *batch.findings))
+        if not batch.papers:
+            return Read(file, lambda work: _store(work, file, batch, report), batch.patient)
+        found = papers.judge(self.blobs, self.signatures, file, upload, batch, around=report)
+        return Read(
+            file, lambda work: _file(work, file, found, report), batch.patient,
+            owner=file.facility, loose=found.loose,
+        )  # fmt: skip
 
 
 class Turns:
@@ -258,8 +280,9 @@ def _wait(
     reexamine.put_upload(work, file.id, found)
 
 
-def _file(work: Work, file: FileRow, found: Judged) -> None:
+def _file(work: Work, file: FileRow, found: Judged, around: SignatureReport | None = None) -> None:
     """The items of a file and its documents, or that it waits for their signatures."""
+    reports.keep(work, file.id, around)
     for at, one in found.reports:
         reports.keep(work, file.id, one, at)
     if not found.waiting:

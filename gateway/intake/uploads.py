@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 from gateway import standardize
 from gateway.audit.door import Door
 from gateway.errors import Invalid, Refusal
-from gateway.intake import cutting, keeping
+from gateway.intake import cutting, envelopes, keeping
 from gateway.intake.signed import Signatures
 from gateway.intake.turns import Reader, Turns
 from gateway.model.audit import EventKind
@@ -203,7 +203,8 @@ class Intake:
                     return
                 rest = stream.read(cutting.WHOLE - cutting.LARGE)
                 upload = replace(upload, content=upload.content + rest)
-        standardize.recognise(upload)
+        if not envelopes.is_envelope(upload.content):
+            standardize.recognise(upload)
 
     def _keepers(self, arrivals: Iterable[Arrival]) -> Iterator[tuple[int, Keeper]]:
         """What puts each file into the blob store, and gives the finding of one that is not read.

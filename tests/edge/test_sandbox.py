@@ -7,10 +7,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.edge.sandbox import Sandbox
+from gateway.errors import Invalid
 from gateway.hpki.verify import verify
 from gateway.model.signature import Signature
 from gateway.settings import HpkiSettings
-from tests import pki, xades
+from tests import cades, pki, xades
 from tests.cli.test_verify import TRUST
 
 
@@ -52,6 +53,7 @@ DOCUMENTS = {
     "dispensing, countersigned": _dispensing,
     "enveloping": lambda: xades.written(xades.stamped(xades.enveloping(xades.PDF))),
     "unsigned": lambda: b"<a/>",
+    "a PDF in an envelope": lambda: cades.enclosing(pki.page("x")),
 }
 
 
@@ -66,5 +68,8 @@ def test_the_report_comes_over_whole(trust: Path, tmp_path: Path) -> None:
             there, _ = sandbox.verify(file, at=pki.NOW, received=pki.NOW)
             expected = tuple(map(_without_inner_bytes, here.signatures))
             assert replace(here, signatures=expected) == there, name
+        file.write_bytes(cades.enclosing(b"%PDF-1.7 broken"))
+        with pytest.raises(Invalid):  # what is inside is looked at as well (E-11)
+            sandbox.verify(file, at=pki.NOW, received=pki.NOW)
     finally:
         sandbox.close()

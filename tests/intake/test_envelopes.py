@@ -1,0 +1,265 @@
+"""Files signed as CMS with their content inside (`.p7m`): what is signed is what is filed."""
+
+import base64
+import hashlib
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.errors import Invalid, Refusal, UntrustedSignature
+from gateway.hpki.verify import verify
+from gateway.intake import Filing
+from gateway.intake.replaying import Replay
+from gateway.intake.signed import Signatures
+from gateway.intake.uploads import Intake, OnDisk
+from gateway.model.signature import Indication
+from gateway.record import trace
+from gateway.record.trace import Traced
+from gateway.store.blobs import Blobs
+from tests import cades, pki
+from tests.cades import enclosing as p7m
+from tests.intake.test_cutting import told, work_through
+from tests.intake.test_papers import CHART, Sometimes, documents, send, verifier
+from tests.record.house import CHARTS, House
+
+REFERRAL = "診療情報提供書.pdf.p7m"
+CODE = {"code": "28623-7", "system": "2.16.840.1.113883.6.1", "display": "看護記録"}
+ORU = (
+    "MSH|^~\\&|LIS|A|GW|N|20261105120000||ORU^R01^ORU_R01|M1|P|2.5\r"
+    f"PID|1||{CHART}^^^&2.999.30.1&ISO||山田^花子^^^^^L^I||19500102|F\r"
+    "OBR|1|O1||3A0100000023271\r"
+    "OBX|1|NM|3A010000002327101^総蛋白^JC10||7.1|g/dL^g/dL^UCUM|||||F|||20261105\r"
+)
+
+
+def early(path, *, at, received):
+    """The verifier at a time when the lists are fresh, so that no time-stamp is needed for them."""
+    return verify(path.read_bytes(), pki.policy(), at=pki.SIGNED, received=pki.SIGNED), ()
+
+
+@pytest.fixture
+def intake(intake: Intake, house: House) -> Intake:
+    house.enrol("hospital-a")
+    return replace(intake, signatures=Signatures(verifier, lambda: pki.NOW))
+
+
+def deliver(house: House, intake: Intake, content: bytes, path: str = "看護記録.pdf.p7m",
+            patient: str = CHART) -> dict[str, Any]:  # fmt: skip
+    receipt = send(house, intake, content, path, patient)
+    work_through(house, intake)
+    return told(house, receipt)
+
+
+def codes(file: dict[str, Any]) -> list[str]:
+    return [one["code"] for one in file["findings"]]
+
+
+def test_the_content_is_filed_with_its_report_and_the_signed_bytes_stay(
+    house: House, intake: Intake, blobs: Blobs
+) -> None:
+    page = pki.page("看護")
+    signed = p7m(page)
+    file = deliver(house, intake, signed)
+    assert (file["state"], file["format"]) == ("standardized", "cms/pdf")
+    assert codes(file) == ["signature-verified"]
+    (entry,) = documents(house)
+    assert (entry.title, entry.mime_type, entry.assurance.value) == (
+        "看護記録", "application/pdf", "verified",
+    )  # fmt: skip
+    assert entry.sha256 == hashlib.sha256(page).hexdigest()
+    assert blobs.read(entry.sha256) == page
+    (one,) = entry.signatures
+    assert (one.level, one.roles, one.proven) == ("CAdES-T", ("Medical Doctor",), pki.SIGNED)
+    kept = blobs.read(file["sha256"])
+    assert kept == signed
+    assert verify(kept, pki.policy(), at=pki.NOW).indication is Indication.VERIFIED
+    (report,) = file["signatures"]
+    assert (report["at"], report["verdict"], report["file_sha256"]) == (
+        "", "verified", file["sha256"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pytest.param(base64.encodebytes, id="base64"),
+        pytest.param(
+            lambda der: b"-----BEGIN PKCS7-----\n" + base64.encodebytes(der)
+            + b"-----END PKCS7-----\n", id="PEM",
+        ),
+    ],
+)  # fmt: skip
+def test_in_any_wrapping(house: House, intake: Intake, wrap: Any) -> None:
+    assert deliver(house, intake, wrap(p7m(pki.page("x"))))["state"] == "standardized"
+    assert len(documents(house)) == 1
+
+
+def test_a_referral_is_due_a_doctor_and_a_time_stamp(house: House, intake: Intake) -> None:
+    """SIG-05: what is inside says which kind it is, the envelope who signed it."""
+    page = pki.page("紹介")
+    then = replace(intake, signatures=Signatures(early, lambda: pki.SIGNED))
+    cards = pki.cards()
+    for content in (
+        p7m(page, stamped=False), p7m(page, cards["pharmacist"]), p7m(page, cards["no role"]), page,
+    ):  # fmt: skip
+        file = deliver(house, then, content, REFERRAL)
+        assert (file["state"], codes(file)) == ("refused", ["untrusted-signature"])
+    file = deliver(house, intake, p7m(page), REFERRAL)
+    assert (file["state"], codes(file)) == (
+        "standardized", ["signature-verified", "category-not-shared"],
+    )  # fmt: skip
+
+
+def test_one_changed_byte_is_refused(house: House, intake: Intake) -> None:
+    page = pki.page("x")
+    file = deliver(house, intake, p7m(page).replace(b"%PDF-1.", b"%PDF-2."))
+    assert (file["state"], codes(file)) == ("refused", ["untrusted-signature"])
+    assert file["signatures"][0]["verdict"] == "invalid"
+    assert documents(house) == []
+
+
+def test_what_cannot_be_established_waits(house: House, intake: Intake, clock: Any) -> None:
+    again = replace(intake, signatures=Signatures(Sometimes(), lambda: pki.NOW))
+    receipt = send(house, again, p7m(pki.page("x")), "看護記録.p7m")
+    work_through(house, again)
+    file: dict[str, Any] = told(house, receipt)
+    assert (file["state"], codes(file)) == ("set-aside", ["signature-unverifiable"])
+    assert file["signatures"][0]["verdict"] == "unverifiable"
+    clock.advance(hours=2)
+    filing = Filing(door=house.door, blobs=intake.blobs, verify=verifier, clock=lambda: pki.NOW)
+    secretariat = house.caller("secretariat")
+    assert filing.examine_again(lambda: secretariat, lambda facility: secretariat) == 1
+    work_through(house, again)
+    file = told(house, receipt)
+    assert (file["state"], codes(file)) == ("standardized", ["signature-verified"])
+    assert file["signatures"][0]["verdict"] == "verified"
+
+
+def unsigned_data(content: bytes) -> bytes:
+    made = cades.signed_data([], content)
+    return made.dump()  # type: ignore[no-any-return]
+
+
+def detached(content: bytes) -> bytes:
+    info = cades.signer_info(content, pki.doctor(), stamp=pki.hierarchy().stamp(pki.SIGNED))
+    made = cades.signed_data([info], None)
+    return made.dump()  # type: ignore[no-any-return]
+
+
+BAD = {
+    "content elsewhere": (detached(pki.page("x")), "invalid"),
+    "nobody signed": (unsigned_data(pki.page("x")), "untrusted-signature"),
+    "an unknown kind": (p7m(b"\x00\x01 nothing"), "unsupported"),
+    "an envelope once more": (p7m(p7m(pki.page("x"))), "unsupported"),
+    "several people": (p7m(b"H,202611\nP,00001\nI,1,a\n"), "unsupported"),
+    "an e-prescription": (p7m(pki.prescription(pki.doctor())), "unsupported"),
+    "cut off": (p7m(pki.page("x"))[:-40], "untrusted-signature"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_not_taken(house: House, intake: Intake, name: str) -> None:
+    content, code = BAD[name]
+    file = deliver(house, intake, content)
+    assert (file["state"], codes(file)) == ("refused", [code])
+    assert documents(house) == []
+
+
+def test_what_is_harmful_is_harmful_in_an_envelope(house: House, intake: Intake) -> None:
+    harmful = b"%PDF-1.7 X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+    with pytest.raises(Invalid):
+        deliver(house, intake, p7m(harmful))
+    file = deliver(house, intake, base64.encodebytes(p7m(harmful)))  # hidden at the door
+    assert (file["state"], codes(file)) == ("refused", ["invalid"])
+
+
+def test_a_signed_pdf_inside_has_both_signatures(house: House, intake: Intake) -> None:
+    file = deliver(house, intake, p7m(pki.pdf()))
+    assert file["state"] == "standardized"
+    (entry,) = documents(house)
+    assert [one.level for one in entry.signatures] == ["CAdES-T", "PAdES-T"]
+    wrong = pki.pdf().replace(b"595", b"596", 1)
+    assert deliver(house, intake, p7m(wrong))["state"] == "refused"
+
+
+def traced(house: House, resource: str) -> Traced:
+    with house.work(reading=True) as work:
+        return trace.trace(work, resource)
+
+
+def test_items_inside_are_signed_and_traced_to_their_bytes(
+    house: House, intake: Intake, blobs: Blobs
+) -> None:
+    signed = p7m(ORU.encode())
+    file = deliver(house, intake, signed, "r.hl7.p7m", patient="")
+    assert (file["state"], file["format"]) == ("standardized", "cms/hl7/ORU^R01")
+    assert file["items"]["promoted"] == 2
+    with house.work(reading=True) as work:
+        found = work.db.exec_driver_sql("SELECT content FROM item").fetchall()
+    resources = [orjson.loads(one)["resource"] for (one,) in found]
+    (observation,) = [one for one in resources if one["resourceType"] == "Observation"]
+    (version,) = traced(house, observation["id"]).versions
+    assert version.lines.startswith(b"OBX|1|NM")
+    assert version.lines in signed
+    replay = Replay(door=house.door, blobs=blobs, caller=lambda: house.caller("secretariat"))
+    (chart,) = replay.charts()
+    (one,) = replay.preview(chart)
+    assert one.outcome.skipped == ""
+
+
+def entry(mime: str = "application/pdf") -> bytes:
+    chart = CHARTS["hospital-a"]
+    return json.dumps(
+        {
+            "patient": {"domain": chart.domain, "value": chart.value}, "title": "看護記録",
+            "category": "lab_result", "class": CODE, "type": CODE, "format": CODE,
+            "mime_type": mime, "created": "2026-11-05T12:00:00+09:00", "facility": "hospital-a",
+        }
+    ).encode()  # fmt: skip
+
+
+def filed(house: House, intake: Intake, content: bytes, mime: str = "application/pdf") -> Any:
+    filing = Filing(door=house.door, blobs=intake.blobs, verify=verifier, clock=lambda: pki.NOW)
+    with tempfile.NamedTemporaryFile(suffix=".p7m") as file:
+        file.write(content)
+        file.flush()
+        sent = OnDisk(Path(file.name), intake.blobs)
+        return filing.receive(house.caller("hospital-a"), entry(mime), sent)
+
+
+def test_the_document_door_takes_them_too(house: House, intake: Intake, blobs: Blobs) -> None:
+    page = pki.page("x")
+    signed = p7m(page)
+    made = filed(house, intake, signed)
+    assert made.entry.sha256 == hashlib.sha256(page).hexdigest()
+    assert made.entry.signatures[0].level == "CAdES-T"
+    assert blobs.read(made.file.sha256) == signed
+
+
+@pytest.mark.parametrize(
+    ("content", "mime", "refusal"),
+    [
+        pytest.param(p7m(pki.page("x")), "text/xml", Invalid, id="another kind inside"),
+        pytest.param(p7m(b"MZ"), "application/pdf", Invalid, id="no document inside"),
+        pytest.param(p7m(b"{}"), "text/html", Invalid, id="a kind that is not taken"),
+        pytest.param(detached(pki.page("x")), "application/pdf", Invalid, id="content elsewhere"),
+        pytest.param(
+            unsigned_data(pki.page("x")), "application/pdf", Refusal, id="nobody signed"
+        ),
+        pytest.param(
+            p7m(pki.page("x"), pki.rogue().root), "application/pdf", UntrustedSignature,
+            id="a stranger",
+        ),
+    ],
+)  # fmt: skip
+def test_the_document_door_refuses(
+    house: House, intake: Intake, content: bytes, mime: str, refusal: type[Refusal]
+) -> None:
+    with pytest.raises(refusal):
+        filed(house, intake, content, mime)
+    assert documents(house) == []
