@@ -20,7 +20,7 @@ from gateway.model.batch import Batch
 from gateway.model.caller import CallerKind
 from gateway.model.category import Source
 from gateway.model.identifiers import Oid, PatientId, PersonId
-from gateway.record import difference, findings, reexamine, staging
+from gateway.record import difference, findings, reexamine, scopes, staging
 from gateway.record.difference import Change, Difference, Element
 from gateway.record.promotion import promote, remake
 from gateway.store.record import contents, uploads
@@ -192,8 +192,7 @@ def _rows(
             at = change.item.source
             place |= {"at": at.at, "start": at.start, "end": at.end}
         place |= {"mapping": batch.mapping, "tables": list(batch.tables)}
-        if batch.scope:
-            place["scope"] = batch.scope
+        place |= scopes.said(batch)
         resource = change.item.resource if change.item is not None else {}
         companions = change.item.companions if change.item is not None else ()
         made.append(

@@ -8,6 +8,7 @@ version, so of two of them the one that came later holds (`Batch.restates`).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.model.batch import Batch
 from gateway.model.category import Category
@@ -17,9 +18,31 @@ from gateway.store.record import items as rows
 from gateway.store.record.items import ItemRow, Stated
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
+from gateway.wire import fhir
 
 _DELETED = "deleted"
 "Finding of a reader: the source deletes what the file is about."
+
+
+def said(batch: Batch) -> dict[str, Any]:
+    """What the stored source of each item says of its file: its scope, and that it deletes."""
+    found: dict[str, Any] = {"scope": batch.scope} if batch.scope else {}
+    if _deletes(batch):
+        found[_DELETED] = True
+    return found
+
+
+def is_deleted(content: str) -> bool:
+    """Whether the file of this version said that the source had deleted it.
+
+    SS-MIX2 renames a file as deleted and leaves its issue time: what had the name before says
+    nothing newer, whenever it comes.
+    """
+    return bool(fhir.loads(content)["source"].get(_DELETED))
+
+
+def _deletes(batch: Batch) -> bool:
+    return any(one.code == _DELETED for one in batch.findings)
 
 
 def endings(
@@ -49,13 +72,12 @@ def endings(
             value=file.value, category=category, key=key, version=version, cancelled=True,
             posted=work.now, custody=custody,
             content=contents.whole(
-                {}, (), {"file": batch.path, "at": "", "scope": batch.scope}
+                {}, (), {"file": batch.path, "at": "", **said(batch)}
             ),
         )
         for (key, version), category in sorted(found.items())
     ]  # fmt: skip
-    is_deletion = not stated and any(one.code == _DELETED for one in batch.findings)
-    return made, is_deletion and not newest
+    return made, not stated and _deletes(batch) and not newest
 
 
 def _restated(

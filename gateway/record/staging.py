@@ -298,7 +298,7 @@ def _new_rows(
     known = item_rows.select_versions(
         work.db, file.domain, file.value, {item.key for item in batch.items}
     )
-    scope = {"scope": batch.scope} if batch.scope else {}
+    said = scopes.said(batch)
     fresh: list[ItemRow] = []
     written = Contents()
     duplicates = 0
@@ -311,7 +311,8 @@ def _new_rows(
         elif before:
             same = [v for v in before if difference.is_of(v, version)]
             last = [max(same)] if same and batch.restates else same  # what is said anew comes back
-            if any(_same(before[v], item) for v in last):
+            late = same and not item.cancelled and scopes.is_deleted(before[max(same)])
+            if late or any(_same(before[v], item) for v in last):
                 duplicates += 1
                 continue
             if same:
@@ -320,7 +321,7 @@ def _new_rows(
         place, category = item.source, item.category.value
         content = written.write(
             category, (key, version), item.resource, item.companions,
-            {"file": place.file, "at": place.at, "start": place.start, "end": place.end, **scope},
+            {"file": place.file, "at": place.at, "start": place.start, "end": place.end, **said},
         )  # fmt: skip
         before[version] = content
         fresh.append(

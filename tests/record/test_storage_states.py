@@ -134,6 +134,19 @@ def test_a_deletion_of_what_never_came_keeps_it_out(open_house: House, drugs: li
     assert seen(open_house) == set()
 
 
+@pytest.mark.parametrize("flags", ["01", "10", "101", "010"])
+@pytest.mark.parametrize(
+    ("kind", "write"),
+    [(RX, prescription), (PPR, diagnoses), (ALLERGY, allergies)],
+    ids=["OMP-01", "PPR-01", "ADT-61"],
+)
+def test_a_file_that_was_renamed_as_deleted(open_house: House, flags: str, kind, write) -> None:  # type: ignore[no-untyped-def]
+    """A deletion renames `_1` to `_0`: the name before it may still come from elsewhere."""
+    for flag in flags:
+        send(open_house, stored(kind, *write("a", "b"), flag=flag, issued="2"))
+    assert seen(open_house) == set()
+
+
 def test_a_new_order_under_a_deleted_number_counts(open_house: House) -> None:
     send(open_house, stored(RX, *prescription("a"), flag="0", issued="2"))
     send(open_house, stored(RX, *prescription("a"), issued="3"))
