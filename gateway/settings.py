@@ -101,6 +101,15 @@ class LoginSettings:
     tls13: bool = False
     """Offer TLS 1.3 where cards log in. TLS 1.3 wants RSA-PSS, which a card whose only mechanism is
     CKM_RSA_PKCS cannot make; without it the people port speaks TLS 1.2."""
+    passwords: bool = False
+    "Id and password, as `gateway user password` gives them out (CRD-01)."
+    password_length: int = 13
+    """Fewest characters of a password where the network's rules ask for fewer: 13 where nothing
+    else is asked for, 8 or more where a second factor stands before it (K-02)."""
+    password_days: int = 0
+    "After how many days a password must be changed; 0: when the network's rules say so (CRD-04)."
+    temporary_hours: float = 72.0
+    "How long a temporary password that the secretariat gave out may be used to choose one's own."
     idle_minutes: float = 15.0
     longest_hours: float = 12.0
 

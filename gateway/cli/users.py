@@ -8,15 +8,17 @@ from gateway.cli.accounts import account
 from gateway.cli.cards import card
 from gateway.cli.common import configured, emit, speaking, table
 from gateway.cli.members import MOVES, moving
+from gateway.cli.passwords import user_password
 
 
 @click.group("user")
 def user() -> None:
-    """利用者。Users: add, list, show, change, suspend, resume, end; card, account."""
+    """利用者。Users: add, list, show, change, suspend, resume, end; card, account, password."""
 
 
 user.add_command(card)
 user.add_command(account)
+user.add_command(user_password)
 for _verb, _japanese in MOVES:
     user.add_command(moving("user", _verb, _japanese))
 

@@ -37,10 +37,15 @@ class User:
     state: State = State.ACTIVE
 
 
+def is_name(text: str) -> bool:
+    """Whether a text could be a user's name at all."""
+    return _NAME.fullmatch(text) is not None
+
+
 def register(work: Work, *, name: str, facility: str, position: str, title: str = "") -> User:
     """Register a user of an active facility (USR-01, ACC-03)."""
     _require_operator(work)
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise Invalid("a user's name is letters and digits", "利用者IDの形式が違います", at="name")
     if not facilities.find(work, facility).is_active:
         raise Inconsistent("the facility is not active", "施設が有効ではありません", rule="ACC-03")

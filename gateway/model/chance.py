@@ -29,3 +29,16 @@ def new_id() -> str:
 def new_secret() -> str:
     """A fresh secret of 256 random bits, as text for a cookie (K-04)."""
     return secrets.token_urlsafe(32)
+
+
+_EASY = "abcdefghijkmnpqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "+-=/%#"
+"Kinds of characters that are not taken for each other on paper."
+
+
+def new_password() -> str:
+    """A fresh temporary password of 16 characters (about 90 random bits), each kind among them."""
+    every = "".join(_EASY)
+    while True:
+        drawn = "".join(secrets.choice(every) for _ in range(16))
+        if all(any(one in kind for one in drawn) for kind in _EASY):
+            return drawn

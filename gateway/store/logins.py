@@ -1,4 +1,4 @@
-"""Rows of who may log in with which card or account, and of who is logged in."""
+"""Rows of who may log in with which card, account or password, and who is logged in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +21,13 @@ ACCOUNT = Table(
     METADATA,
     Column("key", Text, primary_key=True),
     Column("member", Text, nullable=False, index=True),
+    Column("content", Json, nullable=False),
+)
+PASSWORD = Table(
+    "password",
+    METADATA,
+    Column("member", Text, primary_key=True),
+    Column("changed", Moment, nullable=False),
     Column("content", Json, nullable=False),
 )
 ATTEMPT = Table(
@@ -57,6 +64,15 @@ class AccountRow:
 
     key: str
     member: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordRow:
+    """What is kept of one user's password: never the password."""
+
+    member: str
+    changed: datetime
     content: Mapping[str, Any]
 
 
@@ -123,6 +139,27 @@ def select_accounts(db: Connection, member: str) -> list[AccountRow]:
     """The accounts of one user."""
     found = db.execute(select(ACCOUNT).where(ACCOUNT.c.member == member).order_by(ACCOUNT.c.key))
     return [AccountRow(*row) for row in found]
+
+
+def select_password(db: Connection, member: str) -> PasswordRow | None:
+    """What is kept of this user's password."""
+    row = db.execute(select(PASSWORD).where(PASSWORD.c.member == member)).first()
+    return None if row is None else PasswordRow(*row)
+
+
+def replace_password(db: Connection, row: PasswordRow) -> None:
+    """Keep a user's password in the place of an older one."""
+    delete_password(db, row.member)
+    db.execute(
+        insert(PASSWORD).values(
+            member=row.member, changed=row.changed, content=dict(row.content)
+        )
+    )  # fmt: skip
+
+
+def delete_password(db: Connection, member: str) -> bool:
+    """Let a user log in by password no more; False where there was none."""
+    return db.execute(delete(PASSWORD).where(PASSWORD.c.member == member)).rowcount > 0
 
 
 def insert_attempt(db: Connection, row: AttemptRow) -> None:
