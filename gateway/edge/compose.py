@@ -23,7 +23,9 @@ from gateway.edge.machines import MachineDoor
 from gateway.edge.metrics import Metrics
 from gateway.edge.mllp import MllpDoor
 from gateway.edge.oidc_settings import read_assurance, read_provider
-from gateway.edge.people import AccountDoor, PeopleDoor
+from gateway.edge.password_logins import PasswordLogins
+from gateway.edge.people import PeopleDoor
+from gateway.edge.people_ways import AccountDoor, PasswordDoor
 from gateway.edge.protocol import Client
 from gateway.edge.provider import Conversation
 from gateway.edge.soap import SoapDoor
@@ -34,6 +36,7 @@ from gateway.hpki.policy import AnchorKind, SignaturePolicy
 from gateway.intake import Filing, Intake, messages
 from gateway.intake.messages import MessageIntake
 from gateway.members.neighbours import Neighbour
+from gateway.members.passwords import Strength
 from gateway.members.sessions import Lifetime
 from gateway.model import chance
 from gateway.model.audit import EventKind, Outcome
@@ -51,6 +54,10 @@ _SENT, _SENT_A_SECOND = 60, 1.0
 "Log-ins that one address (a hospital's, often) may begin at a provider: at once, and later."
 _TALKING = 8
 "Threads that may wait for a provider."
+_TRIES, _TRIES_SECONDS = 5, 15 * 60
+"Wrong passwords of one id or from one address (K-01)."
+_HASHING = 2
+"Passwords that are compared at the same time."
 _THREADS = 4 * (os.cpu_count() or 1)
 
 
@@ -191,6 +198,7 @@ class Machines:
             settings.http.names,
             logins=logins,
             accounts=self._accounts(logins),
+            passwords=self._passwords(logins),
             metrics=self.metrics,
             rate=Rate(_LOGINS_A_SECOND, _LOGINS, time.monotonic),
             pool=self.pool,
@@ -215,6 +223,20 @@ class Machines:
             rate=Rate(_SENT_A_SECOND, _SENT, time.monotonic),
             pool=ThreadPoolExecutor(_TALKING, thread_name_prefix="provider"),
         )  # fmt: skip
+
+    def _passwords(self, logins: Logins) -> PasswordDoor | None:
+        """Log-in by password, where it is allowed."""
+        login = self.settings.login
+        if not login.passwords:
+            return None
+        return PasswordDoor(
+            logins=PasswordLogins(
+                logins=logins,
+                strength=Strength(least=login.password_length, days=login.password_days),
+            ),
+            rate=Rate(_TRIES / _TRIES_SECONDS, _TRIES, time.monotonic),
+            pool=ThreadPoolExecutor(_HASHING, thread_name_prefix="password"),
+        )
 
     def mllp(self, intake: Intake, socket: socket.socket, tls: ssl.SSLContext) -> MllpDoor:
         """The door for HL7 v2 messages, on a socket of its own."""

@@ -9,14 +9,13 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.routing import Route, Router
 
 from gateway.audit.door import Defect
 from gateway.edge import people_asked as asked
-from gateway.edge.account_logins import AccountLogins
+from gateway.edge import people_pages
 from gateway.edge.answers import (
     BodyRefused,
     Receive,
@@ -32,7 +31,10 @@ from gateway.edge.logins import Begun, Logins
 from gateway.edge.machines import is_our_host
 from gateway.edge.metrics import Metrics
 from gateway.edge.oidc_settings import CALLBACK
+from gateway.edge.password_logins import Given
 from gateway.edge.people_api import OPENAPI
+from gateway.edge.people_ways import AccountDoor, PasswordDoor
+from gateway.edge.protocol import Client
 from gateway.edge.refusals import STATUS, headers_of, told
 from gateway.errors import Refusal, Unauthenticated
 from gateway.members.attempts import LIFETIME
@@ -59,16 +61,6 @@ _PASSING = "Path=/; Secure; HttpOnly; SameSite=Lax"
 Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountDoor:
-    """Log-in at an OpenID provider, on threads of its own: nobody else waits for the provider."""
-
-    logins: AccountLogins
-    rate: Rate
-    "How often one address may be sent there."
-    pool: Executor
-
-
 class PeopleDoor:
     """TLS with a doctor's card, or without a client certificate."""
 
@@ -78,6 +70,7 @@ class PeopleDoor:
         *,
         logins: Logins,
         accounts: AccountDoor | None,
+        passwords: PasswordDoor | None,
         metrics: Metrics,
         rate: Rate,
         pool: Executor,
@@ -86,6 +79,7 @@ class PeopleDoor:
         self._names = frozenset(name.lower() for name in names)
         self._logins = logins
         self._accounts = accounts
+        self._passwords = passwords
         self._metrics = metrics
         self._rate = rate
         self._pool = pool
@@ -96,6 +90,7 @@ class PeopleDoor:
                 Route("/login", _App(self._log_in), methods=["POST"]),
                 Route("/login/oidc", _App(self._send_away), methods=["POST"]),
                 Route(CALLBACK, _App(self._come_back), methods=["GET"]),
+                Route("/password", _App(self._choose), methods=["POST"]),
                 Route("/logout", _App(self._log_out), methods=["POST"]),
                 Route("/session", _App(self._session), methods=["GET"]),
                 Route("/records/{patient}", _App(self._record), methods=["GET"]),
@@ -119,7 +114,7 @@ class PeopleDoor:
         except BodyRefused as refused:
             await answer(send, refused.status, headers=[*_SAFE, ("Connection", "close")])
         except Refusal as refusal:
-            await self._refuse(refusal, send)
+            await self._refuse(refusal, scope, send)
         except Exception as error:
             incident = error.incident if isinstance(error, Defect) else self._new_id()[:8]
             if not isinstance(error, Defect):
@@ -129,26 +124,99 @@ class PeopleDoor:
 
     async def _ways(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ways to log in, and whether this connection shows a card."""
+        if asked.wants_page(scope):
+            await self._page(send, 200, self._log_in_page())
+            return
         shown = bool(asked.client_of(scope).certificate)
-        value: dict[str, Any] = {"ways": [*self._logins.ways], "card": shown}
+        value: dict[str, Any] = {"ways": self._every_way, "card": shown}
         if self._accounts is not None:
-            value["ways"].append("oidc")
-            value["clients"] = self._accounts.logins.client_ids
+            value["clients"] = self._client_ids
         await answer_json(send, 200, value, headers=_SAFE)
 
+    @property
+    def _every_way(self) -> tuple[str, ...]:
+        oidc = () if self._accounts is None else ("oidc",)
+        password = () if self._passwords is None else ("password",)
+        return (*self._logins.ways, *oidc, *password)
+
+    @property
+    def _client_ids(self) -> tuple[str, ...]:
+        return () if self._accounts is None else self._accounts.logins.client_ids
+
+    def _log_in_page(self, said: tuple[str, ...] = ()) -> bytes:
+        return people_pages.log_in(self._every_way, self._client_ids, said)
+
+    async def _page(self, send: Send, status: int, body: bytes, *more: tuple[str, str]) -> None:
+        origins = () if self._accounts is None else self._accounts.origins
+        headers = [
+            ("Content-Security-Policy", people_pages.policy(origins)), _SAFE[1], *more,
+        ]  # fmt: skip
+        await answer(send, status, body, media="text/html; charset=utf-8", headers=headers)
+
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A session, where the card of this connection is a registered user's."""
+        """A session, by the card of this connection or by the password that comes."""
         client = asked.client_of(scope)
         if not asked.is_own(scope):
             await self._turn_away(send, 403, "CSRF")
             return
-        account = await asked.account(scope, receive)
+        given = await asked.typed(scope, receive, ("user", "password"))
+        if "password" in given:
+            await self._log_in_by_password(scope, send, given)
+            return
         known = client.sha256 or client.address
         if not await self._may(self._rate, known, send):
             return
-        begun = await self._run(lambda: self._logins.enter(client, account))
+        begun = await self._run(lambda: self._logins.enter(client, given.get("user")))
         self._rate.give_back(known)  # only what fails counts (K-01)
-        await self._begin(begun, send)
+        await self._begin(begun, scope, send)
+
+    async def _log_in_by_password(self, scope: Scope, send: Send, given: dict[str, str]) -> None:
+        one, door, client = _given(given), self._password_door(), asked.client_of(scope)
+        if not await self._may_after(door.take(one, client), send):
+            return
+        begun = await self._try(door, client, one, lambda: door.logins.enter(client, one))
+        await self._begin(begun, scope, send)
+
+    async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A password of one's own, in the place of the present one; nobody is logged in by it."""
+        client = asked.client_of(scope)
+        if not asked.is_own(scope):
+            await self._turn_away(send, 403, "CSRF")
+            return
+        given = await asked.typed(scope, receive, ("user", "password", "new"))
+        if "new" not in given:
+            raise BodyRefused(422)
+        one, door = _given(given), self._password_door()
+        if not await self._may_after(door.take(one, client), send):
+            return
+        new = given["new"]
+        await self._try(door, client, one, lambda: door.logins.change(client, one, new))
+        if asked.wants_page(scope):
+            said = ("パスワードを変更しました。ログインしてください", "Changed: log in now")
+            await self._page(send, 200, self._log_in_page(said))
+            return
+        await answer(send, 204, headers=_SAFE)
+
+    async def _try(
+        self, door: PasswordDoor, client: Client, one: Given, do: Callable[[], _Value]
+    ) -> _Value:
+        """What a password leads to; only wrong ones count (K-01)."""
+        try:
+            found = await self._run(do, door.pool)
+        except Refusal as refusal:
+            if refusal.rule != "CRD-01":
+                door.give_back(one, client)
+            raise
+        door.give_back(one, client)
+        return found
+
+    def _password_door(self) -> PasswordDoor:
+        if self._passwords is None:
+            raise Unauthenticated(
+                "passwords do not log in here", "パスワードではログインできません",
+                at="password", log="LOGIN-FAIL",
+            )  # fmt: skip
+        return self._passwords
 
     async def _send_away(self, scope: Scope, receive: Receive, send: Send) -> None:
         """To the OpenID provider; where the browser goes afterwards is not for a page to say."""
@@ -159,7 +227,7 @@ class PeopleDoor:
         if not asked.is_own(scope):
             await self._turn_away(send, 403, "CSRF")
             return
-        chosen = await asked.chosen(scope, receive)
+        chosen = (await asked.typed(scope, receive, ("client",))).get("client", "")
         if not await self._may(accounts.rate, client.address, send):
             return
         sent = await self._run(lambda: accounts.logins.begin(client, chosen), accounts.pool)
@@ -180,19 +248,27 @@ class PeopleDoor:
             lambda: accounts.logins.finish(client, secret, query), accounts.pool
         )  # fmt: skip
         self._rate.give_back(client.address)
-        await self._begin(begun, send, ("Set-Cookie", f"{asked.ATTEMPT}=; {_PASSING}; Max-Age=0"))
+        await self._begin(
+            begun, scope, send, ("Set-Cookie", f"{asked.ATTEMPT}=; {_PASSING}; Max-Age=0")
+        )
 
     async def _may(self, rate: Rate, known: str, send: Send) -> bool:
         """Whether this client may go on now; it hears when otherwise."""
-        wait = rate.take(known)
+        return await self._may_after(rate.take(known), send)
+
+    async def _may_after(self, wait: float, send: Send) -> bool:
         if wait:
             headers = [*_SAFE, ("Retry-After", str(max(1, round(wait))))]
             self._metrics.refused("LIMIT")
             await answer(send, 429, headers=headers)
         return not wait
 
-    async def _begin(self, begun: Begun, send: Send, *more: tuple[str, str]) -> None:
+    async def _begin(self, begun: Begun, scope: Scope, send: Send, *more: tuple[str, str]) -> None:
         cookie = ("Set-Cookie", f"{asked.COOKIE}={begun.cookie}; {_ATTRIBUTES}")
+        if asked.wants_page(scope):
+            page = people_pages.logged_in(begun.session, asked.token(begun.cookie))
+            await self._page(send, 200, page, cookie, *more)
+            return
         value = _about(begun.session, begun.cookie)
         await answer_json(send, 200, value, headers=[*_SAFE, cookie, *more])
 
@@ -200,6 +276,8 @@ class PeopleDoor:
         """End the session at the server."""
         cookie, client = asked.session_cookie(scope), asked.client_of(scope)
         given = header(scope, TOKEN)
+        if not given:
+            given = (await asked.typed(scope, receive, ("csrf",))).get("csrf", "")
         if not asked.is_own(scope) or not hmac.compare_digest(
             given.encode(), asked.token(cookie).encode()
         ):
@@ -207,6 +285,10 @@ class PeopleDoor:
             return
         await self._run(lambda: self._logins.leave(client, cookie))
         gone = ("Set-Cookie", f"{asked.COOKIE}=; {_ATTRIBUTES}; Max-Age=0")
+        if asked.wants_page(scope):
+            said = ("ログアウトしました", "Logged out")
+            await self._page(send, 200, self._log_in_page(said), gone)
+            return
         await answer(send, 204, headers=[*_SAFE, gone])
 
     async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -253,11 +335,15 @@ class PeopleDoor:
     async def _run(self, do: Callable[[], _Value], pool: Executor | None = None) -> _Value:
         return await asyncio.get_running_loop().run_in_executor(pool or self._pool, do)
 
-    async def _refuse(self, refusal: Refusal, send: Send) -> None:
+    async def _refuse(self, refusal: Refusal, scope: Scope, send: Send) -> None:
         """A refusal in two languages; who is not logged in hears 401 (K-01)."""
         self._metrics.refused(refusal.log)
         out = isinstance(refusal, Unauthenticated)
         status = 401 if out else STATUS[type(refusal)]
+        if asked.wants_page(scope):
+            said = (refusal.japanese, refusal.english)
+            await self._page(send, status, self._log_in_page(said), *headers_of(status))
+            return
         await answer_json(
             send, status, {"error": refusal.english, "refused": told(refusal)},
             headers=[*_SAFE, *headers_of(status)],
@@ -276,6 +362,13 @@ class _App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._endpoint(scope, receive, send)
+
+
+def _given(typed: dict[str, str]) -> Given:
+    """An id and a password; refused where one of them did not come."""
+    if not {"user", "password"} <= typed.keys():
+        raise BodyRefused(422)
+    return Given(typed["user"], typed["password"])
 
 
 def _about(session: Session, cookie: str) -> dict[str, Any]:

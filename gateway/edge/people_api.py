@@ -36,6 +36,17 @@ _PURPOSE = {
 _PROHIBITED = {"description": "Not to be saved or printed here (HND-01, HND-02)."}
 
 
+def _typed(*names: str, required: bool) -> dict[str, Any]:
+    """A body of short texts, as JSON or as a form."""
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in names},
+        "additionalProperties": False,
+    }
+    kinds = ("application/json", "application/x-www-form-urlencoded")
+    return {"required": required, "content": {kind: {"schema": schema} for kind in kinds}}
+
+
 OPENAPI: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {"title": "Regional gateway: people", "version": "1"},
@@ -52,23 +63,14 @@ OPENAPI: dict[str, Any] = {
                 "responses": {"200": _answer("The ways.")},
             },
             "post": {
-                "summary": "Log in by the card of this connection.",
-                "security": [{"card": []}],
-                "requestBody": {
-                    "required": False,
-                    "content": {
-                        "application/json": {
-                            "schema": {
-                                "type": "object",
-                                "properties": {"user": {"type": "string"}},
-                                "additionalProperties": False,
-                            }
-                        }
-                    },
-                },
+                "summary": "Log in by id and password, or by the card of this connection.",
+                "security": [{"card": []}, {}],
+                "requestBody": _typed("user", "password", required=False),
                 "responses": {
                     "200": _answer("Logged in; the cookie is set.", _SESSION),
-                    "401": _answer("No card, or one that does not hold: the reason stands in it."),
+                    "401": _answer(
+                        "Wrong, or no card that holds; `password-change`: change it first."
+                    ),
                     "403": _answer("The card is nobody's here, or not the named user's (SIG-04)."),
                     "429": _answer("Too often."),
                 },
@@ -77,23 +79,7 @@ OPENAPI: dict[str, Any] = {
         "/login/oidc": {
             "post": {
                 "summary": "Be sent to the OpenID provider to log in, where one is configured.",
-                "requestBody": {
-                    "required": False,
-                    "content": {
-                        "application/x-www-form-urlencoded": {
-                            "schema": {
-                                "type": "object",
-                                "properties": {
-                                    "client": {
-                                        "type": "string",
-                                        "description": "One of `clients` of GET /login.",
-                                    }
-                                },
-                                "additionalProperties": False,
-                            }
-                        }
-                    },
-                },
+                "requestBody": _typed("client", required=False),
                 "responses": {
                     "303": _answer("To the provider; a cookie of this attempt is set."),
                     "403": _answer("From a page of others (K-05)."),
@@ -115,6 +101,18 @@ OPENAPI: dict[str, Any] = {
                     "403": _answer("The account is nobody's here (SIG-04)."),
                     "429": _answer("Too often."),
                     "503": _answer("The provider does not answer."),
+                },
+            }
+        },
+        "/password": {
+            "post": {
+                "summary": "Choose a password in the place of the present one; logs nobody in.",
+                "requestBody": _typed("user", "password", "new", required=True),
+                "responses": {
+                    "204": _answer("Changed; whoever was logged in as this user is out."),
+                    "401": _answer("Id or password is wrong."),
+                    "422": _answer("It may not be chosen (CRD-03, CRD-10)."),
+                    "429": _answer("Too often."),
                 },
             }
         },

@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+from collections.abc import Collection
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 import orjson
@@ -14,6 +16,7 @@ from gateway.record.handling import Handling
 
 COOKIE, ATTEMPT = "__Host-session", "__Host-login"
 _BODY = 4096
+_FORM = "application/x-www-form-urlencoded"
 
 
 def token(cookie: str) -> str:
@@ -63,52 +66,65 @@ def read_cookie(scope: Scope, name: str) -> str:
 
 
 def is_own(scope: Scope) -> bool:
-    """Whether a change comes from a page of ours, or from no page at all (K-05)."""
+    """Whether a change comes from a page of ours, or from no page at all (K-05).
+
+    The forms of a page without referrer come with `Origin: null` (Fetch Standard 3.1), and are ours
+    only where the browser says so by Sec-Fetch-Site.
+    """
     origin, site = header(scope, b"origin"), header(scope, b"sec-fetch-site")
+    if origin == "null" and site == "same-origin":
+        return True
     if origin and origin.lower() != f"https://{header(scope, b'host')}".lower():
         return False
     return site in ("", "none", "same-origin")
 
 
-async def account(scope: Scope, receive: Receive) -> str | None:
-    """The account that the caller says to be: `{"user": …}`, or nothing."""
-    body = await _body(scope, receive, "application/json")
+def wants_page(scope: Scope) -> bool:
+    """Whether a browser asks, rather than a program."""
+    return "text/html" in header(scope, b"accept")
+
+
+async def typed(scope: Scope, receive: Receive, names: Collection[str]) -> dict[str, str]:
+    """What somebody typed, as a JSON object or as a form: only these names, only texts."""
+    length = declared_length(scope) if _has_body(scope) else 0
+    body = await read_body(receive, _BODY, length)
     if not body:
-        return None
+        return {}
+    media = header(scope, b"content-type").partition(";")[0].strip()
+    if media == _FORM:
+        found = _fields(body)
+    elif media == "application/json":
+        found = _object(body)
+    else:
+        raise BodyRefused(415)
+    if found.keys() - set(names) or not all(isinstance(one, str) for one in found.values()):
+        raise BodyRefused(422)
+    return found
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BodyRefused(400) from error
-    if not isinstance(value, dict) or value.keys() - {"user"}:
+    if not isinstance(value, dict):
         raise BodyRefused(422)
-    user = value.get("user")
-    if user is not None and not isinstance(user, str):
-        raise BodyRefused(422)
-    return user
+    return value
 
 
-async def chosen(scope: Scope, receive: Receive) -> str:
-    """The client id that a form names, or nothing: `client=…`."""
-    body = await _body(scope, receive, "application/x-www-form-urlencoded")
+def _fields(body: bytes) -> dict[str, str]:
+    """The fields of a form, each once."""
     try:
-        fields = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body),
-            errors="strict", max_num_fields=1,
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict",
+            max_num_fields=8,
         )  # fmt: skip
     except ValueError as error:
         raise BodyRefused(400) from error
-    if any(name != "client" for name, _ in fields):
-        raise BodyRefused(422)
-    return fields[0][1] if fields else ""
-
-
-async def _body(scope: Scope, receive: Receive, media: str) -> bytes:
-    """A short body of this kind, or none."""
-    length = declared_length(scope) if _has_body(scope) else 0
-    body = await read_body(receive, _BODY, length)
-    if body and header(scope, b"content-type").partition(";")[0].strip() != media:
-        raise BodyRefused(415)
-    return body
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BodyRefused(400)
+    return found
 
 
 def _has_body(scope: Scope) -> bool:

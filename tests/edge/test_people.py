@@ -138,7 +138,7 @@ def test_the_account_that_is_named_must_be_the_cards(site: Site) -> None:
         (b"[]", "application/json", 422),
         (b'{"user": 1}', "application/json", 422),
         (b'{"password": "x"}', "application/json", 422),
-        (b"user=doctor-a", "application/x-www-form-urlencoded", 415),
+        (b"user=doctor-a", "text/plain", 415),
         (b"x" * 5000, "application/json", 413),
     ],
 )

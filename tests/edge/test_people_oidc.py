@@ -197,7 +197,7 @@ def test_who_breaks_off_is_told_so(house: House) -> None:
     [
         ({"client": "HPKI"}, {}, 422),
         ({"return_to": "https://evil.example/"}, {}, 422),
-        ({"client": "FIDO", "redirect_uri": "https://evil.example/"}, {}, 400),
+        ({"client": "FIDO", "redirect_uri": "https://evil.example/"}, {}, 422),
         ({}, {"Origin": "https://evil.example"}, 403),
         ({}, {"Sec-Fetch-Site": "cross-site"}, 403),
         ({"client": "x" * 5000}, {}, 413),
