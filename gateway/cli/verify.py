@@ -12,12 +12,14 @@ from pathlib import Path
 import click
 
 from gateway.cli import common
+from gateway.hpki import roles
 from gateway.hpki.policy import SignaturePolicy, Trust
 from gateway.hpki.trust import JAPAN, parse, shipped
 from gateway.hpki.verify import verify as verified
 from gateway.model.signature import (
     Basis,
     CheckOutcome,
+    HcRole,
     Indication,
     Revocation,
     Signature,
@@ -165,11 +167,17 @@ def _text(report: SignatureReport) -> Iterator[str]:
         yield from _signature(signature)
 
 
+def _role(role: HcRole) -> str:
+    """The role as the certificate words it, and what the shipped table calls it."""
+    known = next((one.japanese for one in roles.shipped() if one.text == role.text), "")
+    return f"{role.text} ({known})" if known else role.text
+
+
 def _signature(signature: Signature, about: str = "") -> Iterator[str]:
     rows = [
         ("signer / 署名者", signature.subject),
         ("serial / 証明書番号", signature.serial),
-        ("role / 資格", ", ".join(role.text for role in signature.roles)),
+        ("role / 資格", ", ".join(map(_role, signature.roles))),
         ("policy / ポリシー", signature.policy),
         ("claimed / 申告された日時", _time(signature.claimed)),
         ("proven / 証明された日時", _time(signature.proven)),

@@ -16,11 +16,21 @@ from asn1crypto import cms, x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.errors import Malformed
+from gateway.hpki import roles
 from gateway.hpki.certificates import fingerprint, read_certificate
 from gateway.hpki.libraries import RAISED
 from gateway.hpki.opened import Opened
-from gateway.hpki.policy import Algorithms, Anchor, AnchorKind, Retired, SignaturePolicy, Trust
+from gateway.hpki.policy import (
+    Algorithms,
+    Anchor,
+    AnchorKind,
+    Retired,
+    SignaturePolicy,
+    Size,
+    Trust,
+)
 from gateway.hpki.revocation import RevocationList, read_list
+from gateway.hpki.roles import Role
 from gateway.model.evidence import Evidence, EvidenceKind
 from gateway.model.signature import Indication, Signature
 
@@ -127,7 +137,14 @@ def write_policy(policy: SignaturePolicy) -> Evidence:
         "policies": sorted(policy.policies),
         "test_policies": sorted(policy.test_policies),
         "accept_test": policy.accept_test,
-        "roles": sorted(policy.roles),
+        "roles": [
+            {
+                "text": one.text, "japanese": one.japanese, "kind": one.kind,
+                "since": _write(one.since), "until": _write(one.until),
+            }
+            for one in roles.together(policy.roles, policy.trust.roles)
+        ],
+        "rsa": [{"bits": one.bits, "since": _write(one.since)} for one in policy.trust.sizes],
         "timestamp_required": policy.timestamp_required,
         "crl_grace_seconds": policy.crl_grace.total_seconds(),
         "clock_skew_seconds": policy.clock_skew.total_seconds(),
@@ -192,11 +209,17 @@ def _policy(
                 Retired(one["digest"], datetime.fromisoformat(one["until"]))
                 for one in told["retired"]
             ),
+            sizes=tuple(
+                Size(one["bits"], datetime.fromisoformat(one["since"])) for one in told["rsa"]
+            ),
         ),
         policies=frozenset(told["policies"]),
         test_policies=frozenset(told["test_policies"]),
         accept_test=told["accept_test"],
-        roles=frozenset(told["roles"]),
+        roles=tuple(
+            Role(**{**one, "since": _read(one["since"]), "until": _read(one["until"])})
+            for one in told["roles"]
+        ),
         timestamp_required=told["timestamp_required"],
         crl_grace=timedelta(seconds=told["crl_grace_seconds"]),
         clock_skew=timedelta(seconds=told["clock_skew_seconds"]),

@@ -18,47 +18,6 @@ SCHEME = "1.2.392.100495.1.6.1.1"
 ACTOR = "1.0.17090.0.1"
 "ISO 17090 healthcare actor: the attribute type."
 
-ROLES = frozenset(
-    {
-        # National licences (国家資格); the first and the third stand in real certificates.
-        "Medical Doctor",
-        "Dentist",
-        "Pharmacist",
-        "Medical Technologist",
-        "Radiological Technologist",
-        "General Nurse",
-        "Public Health Nurse",
-        "Midwife",
-        "Physical Therapist",
-        "Occupational Therapist",
-        "Orthoptist",
-        "Speech Therapist",
-        "Dental Technician",
-        "National Registered Dietitian",
-        "Certified Social Worker",
-        "Certified Care Worker",
-        "Emergency Medical Technician",
-        "Psychiatric Social Worker",
-        "Clinical Engineer",
-        "Massage and Finger Pressure Practitioner",
-        "Acupuncturist",
-        "Moxibustion Practitioner",
-        "Dental Hygienist",
-        "Prosthetics & Orthotic",
-        "Artificial Limb Fitter",
-        "Therapeutic Judo Practitioner",
-        "Clinical Laboratory Technician",
-        "Certified Public Psychologist",
-        # Offices (管理者資格)
-        "Director of Hospital",
-        "Director of Clinic",
-        "Supervisor of Pharmacy",
-        "Proprietor of Pharmacy",
-        "Director",
-    }
-)
-"Role texts that are known; another text is unverifiable until the table says it."
-
 _SECTION = "ISO 17090 hcRole"
 
 

@@ -6,8 +6,9 @@ from enum import Enum
 
 from asn1crypto import x509
 
-from gateway.hpki.hcrole import ROLES
+from gateway.hpki import roles
 from gateway.hpki.revocation import RevocationList
+from gateway.hpki.roles import Role
 
 SIGNING = "1.2.392.100495.1.5.1.1.3.1"
 "Policy of HPKI signing certificates, production."
@@ -52,6 +53,14 @@ class Retired:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The smallest RSA key, in bits, for what is there from a moment on."""
+
+    bits: int
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListSource:
     """Where a revocation list is fetched: an address or a file that the operator wrote (J-04)."""
@@ -78,6 +87,10 @@ class Trust:
     crls: tuple[RevocationList, ...] = ()
     retired: tuple[Retired, ...] = ()
     "Exceptions for old archives; none is shipped."
+    sizes: tuple[Size, ...] = ()
+    "Larger RSA keys that are demanded from a day on; none is shipped."
+    roles: tuple[Role, ...] = ()
+    "Rows that add to the role table, or take the place of its own."
     sources: tuple[ListSource, ...] = ()
     "Where lists are fetched; nowhere else."
 
@@ -88,6 +101,8 @@ class Trust:
             certificates=self.certificates + other.certificates,
             crls=self.crls + other.crls,
             retired=self.retired + other.retired,
+            sizes=self.sizes + other.sizes,
+            roles=roles.together(self.roles, other.roles),
             sources=self.sources + other.sources,
         )
 
@@ -114,8 +129,8 @@ class SignaturePolicy:
     "Looked for in the signer's certificate itself, and only where test cards are accepted."
     accept_test: bool = False
     "`[hpki] insecure_test_cards`, `--allow-test-cards`. Never in production (G13)."
-    roles: frozenset[str] = ROLES
-    "Role texts that are known."
+    roles: tuple[Role, ...] = field(default_factory=roles.shipped)
+    "The role table; the rows of `trust` come before it."
     timestamp_required: bool = False
     "Whether a signature without time-stamp is invalid (SIG-05)."
     crl_grace: timedelta = timedelta(0)
@@ -134,9 +149,19 @@ class SignaturePolicy:
 
     def allowed(self, moment: datetime | None = None) -> Algorithms:
         """What may be relied on for something that was there at `moment`; None: at any time."""
+        found = self.algorithms
         old = {
             one.digest for one in self.trust.retired if moment is None or moment <= one.until
-        } - self.algorithms.digests
-        if not old:
-            return self.algorithms
-        return replace(self.algorithms, digests=self.algorithms.digests | old)
+        } - found.digests
+        if old:
+            found = replace(found, digests=found.digests | old)
+        if moment is not None:
+            demanded = max((one.bits for one in self.trust.sizes if one.since <= moment), default=0)
+            if demanded > found.smallest_rsa:
+                found = replace(found, smallest_rsa=demanded)
+        return found
+
+    def role(self, text: str) -> Role | None:
+        """The row of the role table with this text, to the letter."""
+        table = roles.together(self.roles, self.trust.roles)
+        return next((one for one in table if one.text == text), None)

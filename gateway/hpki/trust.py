@@ -2,7 +2,8 @@
 
 `[[anchor]]` with `kind`, `file`, `from`, `to`, `test`; `[[certificate]]` with `file`, for
 intermediate certificates; `[[crl]]` with `file`, or with `url` and `issuer`, and how often it is
-fetched; `[[retired]]` with `digest` and `until`, an exception for old archives. Files are read by a
+fetched; `[[retired]]` with `digest` and `until`, an exception for old archives; `[[rsa]]` with
+`bits` and `from`; `[[role]]` with `text`, `japanese`, `kind`, `from`, `to`. Files are read by a
 function that is handed in; addresses are only noted here.
 """
 
@@ -16,8 +17,17 @@ from urllib.parse import SplitResult, urlsplit
 
 from gateway.errors import Malformed
 from gateway.hpki.certificates import read_all
-from gateway.hpki.policy import Anchor, AnchorKind, ListSource, Retired, Trust
+from gateway.hpki.policy import (
+    Algorithms,
+    Anchor,
+    AnchorKind,
+    ListSource,
+    Retired,
+    Size,
+    Trust,
+)
 from gateway.hpki.revocation import RevocationList, read_list
+from gateway.hpki.roles import Role
 from gateway.settings import SettingsError
 
 _Read = TypeVar("_Read")
@@ -28,6 +38,8 @@ _KEYS = {
     "certificate": {"file"},
     "crl": {"file", "url", "issuer", "every_minutes", "alarm_hours"},
     "retired": {"digest", "until"},
+    "rsa": {"bits", "from"},
+    "role": {"text", "japanese", "kind", "from", "to"},
 }
 _EVERY = {True: timedelta(hours=6), False: timedelta(minutes=5)}
 "How often a list is fetched unless said: by address, from a file."
@@ -61,6 +73,8 @@ def parse(text: str, content: Callable[[str], bytes]) -> Trust:
         crls=tuple(found for _, found in lists if found is not None),
         sources=tuple(source for source, _ in lists),
         retired=tuple(_retired(row) for row in _rows(table, "retired", needs="digest")),
+        sizes=tuple(_size(row) for row in _rows(table, "rsa", needs="")),
+        roles=tuple(_role(row) for row in _rows(table, "role", needs="text")),
     )
 
 
@@ -78,6 +92,27 @@ def _retired(row: dict[str, Any]) -> Retired:
     if row["digest"] != "sha1" or until is None:
         raise SettingsError('trust: [[retired]] needs digest = "sha1" and until = a day')
     return Retired(row["digest"], until)
+
+
+def _size(row: dict[str, Any]) -> Size:
+    """The smallest RSA key from a day on; never smaller than what holds without any row (J-02)."""
+    bits, since = row.get("bits"), _moment({**row, "file": "[[rsa]]"}, "from", time.min)
+    least, most = Algorithms().smallest_rsa, Algorithms().largest_rsa
+    if type(bits) is not int or not least <= bits <= most or since is None:
+        raise SettingsError(f"trust: [[rsa]] needs bits = {least} to {most}, and from = a day")
+    return Size(bits, since)
+
+
+def _role(row: dict[str, Any]) -> Role:
+    """One text of the role table."""
+    named = {**row, "file": row["text"]}
+    since, until = _moment(named, "from", time.min), _moment(named, "to", time.max)
+    if since and until and since > until:
+        raise SettingsError(f"trust: {row['text']}: from is after to")
+    kind, japanese = row.get("kind", "licence"), row.get("japanese", "")
+    if kind not in ("licence", "office") or not isinstance(japanese, str):
+        raise SettingsError(f'trust: {row["text"]}: kind must be "licence" or "office"')
+    return Role(text=row["text"], japanese=japanese, kind=kind, since=since, until=until)
 
 
 def _rows(table: Mapping[str, Any], kind: str, *, needs: str = "file") -> list[dict[str, Any]]:

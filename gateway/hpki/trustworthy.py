@@ -84,7 +84,7 @@ def judge(
     revoked, evidence, stated = _revocation(found, lists, policy, moment, now)
     if not proven and revoked.outcome is CheckOutcome.FAILED:
         revoked = _undecided("revocation", revocation.SECTION)
-    role, roles = _role(certificate, policy) if oid else ((), ())
+    role, roles = _role(certificate, policy, moment) if oid else ((), ())
     return Signer(
         checks=(held, accepted, fit, revoked, *role),
         roles=roles,
@@ -253,14 +253,15 @@ def _standing(status: revocation.Status, *, authority: bool) -> Check | None:
 
 
 def _role(
-    certificate: x509.Certificate, policy: SignaturePolicy
+    certificate: x509.Certificate, policy: SignaturePolicy, moment: datetime
 ) -> tuple[tuple[Check], tuple[HcRole, ...]]:
-    """The health-care roles, all of them known (`hcrole`)."""
+    """The health-care roles, all of them in the role table at the moment that counts."""
     try:
         roles = read_roles(certificate)
     except Malformed as error:
         return (failed("role", error.english, error.japanese, error.at),), ()
-    if not all(role.text in policy.roles for role in roles):
+    rows = [policy.role(role.text) for role in roles]
+    if None in rows:
         strange = unknown(
             "role",
             "the role text is not in the role table: compare it with the certificate policy",
@@ -268,6 +269,11 @@ def _role(
             "ISO 17090 hcRole",
         )
         return (strange,), roles
+    if not all(one.covers(moment) for one in rows if one is not None):
+        english = "the role table does not have the role at the moment that counts"
+        ended = failed("role", english, "判定時点では一覧で有効な資格ではありません",
+                       "ISO 17090 hcRole")  # fmt: skip
+        return (ended,), roles
     known = passed(
         "role",
         "the certificate states a health-care role",

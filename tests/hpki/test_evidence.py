@@ -10,7 +10,8 @@ import pytest
 
 from gateway.errors import Malformed
 from gateway.hpki.evidence import rebuild, write_policy
-from gateway.hpki.policy import Retired, SignaturePolicy, Trust
+from gateway.hpki.policy import Retired, SignaturePolicy, Size, Trust
+from gateway.hpki.roles import Role
 from gateway.hpki.verify import verify
 from gateway.model.evidence import Evidence, EvidenceKind
 from gateway.model.signature import Indication, SignatureReport
@@ -104,16 +105,19 @@ def test_the_policy_in_force_comes_back_whole() -> None:
     anchor = replace(trust.anchors[0], since=pki.BEFORE, until=pki.NOW, test=True)
     policy = pki.policy(
         trust=replace(
-            trust, anchors=(anchor, *trust.anchors[1:]), retired=(Retired("sha1", pki.SIGNED),)
+            trust, anchors=(anchor, *trust.anchors[1:]), retired=(Retired("sha1", pki.SIGNED),),
+            sizes=(Size(3072, pki.NOW),),
         ),
         accept_test=True, timestamp_required=True, crl_grace=timedelta(hours=3),
-        clock_skew=timedelta(seconds=5), roles=frozenset({"Pharmacist"}),
+        clock_skew=timedelta(seconds=5),
+        roles=(Role(text="Pharmacist", japanese="薬剤師", since=pki.BEFORE),),
     )  # fmt: skip
     report = verify(pki.pdf() + b" ", policy, at=pki.NOW)
     found = rebuild(report.evidence)
     assert replace(found, trust=Trust()) == replace(policy, trust=Trust())
     assert found.trust.anchors == policy.trust.anchors
     assert found.trust.retired == policy.trust.retired
+    assert found.trust.sizes == policy.trust.sizes
     assert write_policy(found).sha256 == write_policy(policy).sha256
     assert write_policy(pki.policy()).sha256 != write_policy(policy).sha256
 
