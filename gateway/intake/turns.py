@@ -35,6 +35,7 @@ from gateway.record import parts, queue, reexamine, reports, staging
 from gateway.record.papers import JudgedPaper
 from gateway.record.queue import Overtaken, Turn
 from gateway.record.staging import FileRow
+from gateway.standardize.fhir_bundle import attachments
 from gateway.standardize.findings import refused
 from gateway.standardize.format import Upload
 from gateway.store.blobs import Blobs, Damaged
@@ -112,6 +113,8 @@ class Reader:
         batch = standardize.read(upload, format=chosen)
         if more:
             batch = replace(batch, findings=(*more, *batch.findings))
+        if any(one.code == attachments.SIGNED for one in batch.findings):
+            return Read(file, lambda work: _set_aside(work, file, batch), batch.patient)
         if batch.papers:
             found = papers.judge(self.blobs, self.signatures, file, upload, batch)
             return Read(
@@ -278,6 +281,13 @@ def _wait(
     """A file waits until its signature can be established."""
     reports.keep(work, file.id, report)
     reexamine.put_upload(work, file.id, found)
+
+
+def _set_aside(work: Work, file: FileRow, batch: Batch) -> None:
+    """A file whose signature nobody here can ever verify: it is not tried again (RD-23)."""
+    staging.set_aside(work, file.id, batch.findings)
+    if batch.patient is not None:
+        reexamine.about(work, file.id, batch.patient, batch.format)
 
 
 def _file(work: Work, file: FileRow, found: Judged, around: SignatureReport | None = None) -> None:

@@ -61,9 +61,11 @@ DOCUMENTS: Mapping[str, tuple[Severity, str, str]] = {
         "電子カルテ情報共有サービス(JP-CLINS)の必須項目を満たしません。そのまま取り込みました。",
     ),
     "bundle-signature": (
-        _N,
-        "A signature inside the Bundle is kept and not verified; nothing is taken for signed.",
-        "Bundle 内の署名は保管しますが検証していません。署名済みとしては扱いません。",
+        _W,
+        "A signature inside of FHIR, which cannot be verified here: the file is set aside. Send it "
+        "without that, or signed as a whole as CMS (.p7m).",
+        "FHIR 内の署名は検証できないため保留しました。署名を除くか、"
+        "全体をCMS(.p7m)で署名して再送してください。",
     ),
     # storages
     "index-not-kept": (

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import tempfile
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from gateway.intake.replaying import Replay
 from gateway.intake.signed import Signatures
 from gateway.intake.uploads import Intake, OnDisk
 from gateway.model.signature import Indication
-from gateway.record import trace
+from gateway.record import reexamine, trace
 from gateway.record.trace import Traced
 from gateway.store.blobs import Blobs
 from tests import cades, pki
@@ -263,3 +264,67 @@ def test_the_document_door_refuses(
     with pytest.raises(refusal):
         filed(house, intake, content, mime)
     assert documents(house) == []
+
+
+FHIR = Path(__file__).resolve().parents[2] / "samples" / "standardize" / "fhir"
+
+
+def summary(**more: object) -> bytes:
+    """A discharge summary of this patient; `more` stands in its Bundle."""
+    made = json.loads((FHIR / "document-discharge.json").read_text("utf-8"))
+    del made["signature"]
+    return json.dumps({**made, **more}).encode()
+
+
+def _within(resource: dict[str, object]) -> bytes:
+    found = json.loads((FHIR / "jp-core-collection.json").read_text("utf-8"))
+    found["entry"].append({"fullUrl": f"urn:uuid:{uuid.uuid4()}", "resource": resource})
+    return json.dumps(found).encode()
+
+
+SIGNATURE = {
+    "type": [{"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.1"}],
+    "when": "2026-11-20T10:00:00+09:00", "who": {"display": "x"}, "data": "c2FtcGxl",
+}  # fmt: skip
+INSIDE = {
+    "Bundle.signature": summary(signature=SIGNATURE),
+    "Provenance.signature": _within({
+        "resourceType": "Provenance", "target": [{"display": "x"}],
+        "recorded": "2026-11-20T10:00:00+09:00", "agent": [{"who": {"display": "x"}}],
+        "signature": [SIGNATURE],
+    }),
+    "attachment": _within({
+        "resourceType": "DocumentReference", "status": "current",
+        "content": [{"attachment": {
+            "contentType": "application/pkcs7-mime; smime-type=signed-data", "data": "c2FtcGxl",
+        }}],
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", INSIDE)
+def test_a_signature_inside_of_fhir_is_not_passed_over(
+    house: House, intake: Intake, place: str
+) -> None:
+    """RD-23: nobody can verify it where it stands; it is set aside once and for all."""
+    file = deliver(house, intake, INSIDE[place], "a.json", patient="")
+    assert file["state"] == "set-aside"
+    (found,) = [one for one in file["findings"] if one["code"] == "bundle-signature"]
+    assert found["at"].endswith(place)
+    assert found["severity"] == "warning"
+    assert sum(file["items"].values()) == 0
+    assert documents(house) == []
+    with house.work(reading=True) as work:
+        assert not reexamine.any_due(work.db)
+
+
+def test_a_fhir_document_is_signed_as_a_whole(house: House, intake: Intake, blobs: Blobs) -> None:
+    house.custody("hospital-a")
+    content = summary(signature=SIGNATURE)
+    file = deliver(house, intake, p7m(content), "s.json.p7m", patient="")
+    assert (file["state"], file["format"]) == ("standardized", "cms/fhir/document")
+    assert {"signature-verified", "bundle-signature"} <= set(codes(file))
+    with house.work(reading=True) as work:
+        (held,) = work.db.exec_driver_sql("SELECT sha256, content FROM held_document").fetchall()
+    assert blobs.read(held.sha256) == content
+    assert orjson.loads(held.content)["assurance"] == "verified"

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,11 @@ FHIR = "application/fhir+json"
 _TAKEN = {
     "application/pdf": papers.PDF, "text/xml": papers.XML, "application/xml": papers.XML,
 }  # fmt: skip
+_ENVELOPES = frozenset(
+    {"application/pkcs7-mime", "application/pkcs7-signature", "application/cms", "application/jose"}
+)
+SIGNED = "bundle-signature"
+"Finding of a file with a signature that nobody can verify: it is set aside (RD-23)."
 _URN_OID, _URN_UUID = "urn:oid:", "urn:uuid:"
 
 
@@ -31,9 +37,26 @@ def _carried(resource: Resource) -> list[dict[str, Any]]:
     return [
         one["attachment"]
         for one in resource.get("content", [])
-        if one.get("attachment", {}).get("data")
-        and one["attachment"].get("contentType", "").partition(";")[0].strip() in _TAKEN
+        if one.get("attachment", {}).get("data") and _media(one["attachment"]) in _TAKEN
     ]
+
+
+def signatures(bundle: Resource, entries: Iterable[Entry]) -> Iterator[str]:
+    """Where signatures stand that nobody can verify as they stand there.
+
+    Those of the Bundle and of a Provenance are over a form of it that R4 leaves to the parties; one
+    in an attachment comes with a document whose kind nobody says.
+    """
+    if "signature" in bundle:
+        yield "Bundle.signature"
+    for entry in entries:
+        resource = entry.resource
+        if resource.get("resourceType") == "Provenance" and resource.get("signature"):
+            yield f"{entry.at} Provenance.signature"
+        if resource.get("resourceType") == "DocumentReference" and any(
+            _media(one.get("attachment", {})) in _ENVELOPES for one in resource.get("content", [])
+        ):
+            yield f"{entry.at} attachment"
 
 
 def papers_of(reading: Reading, sound: list[Entry]) -> tuple[Paper, ...]:
@@ -62,13 +85,18 @@ def _paper(entry: Entry, attachment: dict[str, Any], content: bytes) -> Paper:
     codings = resource.get("type", {}).get("coding", [])
     code = next((one["code"] for one in codings if one.get("code")), "")
     title = attachment.get("title") or resource.get("description") or ""
-    media = _TAKEN[attachment["contentType"].partition(";")[0].strip()]
+    media = _TAKEN[_media(attachment)]
     return replace(
         papers.of_kind(code, title, media),
         content=content,
         created=moment(attachment.get("creation")) or moment(resource.get("date")),
         at=entry.at,
     )
+
+
+def _media(attachment: dict[str, Any]) -> str:
+    """The media type of an attachment, without parameters."""
+    return str(attachment.get("contentType", "")).partition(";")[0].strip().lower()
 
 
 def author_of(resource: Resource) -> tuple[str, str]:

@@ -79,8 +79,8 @@ def read(upload: Upload) -> Batch:
     if shared:
         for path in clins.bundle_problems(source.bundle, [one.resource for one in sound]):
             reading.find("clins-missing", path)
-    if "signature" in source.bundle:
-        reading.find("bundle-signature", "Bundle.signature")
+    for at in attachments.signatures(source.bundle, [*source.entries, *source.lost]):
+        reading.find(attachments.SIGNED, at)
     made = _made(reading, sound, references, source.bundle, shared=shared)
     _place(reading, sound, made, source)
     found = attachments.papers_of(reading, sound)
