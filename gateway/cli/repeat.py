@@ -3,7 +3,7 @@
 SIG-06: the result is repeatable later.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,10 +12,12 @@ from typing import Any
 
 from gateway.cli.common import speaking
 from gateway.errors import Malformed
+from gateway.hpki.certificates import fingerprint, names
 from gateway.hpki.evidence import rebuild
 from gateway.hpki.policy import SignaturePolicy, Trust
 from gateway.hpki.revocation import read_list
 from gateway.hpki.verify import verify
+from gateway.model.evidence import named
 from gateway.model.signature import SignatureReport
 
 
@@ -31,12 +33,17 @@ class Repeated:
     "No evidence was kept with the verdict: it is from before evidence was."
     compared: bool
     "As of the stored moment, so that both must be the same."
-    content: bytes
+    trusted: tuple[str, ...] = ()
+    "Whom a file of evidence trusts, where its maker chose them."
 
     @property
     def same(self) -> bool:
         """Whether verdict, signers, proven times and every check are as they were."""
-        return bool(_essence(self.stored) == _essence(self.report.as_json()))
+        try:
+            stored = _essence(self.stored)
+        except (KeyError, TypeError, AttributeError):  # a file of evidence may hold anything
+            return False
+        return bool(stored == _essence(self.report.as_json()))
 
     def as_json(self) -> dict[str, Any]:
         """The report with what it was compared with."""
@@ -48,6 +55,7 @@ class Repeated:
                 "same": self.same if self.compared else None,
                 "missing": list(self.missing),
                 "evidence_kept": not self.unkept,
+                "trusted": list(self.trusted),
             },
         }
 
@@ -62,6 +70,8 @@ class Repeated:
                 " nothing but what is in the document"
             )
             yield "この判定には証拠が保存されていません。文書内の情報だけで検証しました。"
+        for authority in self.trusted:
+            yield f"trusted by the file / 証拠ファイルが信頼する認証局: {authority}"
         for digest in self.missing:
             yield f"evidence is missing / 証拠がありません: {digest}"
         if not self.compared:
@@ -86,7 +96,7 @@ def repeat(
 
     with speaking(), opened.work(config, EventKind.VIEW, reading=True) as (_, work):
         kept = evidence.find(work, identity)
-        lists = [] if at is None else evidence.lists_until(work, at)
+        lists = [] if at is None else evidence.lists_until(work, kept, at)
         policy, unkept = SignaturePolicy(trust=Trust()), True
         with suppress(Malformed):
             policy, unkept = rebuild(kept.evidence), False
@@ -97,8 +107,36 @@ def repeat(
     report = verify(kept.content, policy, at=at or kept.at, received=kept.received)
     return Repeated(
         report=report, stored=kept.report, missing=kept.missing, unkept=unkept,
-        compared=at is None and trust is None, content=kept.content,
+        compared=at is None and trust is None,
     )  # fmt: skip
+
+
+def repeat_file(
+    content: bytes, detached: Mapping[str, bytes], zipped: bytes, at: datetime | None
+) -> Repeated:
+    """Make the verdict of a file of evidence again, on the document that it is about."""
+    from gateway.hpki.evidence_file import unpack
+
+    with speaking():
+        stored, evidence = unpack(zipped)
+        policy = rebuild(evidence)
+    moment, received = (
+        one and datetime.fromisoformat(one)
+        for one in (stored["times"]["verified"], stored["times"]["received"])
+    )
+    report = verify(content, policy, at=at or moment, received=received, detached=detached)
+    missing = named(stored) - {one.sha256 for one in evidence}
+    return Repeated(
+        report=report, stored=stored, missing=tuple(sorted(missing)), unkept=False,
+        compared=at is None, trusted=tuple(_pinned(policy)),
+    )  # fmt: skip
+
+
+def _pinned(policy: SignaturePolicy) -> Iterator[str]:
+    """Whom a file of evidence trusts: whoever reads it must know them from elsewhere."""
+    for one in policy.trust.anchors:
+        subject, _ = names(one.certificate)
+        yield f"{one.kind.value} {subject} sha256:{fingerprint(one.certificate)}"
 
 
 def _essence(report: dict[str, Any]) -> Any:

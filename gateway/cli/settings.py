@@ -26,12 +26,15 @@ def check_settings(config: Path, *, as_json: bool) -> None:
         with app.open_gateway(found) as gateway:
             known = app.read_neighbours(found, gateway.policy)
             layouts = _mappings(found.folder)
+            trust = app.open_lists(gateway).policy.trust
             value = {
                 "network": gateway.policy.network,
                 "database": gateway.database.kind,
                 "schema": gateway.database.schema_version(),
                 "neighbours": len(known),
                 "mappings": len(layouts),
+                "authorities": len(trust.anchors),
+                "revocation_lists": len(trust.sources),
                 "test_cards": found.hpki.insecure_test_cards,
                 "openid_provider": "" if provider is None else provider.issuer,
             }

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from gateway.cli import common
+from gateway.cli.repeat import Repeated, repeat, repeat_file
 from gateway.hpki import roles
 from gateway.hpki.policy import SignaturePolicy, Trust
 from gateway.hpki.trust import JAPAN, parse, shipped
@@ -86,6 +87,17 @@ class _Moment(click.ParamType[datetime]):
 @click.option(
     "--allow-test-cards", is_flag=True, help="Never in production. テスト用カードも認めます。"
 )
+@click.option(
+    "--evidence",
+    "evidence_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Repeat the verdict on FILE from a file of evidence. 証拠ファイルで検証を繰り返します。",
+)
+@click.option(
+    "--save-evidence",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what the verdict rests on, as a new ZIP. 判定の証拠を ZIP に保存します。",
+)
 @common.configured
 def verify(
     file: Path | None,
@@ -93,6 +105,8 @@ def verify(
     at: datetime | None,
     trust_file: Path | None,
     contents: tuple[Path, ...],
+    evidence_file: Path | None,
+    save_evidence: Path | None,
     *,
     allow_test_cards: bool,
     config: Path,
@@ -103,27 +117,51 @@ def verify(
     FILE の電子署名とタイムスタンプを検証します。設定は不要です。
     --document では、保存した証拠から当時と同じ検証を繰り返します。
     """
-    if (file is None) is (not identity) or (identity and contents):
+    if (file is None) is (not identity) or (identity and (contents or evidence_file)):
         raise click.UsageError("name FILE, or --document ID / FILE か --document を指定します")
+    if evidence_file is not None and (trust_file is not None or allow_test_cards):
+        raise click.UsageError("--evidence says whom to trust / --evidence と併用できません")
+    if save_evidence is not None and save_evidence.exists():
+        raise click.UsageError(f"{save_evidence} exists / 同名のファイルがあります")
     try:
         trust = None if trust_file is None else load_trust(trust_file)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
+    told: Repeated | None = None
     if file is None:
-        from gateway.cli.repeat import repeat
-
         told = repeat(config, identity, at, trust, test_cards=allow_test_cards)
         report = told.report
-        common.emit(told.as_json(), as_json=as_json, text=lambda: (*_text(report), *told.lines()))
-        if told.compared and not told.same:
-            sys.exit(common.REFUSED)
+    elif evidence_file is not None:
+        told = repeat_file(_read(file), _beside(file, contents), _read(evidence_file), at)
+        report = told.report
     else:
-        policy = SignaturePolicy(trust=trust or shipped(), accept_test=allow_test_cards)
+        policy = SignaturePolicy(
+            trust=shipped() if trust is None else trust, accept_test=allow_test_cards
+        )
         content, detached = _read(file), _beside(file, contents)
         report = verified(content, policy, at=at or common.now(), detached=detached)
-        common.emit(report.as_json(), as_json=as_json, text=lambda: _text(report))
-    if report.indication is not Indication.VERIFIED:
+    if save_evidence is not None:
+        _save(save_evidence, report)
+    common.emit(
+        report.as_json() if told is None else told.as_json(),
+        as_json=as_json,
+        text=lambda: (*_text(report), *(() if told is None else told.lines())),
+    )
+    if report.indication is not Indication.VERIFIED or (told and told.compared and not told.same):
         sys.exit(common.REFUSED)
+
+
+def _save(target: Path, report: SignatureReport) -> None:
+    """Write the file of evidence; an unsigned document has none."""
+    from gateway.hpki.evidence_file import pack
+
+    if not report.evidence:
+        raise click.UsageError("there is no signature, so no evidence / 署名がなく証拠もありません")
+    try:
+        with target.open("xb") as stream:
+            stream.write(pack(report.as_json(), report.evidence))
+    except OSError as error:
+        raise click.UsageError(f"cannot write {target} / 書き込めません: {target}") from error
 
 
 def _beside(file: Path, contents: Sequence[Path]) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.edge.trusted import read_policy
+from gateway.hpki.evidence import remember
 from gateway.hpki.policy import SignaturePolicy, Trust
 from gateway.hpki.revocation import read_list
 from gateway.hpki.verify import verify
@@ -52,6 +53,7 @@ def main() -> None:
         job = json.loads(line)
         if "lists" in job:
             current = _with(policy, job["lists"])
+        remember(current)  # once here, and not in every fork
         child = os.fork()
         if child == 0:
             _work(job, current)
@@ -63,6 +65,8 @@ def main() -> None:
 
 def _with(policy: SignaturePolicy, lists: list[str]) -> SignaturePolicy:
     """The policy with more lists; they were judged before they were archived."""
+    if not lists:
+        return policy
     crls = tuple(read_list(base64.b64decode(one)) for one in lists)
     return replace(policy, trust=policy.trust | Trust(crls=crls))
 

@@ -9,6 +9,7 @@ kept, because what was missing made it so.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,10 +47,13 @@ def collect(
     """What the verdicts on these signatures rest on; nothing where there is no signature."""
     if not signatures:
         return ()
-    pool = {one.sha256: one for one in _pool(opened, policy)}
+    held = remember(policy)
     wanted = dict.fromkeys(digest for one in signatures for digest in _named(one))
     if any(one.indication is not Indication.VERIFIED for one in signatures):
-        wanted.update(dict.fromkeys(one.sha256 for one in _trusted(policy)))
+        wanted.update(dict.fromkeys(held.trusted))
+    pool = {**held.trusted, **{one.sha256: one for one in _own(opened)}}
+    if wanted.keys() - pool.keys():
+        pool.update((one.sha256, one) for one in _enclosed(opened))
     for one in _every(opened):
         for referred in one.referred:
             wanted.update(
@@ -57,7 +61,28 @@ def collect(
                 if referred.algorithm
                 and hashlib.new(referred.algorithm, piece.content).digest() == referred.digest
             )  # fmt: skip
-    return (write_policy(policy), *(pool[digest] for digest in wanted if digest in pool))
+    return (held.written, *(pool[digest] for digest in wanted if digest in pool))
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A policy with its evidence."""
+
+    policy: SignaturePolicy
+    written: Evidence
+    trusted: Mapping[str, Evidence]
+
+
+def remember(policy: SignaturePolicy) -> _Held:
+    """The evidence of a policy; that of the last one is kept, because documents come by one."""
+    held = _last.get("policy")
+    if held is None or held.policy is not policy:
+        held = _Held(policy, write_policy(policy), {one.sha256: one for one in _trusted(policy)})
+        _last["policy"] = held
+    return held
+
+
+_last: dict[str, _Held] = {}
 
 
 def _named(signature: Signature) -> Iterator[str]:
@@ -73,17 +98,20 @@ def _every(opened: Iterable[Opened]) -> Iterator[Opened]:
         yield from _every((*one.embedded, *one.countersigned))
 
 
-def _pool(opened: Iterable[Opened], policy: SignaturePolicy) -> Iterator[Evidence]:
-    """Everything that was at hand."""
-    yield from _trusted(policy)
+def _own(opened: Iterable[Opened]) -> Iterator[Evidence]:
+    """Everything that came with the document."""
     for one in _every(opened):
         own = () if one.certificate is None else (one.certificate,)
         yield from map(_certificate, (*own, *one.helpers))
         for content in one.crls:
             yield _piece(EvidenceKind.LIST, content)
-        for token in (*(token for token, _ in one.tokens), *(a.token for a in one.archives)):
+        for token in _tokens(one):
             yield _piece(EvidenceKind.TOKEN, token)
-            yield from _enclosed(token)
+
+
+def _tokens(opened: Opened) -> Iterator[bytes]:
+    yield from (token for token, _ in opened.tokens)
+    yield from (archive.token for archive in opened.archives)
 
 
 def _trusted(policy: SignaturePolicy) -> Iterator[Evidence]:
@@ -98,15 +126,16 @@ def _trusted(policy: SignaturePolicy) -> Iterator[Evidence]:
         )  # fmt: skip
 
 
-def _enclosed(token: bytes) -> Iterator[Evidence]:
-    """The certificates in a token."""
-    try:
-        choices = list(cms.ContentInfo.load(token)["content"]["certificates"] or ())
-        found = [one.chosen.untag().dump() for one in choices if one.name == "certificate"]
-    except _TROUBLE:
-        return
-    for der in found:
-        yield _piece(EvidenceKind.CERTIFICATE, der)
+def _enclosed(opened: Iterable[Opened]) -> Iterator[Evidence]:
+    """The certificates in time-stamp tokens."""
+    for token in (token for one in _every(opened) for token in _tokens(one)):
+        try:
+            choices = list(cms.ContentInfo.load(token)["content"]["certificates"] or ())
+            found = [one.chosen.untag().dump() for one in choices if one.name == "certificate"]
+        except _TROUBLE:
+            continue
+        for der in found:
+            yield _piece(EvidenceKind.CERTIFICATE, der)
 
 
 def _certificate(certificate: x509.Certificate) -> Evidence:

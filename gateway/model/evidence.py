@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 class EvidenceKind(Enum):
@@ -22,3 +23,13 @@ class Evidence:
     kind: EvidenceKind
     sha256: str
     content: bytes
+
+
+def named(report: dict[str, Any]) -> set[str]:
+    """The digests of evidence that a stored report names, by its verdicts and by its list."""
+    found = {str(one["sha256"]) for one in report.get("evidence", ())}
+    for signature in report["signatures"]:
+        found.update(signature["evidence"])
+        for key in ("embedded", "countersignatures"):
+            found |= named({"signatures": signature.get(key, ())})
+    return found

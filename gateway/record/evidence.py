@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from gateway.errors import Inconsistent, NotFound
-from gateway.model.evidence import Evidence
+from gateway.model.evidence import Evidence, named
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.signature import SignatureReport
+from gateway.record import lists
 from gateway.store.blobs import Damaged
 from gateway.store.record import evidence as rows
-from gateway.store.record import lists
 from gateway.store.work import Work
 
 
@@ -76,21 +76,21 @@ def find(work: Work, identity: str) -> Kept:
     if one.domain:
         work.trail.patients.add(PatientId(Oid(one.domain), one.value))
     work.trail.objects.append(f"{plain} sha256:{one.sha256}")
-    named = {row["sha256"] for row in one.report.get("evidence", ())}
-    named.update(_named(one.report))
-    pieces = rows.select_evidence(work.db, sorted(named))
+    wanted = named(one.report)
+    pieces = rows.select_evidence(work.db, sorted(wanted))
     return Kept(
         report=one.report,
         content=_content(work, one),
         evidence=tuple(pieces),
-        missing=tuple(sorted(named - {piece.sha256 for piece in pieces})),
+        missing=tuple(sorted(wanted - {piece.sha256 for piece in pieces})),
     )
 
 
-def lists_until(work: Work, moment: datetime) -> list[bytes]:
-    """The archived lists that had been made by a moment."""
-    made = [row.sha256 for row in lists.select_lists(work.db) if row.since <= moment]
-    return lists.select_contents(work.db, made)
+def lists_until(work: Work, kept: Kept, moment: datetime) -> list[bytes]:
+    """The archived lists that tell about these signatures and had been made by a moment."""
+    times = [one["times"]["proven"] for one in kept.report["signatures"]]
+    moments = [datetime.fromisoformat(one) for one in times if one]
+    return lists.known_at(work.db, moment, [*moments, kept.received or kept.at])
 
 
 def _content(work: Work, one: rows.Reported) -> bytes:
@@ -102,13 +102,3 @@ def _content(work: Work, one: rows.Reported) -> bytes:
             continue
     raise Inconsistent("the bytes that were verified are not kept any more",
                        "検証した内容は保存されていません", at="document")  # fmt: skip
-
-
-def _named(report: dict[str, Any]) -> set[str]:
-    """The digests that the verdicts of a report name."""
-    found: set[str] = set()
-    for signature in report["signatures"]:
-        found.update(signature["evidence"])
-        for key in ("embedded", "countersignatures"):
-            found |= _named({"signatures": signature.get(key, ())})
-    return found

@@ -28,6 +28,7 @@ __all__ = [
     "every",
     "in_use",
     "known",
+    "known_at",
     "newest",
     "note",
     "register",
@@ -69,9 +70,12 @@ def newest(db: Connection, series: str) -> ListRow | None:
     return rows.select_newest(db, series)
 
 
-def in_use(db: Connection, series: str = "") -> list[ListRow]:
-    """The newest list of each series, and those whose entries were dropped since."""
-    found = rows.select_lists(db, series)
+def in_use(db: Connection, series: str = "", *, until: datetime | None = None) -> list[ListRow]:
+    """The newest list of each series, and those whose entries were dropped since.
+
+    As of `until`, it is what could have been in use then: what had been made by that moment.
+    """
+    found = [row for row in rows.select_lists(db, series) if until is None or row.since <= until]
     last: dict[str, ListRow] = {}
     for row in found:
         held = last.get(row.series)
@@ -89,6 +93,16 @@ def contents(db: Connection, digests: Sequence[str]) -> list[bytes]:
 def around(db: Connection, moments: Iterable[datetime]) -> list[bytes]:
     """The lists of some moments: the one in force, and the next one, of each series."""
     return rows.select_contents(db, rows.select_around(db, list(moments)))
+
+
+def known_at(db: Connection, until: datetime, moments: Iterable[datetime]) -> list[bytes]:
+    """What is to be asked as of `until` about signatures of some moments."""
+    wanted = {row.sha256 for row in in_use(db, until=until)}
+    for digest in rows.select_around(db, list(moments)):
+        row = rows.select_list(db, digest)
+        if row is not None and row.since <= until:
+            wanted.add(digest)
+    return rows.select_contents(db, sorted(wanted))
 
 
 def sources(db: Connection) -> dict[str, SourceRow]:

@@ -48,7 +48,7 @@ def test_the_same_verdict_without_anything_that_was_configured(demo: Installatio
     told = json.loads(run(demo, "--document", referral(demo)[0], "--json").stdout)
     assert told["stored"] == {
         "verdict": "verified", "verified": told["times"]["verified"], "same": True,
-        "missing": [], "evidence_kept": True,
+        "missing": [], "evidence_kept": True, "trusted": [],
     }  # fmt: skip
     kinds = {one["kind"] for one in told["evidence"]}
     assert kinds == {"certificate", "crl", "time-stamp", "policy"}
@@ -62,6 +62,33 @@ def test_with_another_trust_it_is_judged_anew(demo: Installation, tmp_path: Path
     assert done.exit_code == 1
     assert "issuer is unknown" in done.output
     assert "judged anew" in done.output
+
+
+def test_a_file_of_evidence_is_judged_without_an_installation(
+    demo: Installation, tmp_path: Path
+) -> None:
+    identity, _, digest = referral(demo)
+    zipped, file = str(tmp_path / "evidence.zip"), str(tmp_path / "referral.pdf")
+    assert run(demo, "--document", identity, "--save-evidence", zipped).exit_code == 0
+    shutil.copy(next(demo.folder.glob(f"blobs/**/{digest}")), file)
+    done = CliRunner().invoke(group, ["verify", file, "--evidence", zipped])
+    assert done.exit_code == 0, done.output
+    for words in ("the same verdict from what was kept", "trusted by the file", "Demo HPKI Root"):
+        assert words in done.output
+    with Path(file).open("ab") as stream:
+        stream.write(b" ")
+    done = CliRunner().invoke(group, ["verify", file, "--evidence", zipped])
+    assert done.exit_code == 1
+    assert "NOT the same verdict" in done.output
+    for words, said in (
+        ((file, "--save-evidence", zipped), "exists"),
+        ((file, "--evidence", zipped, "--allow-test-cards"), "says whom to trust"),
+        ((str(demo.config), "--save-evidence", str(tmp_path / "x.zip")), "no evidence"),
+        ((file, "--evidence", file), "no file of evidence"),
+    ):
+        done = CliRunner().invoke(group, ["verify", *words])
+        assert done.exit_code in (1, 2)
+        assert said in done.output, words
 
 
 @pytest.mark.parametrize(

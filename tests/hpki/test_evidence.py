@@ -1,7 +1,9 @@
 """The evidence of a verdict is enough to make it again, whatever is trusted by then (SIG-06)."""
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,6 +12,7 @@ import pytest
 
 from gateway.errors import Malformed
 from gateway.hpki.evidence import rebuild, write_policy
+from gateway.hpki.evidence_file import pack, unpack
 from gateway.hpki.policy import Retired, SignaturePolicy, Size, Trust
 from gateway.hpki.roles import Role
 from gateway.hpki.verify import verify
@@ -120,6 +123,80 @@ def test_the_policy_in_force_comes_back_whole() -> None:
     assert found.trust.sizes == policy.trust.sizes
     assert write_policy(found).sha256 == write_policy(policy).sha256
     assert write_policy(pki.policy()).sha256 != write_policy(policy).sha256
+
+
+def test_a_file_of_evidence_tells_the_same() -> None:
+    content = pki.pdf()
+    report = verify(content, late(pki.AFTER), at=pki.NOW, received=pki.NOW)
+    packed = pack(report.as_json(), report.evidence)
+    assert packed == pack(report.as_json(), report.evidence)
+    stored, evidence = unpack(packed)
+    assert stored == report.as_json()
+    assert {one.sha256 for one in evidence} == {one.sha256 for one in report.evidence}
+    made = verify(content, rebuild(evidence), at=pki.NOW, received=pki.NOW)
+    assert replace(made, evidence=()) == replace(report, evidence=())
+
+
+def _repacked(change: Callable[[dict[str, bytes]], object]) -> bytes:
+    report = verify(pki.pdf(), pki.policy(), at=pki.NOW, received=pki.NOW)
+    with zipfile.ZipFile(io.BytesIO(pack(report.as_json(), report.evidence))) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, held in members.items():
+            archive.writestr(name, held)
+    return target.getvalue()
+
+
+def _flip(members: dict[str, bytes], folder: str) -> None:
+    name = next(name for name in members if name.startswith(folder))
+    members[name] = members[name][:-1] + bytes([members[name][-1] ^ 1])
+
+
+def _own_root(members: dict[str, bytes]) -> None:
+    """Another authority is slipped in, with a policy that trusts it."""
+    root = pki.rogue().root.der
+    digest = hashlib.sha256(root).hexdigest()
+    told = json.loads(members["policy.json"])
+    told["anchors"].append({**told["anchors"][0], "sha256": digest})
+    members["policy.json"] = json.dumps(told).encode()
+    members[f"certificates/{digest}.der"] = root
+
+
+def _large(members: dict[str, bytes]) -> None:
+    members["report.json"] = bytes(129 * 1024 * 1024)
+
+
+def _told(members: dict[str, bytes], key: str, value: object) -> None:
+    members["report.json"] = json.dumps({**json.loads(members["report.json"]), key: value}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(lambda: b"", id="nothing"),
+        pytest.param(lambda: b"PK\x03\x04 no zip", id="no ZIP"),
+        pytest.param(lambda: _repacked(lambda all: all.pop("report.json")), id="no report"),
+        pytest.param(lambda: _repacked(lambda all: all.pop("policy.json")), id="no policy"),
+        pytest.param(lambda: _repacked(lambda all: _flip(all, "crls/")), id="a changed list"),
+        pytest.param(lambda: _repacked(lambda all: _flip(all, "policy")), id="a changed policy"),
+        pytest.param(lambda: _repacked(_own_root), id="another authority"),
+        pytest.param(lambda: _repacked(lambda all: all.update({"../x": b""})), id="a path"),
+        pytest.param(lambda: _repacked(_large), id="a bomb"),
+        pytest.param(lambda: _repacked(lambda all: _told(all, "times", {})), id="no times"),
+        pytest.param(lambda: _repacked(lambda all: _told(all, "signatures", 3)), id="a number"),
+        pytest.param(
+            lambda: _repacked(
+                lambda all: _told(all, "times", {"verified": "once", "received": None})
+            ),
+            id="no time",
+        ),
+    ],
+)
+def test_a_file_that_is_not_as_it_was_written(content: Callable[[], bytes]) -> None:
+    with pytest.raises(Malformed, match="file of evidence"):
+        unpack(content())
 
 
 def _policy(change: Callable[[dict[str, object]], object]) -> list[Evidence]:
