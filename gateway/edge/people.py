@@ -36,7 +36,7 @@ from gateway.edge.people_api import OPENAPI
 from gateway.edge.people_ways import AccountDoor, PasswordDoor
 from gateway.edge.protocol import Client
 from gateway.edge.refusals import STATUS, headers_of, told
-from gateway.errors import Refusal, Unauthenticated
+from gateway.errors import Busy, Refusal, Unauthenticated
 from gateway.members.attempts import LIFETIME
 from gateway.members.sessions import Session
 from gateway.record.handling import Handling
@@ -202,7 +202,10 @@ class PeopleDoor:
     ) -> _Value:
         """What a password leads to; only wrong ones count (K-01)."""
         try:
-            found = await self._run(do, door.pool)
+            if door.room.locked():
+                raise Busy("too many log in now: try again", "混み合っています。再度お試しください")
+            async with door.room:
+                found = await self._run(do, door.pool)
         except Refusal as refusal:
             if refusal.rule != "CRD-01":
                 door.give_back(one, client)

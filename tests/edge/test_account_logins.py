@@ -28,6 +28,7 @@ from tests.conftest import Clock
 from tests.edge import openid
 from tests.edge.openid import ACR, CLIENT, OpenId, Place
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 BROWSER = Client("192.0.2.1", b"")
 
 

@@ -25,6 +25,7 @@ from gateway.model.rules import CredentialRules, PasswordRules
 from tests.conftest import Clock
 from tests.edge.test_account_logins import events
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 BROWSER = Client("192.0.2.1", b"")
 NAME, TEMPORARY, OWN = "yamamoto01", "tmp#Gh-wq2Lm9", "own#Kd-rt5Xp2"
 COST = 4

@@ -32,6 +32,7 @@ class House:
 
     site: Site
     base: str
+    issuer: str
     authorities: list[Path]
 
     def browser(self) -> httpx2.Client:
@@ -108,7 +109,9 @@ def house(templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> Ite
         made.command("user", "account", "add", "doctor-a", "123456")
         made.command("user", "account", "add", "doctor-b", "234567")
         with serve(made) as served:
-            yield House(Site(served), f"https://localhost:{port}", [ca, made.pki / "ca.pem"])
+            yield House(
+                Site(served), f"https://localhost:{port}", issuer, [ca, made.pki / "ca.pem"]
+            )
     finally:
         started.__exit__(None, None, None)
 
@@ -150,6 +153,17 @@ def test_a_doctor_without_a_card_logs_in_and_out(house: House) -> None:
 def test_another_way_at_the_provider_is_another_client(house: House) -> None:
     with house.browser() as browser:
         assert log_in(house, browser, "b-02", "JPKI").json()["user"] == "doctor-b"
+
+
+def test_a_browser_gets_pages(house: House) -> None:
+    with house.browser() as browser:
+        browser.headers["Accept"] = "text/html"
+        page = browser.get(f"{house.base}/login")
+        assert f"form-action 'self' {house.issuer};" in page.headers["Content-Security-Policy"]
+        assert page.text.count('action="/login/oidc"') == 2
+        done = log_in(house, browser, "a-01")
+    assert "ログインしました: doctor-a (hospital-a)" in done.text
+    assert done.headers["Content-Type"] == "text/html; charset=utf-8"
 
 
 def test_an_account_of_nobody_is_refused_and_recorded(house: House) -> None:

@@ -206,6 +206,14 @@ def test_a_provider_that_nobody_vouches_for_is_not_talked_to(
     assert not provider.asked
 
 
+def test_no_other_place_is_asked(place: Place, provider: OpenId, clock: Clock) -> None:
+    """The last look before a connection, whatever let an address come so far."""
+    with pytest.raises(Unauthenticated) as refused:
+        talk(place, clock)._ask(provider.origin.replace("localhost", "127.0.0.1") + "/keys")
+    assert refused.value.at == "origin"
+    assert not provider.asked
+
+
 def test_few_may_wait_for_a_provider(place: Place, provider: OpenId, clock: Clock) -> None:
     conversation = talk(place, clock)
     for _ in range(8):

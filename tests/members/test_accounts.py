@@ -17,6 +17,8 @@ from tests.members.test_cards import operator, staff
 
 __all__ = ["operator", "staff"]  # fixtures
 ACCOUNT = Account(issuer="https://id.example", claim="sub", subject="1234")
+ONE_KIND = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"For what no database decides."
 LIFETIME = Lifetime(idle=timedelta(minutes=15), longest=timedelta(hours=12))
 
 
@@ -40,6 +42,7 @@ def test_an_account_is_one_persons(staff: Door, operator: Caller) -> None:
         assert what == ["registered", "account-bound"]
 
 
+@ONE_KIND
 @pytest.mark.parametrize(
     "other",
     [
@@ -84,12 +87,14 @@ def test_taking_an_account_away_ends_what_it_began(staff: Door, operator: Caller
         find("by-account")
 
 
+@ONE_KIND
 @pytest.mark.parametrize("subject", ["", "a b", "a\n", "x" * 256, "\x00"])
 def test_what_is_no_account(staff: Door, operator: Caller, subject: str) -> None:
     with pytest.raises(Invalid):
         bind(staff, operator, "taro", replace(ACCOUNT, subject=subject))
 
 
+@ONE_KIND
 def test_a_person_has_not_any_number_of_accounts(staff: Door, operator: Caller) -> None:
     for number in range(8):
         bind(staff, operator, "taro", replace(ACCOUNT, subject=str(number)))
@@ -97,6 +102,7 @@ def test_a_person_has_not_any_number_of_accounts(staff: Door, operator: Caller) 
         bind(staff, operator, "taro", replace(ACCOUNT, subject="9"))
 
 
+@ONE_KIND
 def test_only_the_secretariat_binds(staff: Door, operator: Caller, caller: Caller) -> None:
     with pytest.raises(NotPermitted):
         bind(staff, caller, "taro")
@@ -105,6 +111,7 @@ def test_only_the_secretariat_binds(staff: Door, operator: Caller, caller: Calle
         accounts.unbind(work, "taro", "1234", reason="x")
 
 
+@ONE_KIND
 @pytest.mark.parametrize(
     ("user", "subject", "reason", "kind"),
     [
@@ -120,6 +127,7 @@ def test_what_is_not_bound_is_not_taken(
         accounts.unbind(work, user, subject, reason=reason)
 
 
+@ONE_KIND
 def test_an_ended_user_gets_no_account(staff: Door, operator: Caller) -> None:
     with staff.work(EventKind.ADMIN, operator) as work:
         users.end(work, "taro", reason="retired")
