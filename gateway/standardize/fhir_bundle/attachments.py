@@ -45,7 +45,7 @@ def signatures(bundle: Resource, entries: Iterable[Entry]) -> Iterator[str]:
     """Where signatures stand that nobody can verify as they stand there.
 
     Those of the Bundle and of a Provenance are over a form of it that R4 leaves to the parties; one
-    in an attachment comes with a document whose kind nobody says.
+    in an attachment comes with a document whose kind nobody says. What is not FHIR may be anything.
     """
     if "signature" in bundle:
         yield "Bundle.signature"
@@ -54,9 +54,17 @@ def signatures(bundle: Resource, entries: Iterable[Entry]) -> Iterator[str]:
         if resource.get("resourceType") == "Provenance" and resource.get("signature"):
             yield f"{entry.at} Provenance.signature"
         if resource.get("resourceType") == "DocumentReference" and any(
-            _media(one.get("attachment", {})) in _ENVELOPES for one in resource.get("content", [])
+            _media(one) in _ENVELOPES for one in _attachments(resource)
         ):
             yield f"{entry.at} attachment"
+
+
+def _attachments(resource: Resource) -> Iterator[dict[str, Any]]:
+    content = resource.get("content")
+    for one in content if isinstance(content, list) else ():
+        attachment = one.get("attachment") if isinstance(one, dict) else None
+        if isinstance(attachment, dict):
+            yield attachment
 
 
 def papers_of(reading: Reading, sound: list[Entry]) -> tuple[Paper, ...]:

@@ -96,6 +96,9 @@ def _problems(resource: Resource) -> Iterator[str]:
         for one in error.errors(include_url=False, include_context=False, include_input=False):
             yield ".".join([shown, *_path(one["loc"])])
         return
+    except (TypeError, LookupError):  # the library's, for something inside that is of no type
+        yield f"{shown}.contained"
+        return
     void = list(_empty(resource, shown))
     if void:
         yield from void
