@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from conformance.client import Answer, Client
 from gateway.cli import group
+from gateway.demo import sign
 from gateway.demo.sign import sign_prescription
 from tests.journeys.senders import form
 from tests.served import CHARTS, Installation, Templates, serve
@@ -133,6 +134,20 @@ def test_our_own_prescription(installation: Installation, *, cards: bool) -> Non
     for client in door(installation, shipped=False, cards=cards):
         assert file(client, content, "p.xml").status == (201 if cards else 422)
         assert file(client, changed, "p.xml").status == 422
+        unsigned, unstamped = _seals(installation.folder, content)  # SIG-05: both are due
+        assert file(client, unsigned, "p.xml").status == 422
+        answer = file(client, unstamped, "p.xml")
+        assert answer.status == 422
+        verdict = json.loads(answer.body)["signature"]["verdict"]
+        assert verdict == ("verified" if cards else "invalid")  # verified, and yet not enough
+
+
+def _seals(folder: Path, both: bytes) -> tuple[bytes, bytes]:
+    """The same without any signature, and with one that has no time-stamp."""
+    card, _ = sign._demo(folder, datetime.now(UTC))
+    start, end = both.index(b"<PrescriptionSign>"), both.index(b"</PrescriptionSign>")
+    unsigned = both[:start] + b"<PrescriptionSign>" + both[end:]
+    return unsigned, sign.prescription(b"1,EP1\r\n", card, None, datetime.now(UTC))
 
 
 def test_where_the_samples_are_absent_the_tests_say_so() -> None:
