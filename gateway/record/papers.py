@@ -18,7 +18,7 @@ from gateway.record.removal import Removed
 from gateway.record.staging import Staged
 from gateway.store.blobs import Blob, Damaged
 from gateway.store.record import documents as document_rows
-from gateway.store.record import items, lock_blobs, uploads
+from gateway.store.record import items, lock_blobs, scopes, uploads
 from gateway.store.record.uploads import FileRow, UploadRow
 from gateway.store.work import Work
 from gateway.wire import fhir
@@ -83,7 +83,7 @@ def _retire(work: Work, patient: PatientId, keys: Iterable[str]) -> None:
 def _named(work: Work, patient: PatientId, key: str) -> str:
     """The unique id of the document that an item states; empty where it is deleted."""
     chart = (patient.domain, patient.value)
-    _, cancelled, _ = items.select_scope(work.db, *chart, key).get(key, ("", True, ""))
+    _, cancelled, _ = scopes.select_scope(work.db, *chart, key).get(key, ("", True, ""))
     versions = items.select_versions(work.db, *chart, [key]).get(key, {})
     if cancelled or not versions:
         return ""

@@ -26,7 +26,7 @@ from gateway.store.record import documents as document_rows
 from gateway.store.record import items as rows
 from gateway.store.record import lock_blobs, uploads
 from gateway.store.record.documents import DocumentRow
-from gateway.store.record.items import ItemRow, Shared
+from gateway.store.record.items import ItemRow, Place, Shared
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 from gateway.wire import attested, fhir, fhir_document, provenance
@@ -46,8 +46,8 @@ _Key = tuple[str, str, str]
 "Chart domain, chart value, item key."
 
 
-Made = Mapping[tuple[str, str, str], Shared]
-"File, key and version to an item that is in memory and need not be read."
+Made = Mapping[Place, Shared]
+"Items that are in memory and need not be read."
 
 
 def promote(work: Work, person: PersonId, made: Made = MappingProxyType({})) -> Promoted:
@@ -74,9 +74,7 @@ def in_memory(fresh: Sequence[ItemRow], batch: Batch) -> Made:
         if item is not None and item.key == row.key:
             place = item.source
             source = {"file": place.file, "at": place.at, "start": place.start, "end": place.end}
-            found[row.file, row.key, row.version] = Shared(
-                item.category, item.resource, item.companions, source
-            )
+            found[row.place] = Shared(item.category, item.resource, item.companions, source)
     return found
 
 
@@ -99,7 +97,7 @@ def _share(work: Work, person: PersonId, made: Made) -> Promoted:
         kind = Category(category)
         return kind in work.policy.categories and (facility, kind) not in members.withheld
 
-    moving = rows.select_waiting(work.db, person, provided)
+    moving = rows.select_waiting(work.db, person, provided, made)
     held = document_rows.select_held(work.db, person)
     waiting = [row for row in held if provided(row.facility, row.category)]
     if moving:
@@ -124,8 +122,8 @@ def _move(work: Work, members: Members, moving: Sequence[ItemRow], made: Made) -
     """
     before = rows.select_touched(work.db, moving)
     added = rows.share(work.db, moving, work.now)
-    alive = _alive([*before, *added])
-    fresh = alive - _alive(before)  # an item that is no longer covered by another comes back
+    alive = _alive([*before, *added], made)
+    fresh = alive - _alive(before, made)  # an item that is no longer covered by another comes back
     gone = {row.id for row in before} - alive
     left: list[int] = []
     for entry_uuid, contents in document_rows.select_made_of(work.db, sorted(gone)).items():
@@ -148,10 +146,10 @@ def remake(work: Work, person: PersonId, file: str) -> None:
         _make_document(work, members, rows.select_items_by_id(work.db, contents), {})
 
 
-def _alive(versions: Iterable[ItemRow]) -> set[int]:
+def _alive(versions: Iterable[ItemRow], made: Made) -> set[int]:
     """Ids of the rows that stand in documents: current, not cancelled, not said by another too."""
     current = (row for row in newest(versions).values() if not row.cancelled)
-    return {row.id for row in twins.shown(current)}
+    return {row.id for row in twins.shown(current, made)}
 
 
 def _grouped(items: Iterable[ItemRow]) -> list[list[ItemRow]]:
@@ -178,7 +176,7 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow], made:
         source_system=first.source,
     )
     file = uploads.select_file(work.db, first.file)
-    items = [made.get((row.file, row.key, row.version)) or rows.read_content(row) for row in group]
+    items = [made.get(row.place) or rows.read_content(row) for row in group]
     bundle = fhir_document.document_bundle(
         patient=_patient(work, chart, file),
         items=items,

@@ -26,6 +26,7 @@ from gateway.record.promotion import promote, remake
 from gateway.store.record import contents, uploads
 from gateway.store.record import items as item_rows
 from gateway.store.record import replay as rows
+from gateway.store.record import scopes as scope_rows
 from gateway.store.record.items import ItemRow
 from gateway.store.record.marks import add_marks
 from gateway.store.record.replay import Chart, Held
@@ -166,7 +167,7 @@ def _compare(work: Work, file: FileRow, batch: Batch, overlay: Overlay) -> Diffe
     held = [*rows.select_held(work.db, file.domain, file.value, keys), *overlay.of(keys)]
     found = difference.compare(file.id, batch, held, file.patient)
     if batch.scope:
-        newest = item_rows.select_scope(work.db, file.domain, file.value, batch.scope)
+        newest = scope_rows.select_scope(work.db, file.domain, file.value, batch.scope)
         overlay.newest(newest, batch.scope)
         ended = {change.key for change in found.changes if change.kind == difference.ENDED}
         for key, category in difference.endings(batch, newest):

@@ -14,8 +14,9 @@ from gateway.model.batch import Batch
 from gateway.model.category import Category
 from gateway.record import difference
 from gateway.store.record import contents, uploads
-from gateway.store.record import items as rows
-from gateway.store.record.items import ItemRow, Stated
+from gateway.store.record import scopes as rows
+from gateway.store.record.items import ItemRow
+from gateway.store.record.scopes import Stated
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 from gateway.wire import fhir

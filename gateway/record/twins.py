@@ -9,12 +9,13 @@ claimed item is shown again. Two facilities never cover each other (STD-03).
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from gateway.model.batch import CLAIMED, Resource
 from gateway.model.codebook import SYSTEMS
-from gateway.store.record.items import ItemRow, Shared, read_content
+from gateway.store.record.items import ItemRow, Place, Shared, read_content
 
 _DAYS = {
     "MedicationRequest": "authoredOn",
@@ -41,10 +42,15 @@ _WHOLE_DAY = 10
 Key = tuple[Hashable, ...]
 
 
-def shown(current: Iterable[ItemRow]) -> list[ItemRow]:
-    """The rows that are left of one person's current ones, in their order."""
+def shown(
+    current: Iterable[ItemRow], made: Mapping[Place, Shared] = MappingProxyType({})
+) -> list[ItemRow]:
+    """The rows that are left of one person's current ones, in their order.
+
+    `made` are those whose content is in memory.
+    """
     listed = list(current)
-    hidden = {id(row) for group in _groups(listed) for row in _covered(group)}
+    hidden = {id(row) for group in _groups(listed) for row in _covered(group, made)}
     return [row for row in listed if id(row) not in hidden]
 
 
@@ -104,12 +110,12 @@ def _receipt(row: ItemRow) -> str:
     return "|".join(row.key.split("|")[:4])
 
 
-def _covered(group: Sequence[ItemRow]) -> Iterator[ItemRow]:
+def _covered(group: Sequence[ItemRow], made: Mapping[Place, Shared]) -> Iterator[ItemRow]:
     """Claimed rows of a group that another row says too."""
     covers: dict[Key, list[_Cover]] = defaultdict(list)
     claims: list[tuple[ItemRow, frozenset[Key]]] = []
     for row in group:
-        for keys in keys_of(read_content(row)):
+        for keys in keys_of(made.get(row.place) or read_content(row)):
             if _is_claimed(row):
                 claims.append((row, keys))
             else:

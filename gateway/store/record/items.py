@@ -1,7 +1,7 @@
 """Statements on items: staged apart from shared, versions side by side."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -31,15 +31,14 @@ _CLAIMS = (
     f"SELECT 1 FROM item WHERE domain = ? AND value = ? AND key >= '{CLAIMED}' "  # noqa: S608
     f"AND key < '{CLAIMED[:-1]}{chr(ord(CLAIMED[-1]) + 1)}' LIMIT 1"
 )
-_BOTH = ("staged_item", "item")
-_SCOPE = (
-    "SELECT key, version, cancelled, category FROM {} "
-    "WHERE domain = ? AND value = ? AND substr(key, 1, ?) = ?"
-)
 _CHART = (
     "SELECT 1 WHERE EXISTS (SELECT 1 FROM staged_item WHERE domain = ? AND value = ?) "
     "OR EXISTS (SELECT 1 FROM item WHERE domain = ? AND value = ?)"
 )
+
+
+Place = tuple[str, str, str]
+"File, key and version of an item."
 
 
 class ItemRow(NamedTuple):
@@ -63,6 +62,11 @@ class ItemRow(NamedTuple):
     registered: datetime | None = None
     "When it became part of the shared record; None while it is staged."
     id: int = 0
+
+    @property
+    def place(self) -> Place:
+        """What tells it apart where it is in memory before it is stored."""
+        return self.file, self.key, self.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,85 +159,23 @@ def select_versions(
     return found
 
 
-def select_scope(
-    db: Connection, domain: str, value: str, scope: str
-) -> dict[str, tuple[str, bool, str]]:
-    """Newest version, whether it is cancelled, and category of each key below a prefix."""
-    newest: dict[str, tuple[str, bool, str]] = {}
-    values: tuple[object, ...] = (str(domain), value, len(scope), scope)
-    within = ""
-    if db.dialect.name == "sqlite":  # whose text is ordered by its bytes: the index finds it
-        within = " AND key >= ? AND key < ?"
-        values = (*values, scope, scope + "\U0010ffff")
-    statement = " UNION ALL ".join(f"{_SCOPE.format(table)}{within}" for table in _BOTH)
-    for key, version, cancelled, category in raw.rows(db, statement, values * len(_BOTH)):
-        if key not in newest or version >= newest[key][0]:
-            newest[key] = (version, bool(cancelled), category)
-    return newest
-
-
-class Stated(NamedTuple):
-    """One version of an item, and whether its file stated it as part of a scope."""
-
-    key: str
-    version: str
-    cancelled: bool
-    category: str
-    file: str
-    scoped: bool
-
-
-def select_stated(db: Connection, domain: str, value: str, above: str, scope: str) -> list[Stated]:
-    """Every version of the items below a prefix that some file stated as part of a scope."""
-    said = fhir.dumps({"scope": scope}).decode().strip("{}")
-    found: list[Stated] = []
-    for table in ("staged_item", "item"):
-        statement = (
-            f"SELECT key, version, cancelled, category, file, content FROM {table} "  # noqa: S608
-            "WHERE domain = ? AND value = ? AND substr(key, 1, ?) = ?"
-        )
-        for row in raw.rows(db, statement, (str(domain), value, len(above), above)):
-            *plain, content = row
-            key, version, cancelled, category, file = plain
-            found.append(Stated(key, version, bool(cancelled), category, file, said in content))
-    keys = {row.key for row in found if row.scoped}
-    return [row for row in found if row.key in keys]
-
-
-def select_statements(
-    db: Connection, domain: str, value: str, scope: str, *, after: str
-) -> dict[str, set[str]]:
-    """Versions in which a file stated the whole of a scope, later than one, and their keys."""
-    found: dict[str, set[str]] = {}
-    whole = set()
-    for table in (STAGED, ITEM):
-        rows = db.execute(
-            select(table.c.key, table.c.version, table.c.content).where(
-                table.c.domain == domain,
-                table.c.value == value,
-                func.substr(table.c.key, 1, len(scope)) == scope,
-                table.c.version > after,
-            )
-        )
-        for key, version, content in rows:
-            # A correction within one version (`1~1`) or a replay of it (`1!1`) is of the same one.
-            stated = version.partition("~")[0].partition("!")[0]
-            found.setdefault(stated, set()).add(key)
-            if fhir.loads(content)["source"].get("scope") == scope:
-                whole.add(stated)
-    return {version: keys for version, keys in found.items() if version in whole}
-
-
 def select_waiting(
-    db: Connection, person: PersonId, provided: Callable[[str, str], bool]
+    db: Connection,
+    person: PersonId,
+    provided: Callable[[str, str], bool],
+    known: Container[Place] = (),
 ) -> list[ItemRow]:
-    """What is staged of one person and `provided`, by facility and category; oldest first."""
+    """What is staged of one person and `provided`, by facility and category; oldest first.
+
+    The content of those that are `known` is as it is stored, not whole.
+    """
     kinds = [kind for kind in raw.rows(db, _KINDS, (person,)) if provided(*kind)]
     if not kinds:
         return []
     either = " OR ".join(["(facility = ? AND category = ?)"] * len(kinds))
     where = f"{_CHARTS} AND ({either})"
-    return _read(db, STAGED, where, (person, *(value for kind in kinds for value in kind)))
+    values = (person, *(value for kind in kinds for value in kind))
+    return _read(db, STAGED, where, values, known)
 
 
 def select_touched(db: Connection, arriving: Sequence[ItemRow]) -> list[ItemRow]:
@@ -355,19 +297,30 @@ def _items(db: Connection, table: Table, statement: Select[Any]) -> list[ItemRow
     ]
 
 
-def _read(db: Connection, table: Table, where: str, values: Sequence[object]) -> list[ItemRow]:
-    """The rows of a table where this holds, each whole; in the order of their ids."""
+def _read(
+    db: Connection,
+    table: Table,
+    where: str,
+    values: Sequence[object],
+    known: Container[Place] = (),
+) -> list[ItemRow]:
+    """The rows of a table where this holds, in the order of their ids; whole but for the known."""
     last = "custody" if table is STAGED else "registered"
-    statement = f"SELECT id, {_NAMES}, {last} FROM {table.name} WHERE {where} ORDER BY id"  # noqa: S608
-    names = ("id", *_COLUMNS)
+    statement = f"SELECT {_NAMES}, {last}, id FROM {table.name} WHERE {where} ORDER BY id"  # noqa: S608
     beside = Beside(db, table)
     found = []
-    for *columns, more in raw.rows(db, statement, values):
-        row: dict[str, Any] = dict(zip(names, columns, strict=True))
-        row["cancelled"], row["posted"] = bool(row["cancelled"]), read_moment(row["posted"])
-        row["content"] = beside.complete(row["domain"], row["value"], row["content"])
-        row[last] = bool(more) if table is STAGED else read_moment(more)
-        found.append(ItemRow(**row))
+    for *head, cancelled, posted, content, resource, more, id in raw.rows(db, statement, values):
+        is_staged = table is STAGED
+        row = ItemRow._make(
+            (
+                *head, bool(cancelled), read_moment(posted), content, resource,
+                is_staged and bool(more), None if is_staged else read_moment(more), id,
+            )
+        )  # fmt: skip
+        if row.place not in known:
+            whole = beside.complete(row.domain, row.value, content)
+            row = row if whole is content else row._replace(content=whole)
+        found.append(row)
     return found
 
 
