@@ -66,6 +66,8 @@ class Conversation:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     _known: _Known | None = None
+    _renewed: datetime | None = None
+    "When the keys were fetched last for a key id that nobody knew."
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _room: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(_AT_ONCE)
@@ -121,16 +123,18 @@ class Conversation:
             self._room.release()
 
     def _metadata(self) -> Metadata:
-        return self._fetched(_KNOWN).metadata
+        return self._fetched().metadata
 
     def _keys(self, *, anew: bool = False) -> tuple[Mapping[str, Any], ...]:
-        return self._fetched(_SELDOM if anew else _KNOWN).keys
+        return self._fetched(anew=anew).keys
 
-    def _fetched(self, younger: timedelta) -> _Known:
-        """Discovery document and keys, not older than so."""
+    def _fetched(self, *, anew: bool = False) -> _Known:
+        """Discovery document and keys; `anew` for a key id that is not among them."""
         with self._guard:
             known, now = self._known, self.clock()
-            if known is None or not timedelta() <= now - known.at < younger:
+            if anew and not _within(self._renewed, now, _SELDOM):
+                self._renewed, known = now, None
+            if known is None or not _within(known.at, now, _KNOWN):
                 provider = self.provider
                 place = provider.issuer.removesuffix("/") + oidc.WELL_KNOWN
                 metadata = oidc.read_metadata(self._ask(place), provider.issuer, provider.origins)
@@ -184,6 +188,10 @@ class Conversation:
             finally:
                 timer.cancel()
                 connection.close()
+
+
+def _within(since: datetime | None, now: datetime, period: timedelta) -> bool:
+    return since is not None and timedelta() <= now - since < period
 
 
 def _cut(handle: socket.socket) -> None:
