@@ -29,7 +29,7 @@ from gateway.intake import Filing, tidy
 from gateway.intake.lists import Lists
 from gateway.members import profiles, sessions
 from gateway.model.audit import EventKind
-from gateway.record import removal
+from gateway.record import evidence, removal
 from gateway.settings import Settings, SettingsError
 from gateway.store import replay
 from gateway.store.blobs import RESERVE, blobs_from_url
@@ -250,7 +250,10 @@ def _sweep(gateway: Gateway) -> None:
 
 
 def _tidy(gateway: Gateway, before: datetime) -> None:
-    """Remove bytes that were kept for an upload whose receipt never came to be."""
+    """Remove bytes of uploads whose receipt never came to be, and evidence of nothing."""
+    if gateway.door.snapshot(evidence.any_unused, max_age=0.0):
+        with gateway.door.work(EventKind.JOB, gateway.job("removal")) as work:
+            evidence.sweep(work)
     tidy.unreferenced(gateway.door, gateway.blobs, lambda: gateway.job("removal"), before)
 
 

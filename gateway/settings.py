@@ -82,6 +82,8 @@ class HpkiSettings:
     "Accept test-card policies and authorities marked as test. Never in production (G13)."
     crl_proxy: str = ""
     "`http://HOST:PORT` through which revocation lists are fetched; no other proxy is ever used."
+    crl_ca: Path | None = None
+    "PEM bundle of authorities of a mirror's https; None means those of the operating system."
     crl_bytes: int = 16 * 1024 * 1024
     "The largest revocation list that is taken."
     crl_seconds: float = 30.0

@@ -137,8 +137,15 @@ def fetcher(settings: HpkiSettings) -> Fetcher:
         proxy=proxy,
         largest=settings.crl_bytes,
         seconds=settings.crl_seconds,
-        tls=ssl.create_default_context(),
+        tls=_context(settings.crl_ca),
     )
+
+
+def _context(authorities: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError("[hpki] crl_ca cannot be read: it is a PEM bundle") from error
 
 
 def _cut(connection: http.client.HTTPConnection, late: threading.Event) -> None:

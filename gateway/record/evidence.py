@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from gateway.errors import Inconsistent, NotFound
 from gateway.model.evidence import Evidence, named
 from gateway.model.identifiers import Oid, PatientId
@@ -46,18 +48,38 @@ def keep(work: Work, owner: str, report: SignatureReport, place: str = "") -> No
     """Keep what a report rests on; `owner` is the document's entry or the received file."""
     if not report.evidence:
         return
+    rows.lock_using(work.db)
     rows.insert_evidence(work.db, report.evidence, work.now)
     rows.replace_uses(work.db, owner, place, (one.sha256 for one in report.evidence))
 
 
 def forget(work: Work, owners: Iterable[str]) -> None:
-    """Let the evidence of what was deleted go, unless another report rests on it."""
+    """Let the evidence of what was deleted go, unless another report rests on it.
+
+    Where another transaction is keeping evidence at this moment, `sweep` takes it.
+    """
     asked = sorted(set(owners))
     here = rows.select_owned(work.db, asked)
     gone = rows.delete_uses(work.db, [one for one in asked if one not in here])
-    count = rows.delete_unused(work.db, gone)
-    if count:
-        work.trail.detail["evidence_removed"] = count
+    if gone:
+        _remove(work, gone)
+
+
+def any_unused(db: Connection) -> bool:
+    """Whether there is evidence that nothing rests on; for the audit door's snapshot."""
+    return bool(rows.select_unused(db, 1))
+
+
+def sweep(work: Work, most: int = 1000) -> None:
+    """Remove evidence that nothing rests on: of reports that were replaced, or missed before."""
+    _remove(work, rows.select_unused(work.db, most))
+
+
+def _remove(work: Work, digests: Iterable[str]) -> None:
+    if rows.try_lock_alone(work.db):
+        count = rows.delete_unused(work.db, digests)
+        if count:
+            work.trail.detail["evidence_removed"] = count
 
 
 def find(work: Work, identity: str) -> Kept:

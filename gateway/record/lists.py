@@ -38,9 +38,8 @@ __all__ = [
 
 def archive(work: Work, row: ListRow, content: bytes) -> bool:
     """Keep a list; False where it is here already."""
-    if rows.select_list(work.db, row.sha256) is not None:
+    if not rows.insert_list(work.db, row, content):
         return False
-    rows.insert_list(work.db, row, content)
     work.trail.objects.append(f"crl:{row.sha256}")
     work.trail.detail.update(
         source=row.source, number=row.number, since=row.since.isoformat(),

@@ -1,15 +1,20 @@
 """`edge.fetching` against a real server: only what was asked for, only so much, only so long."""
 
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
 
 import pytest
+from cryptography import x509
 
+from gateway.cli import demo_authority as make
 from gateway.edge.fetching import Fetcher, fetcher
 from gateway.errors import Busy, Invalid, Refusal
 from gateway.hpki.policy import ListSource
@@ -77,13 +82,16 @@ class Mirror(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[tuple[str, list[str]]]:
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, list[str]]]:
     handler = type("Handler", (Mirror,), {"asked": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}", handler.asked
+            scheme = "http" if tls is None else "https"
+            yield f"{scheme}://127.0.0.1:{server.server_port}", handler.asked
         finally:
             server.shutdown()
             thread.join()
@@ -162,6 +170,33 @@ def test_no_proxy_but_the_one_of_the_settings(
 def test_a_proxy_that_cannot_be_used_stops_the_start(tmp_path: Path, proxy: str) -> None:
     with pytest.raises(SettingsError, match="crl_proxy"):
         made(tmp_path, crl_proxy=proxy)
+
+
+def test_https_is_believed_only_by_a_known_authority(tmp_path: Path) -> None:
+    ca = make.issue(make.name("Mirror CA"), make.ec_key(), None, make.authority(), **about(1))
+    names = make.names(x509.IPAddress(ip_address("127.0.0.1")))
+    server = make.issue(make.name("mirror"), make.ec_key(), ca, (make.leaf(), names), **about(2))
+    (tmp_path / "ca.pem").write_bytes(ca.pem)
+    (tmp_path / "server.pem").write_bytes(server.pem + server.key_pem)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tmp_path / "server.pem")
+    with serving(tls) as (url, asked):
+        assert url.startswith("https://")
+        with pytest.raises(Busy, match="does not answer"):
+            made(tmp_path)(remote(f"{url}/list.crl"))
+        assert asked == []
+        known = made(tmp_path, crl_ca=tmp_path / "ca.pem")
+        assert known(remote(f"{url}/list.crl")) == CONTENT
+        with pytest.raises(Busy):
+            known(remote(f"{url.replace('127.0.0.1', 'localhost')}/list.crl"))
+    (tmp_path / "ca.pem").write_bytes(b"nothing")
+    with pytest.raises(SettingsError, match="crl_ca"):
+        made(tmp_path, crl_ca=tmp_path / "ca.pem")
+
+
+def about(serial: int) -> dict[str, object]:
+    now = datetime.now(UTC)
+    return {"serial": serial, "since": now - timedelta(days=1), "until": now + timedelta(days=1)}
 
 
 def test_a_file_of_a_mirror(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Evidence is kept once with what rests on it, and goes with the last of it, on both databases."""
 
 from dataclasses import replace
+from threading import Event, Thread
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -14,6 +15,7 @@ from gateway.model.signature import Indication, SignatureReport
 from gateway.record import documents, evidence, lists, reports
 from gateway.record.lists import ListRow
 from gateway.store.database import Database
+from gateway.store.record import evidence as evidence_rows
 from tests import pki
 from tests.record.house import House, document
 from tests.record.test_erase import rows, withdraw
@@ -144,5 +146,46 @@ def test_a_newer_report_about_a_file_replaces_what_the_older_one_rested_on(
         policy = rebuild(kept.evidence)
         made = verify(kept.content, policy, at=kept.at, received=kept.received)
         assert replace(made, evidence=()) == replace(one, evidence=())
+    assert house.door.snapshot(evidence.any_unused, max_age=0.0), "what the older one rested on"
+    with house.work() as work:
+        evidence.sweep(work)
+    assert rows(database, "evidence") == len(report.evidence)
     withdraw(house)
-    assert rows(database, "evidence_use") == 0
+    assert rows(database, "evidence_use") == rows(database, "evidence") == 0
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_another_transaction_keeps_meanwhile_is_not_deleted(
+    house: House, database: Database
+) -> None:
+    house.enrol("hospital-a")
+    content, report = signed(100)
+    file(house, content, report)
+    with house.work() as keeping:
+        evidence.keep(keeping, "another", report)
+        withdraw(house)  # in a transaction of its own, while the other one is open
+        assert rows(database, "evidence") == len(report.evidence)
+    with house.work(reading=True) as work:
+        assert evidence_rows.select_used(work.db, "another", "")
+    assert rows(database, "evidence") == len(report.evidence)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_two_transactions_that_bring_the_same_piece_bring_it_once(
+    house: House, database: Database
+) -> None:
+    _, report = signed(100)
+    done = Event()
+
+    def bring() -> None:
+        with house.work() as work:
+            evidence.keep(work, "two", report)
+        done.set()
+
+    with house.work() as work:
+        evidence.keep(work, "one", report)
+        other = Thread(target=bring)
+        other.start()
+        assert not done.wait(0.2), "it waits for the first one"
+    other.join()
+    assert rows(database, "evidence") == len(report.evidence)

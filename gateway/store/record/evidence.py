@@ -19,7 +19,9 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.evidence import Evidence, EvidenceKind
 from gateway.store.metadata import METADATA, Moment
@@ -61,21 +63,40 @@ class Reported:
     report: dict[str, Any]
 
 
+_LOCK = 0xE51D
+_USING = text("SELECT pg_advisory_xact_lock_shared(:key)")
+_ALONE = text("SELECT pg_try_advisory_xact_lock(:key)")
+
+
+def lock_using(db: Connection) -> None:
+    """Let no piece be deleted that this transaction finds here, until its end.
+
+    SQLite has one writing transaction at a time, so there is nothing to lock.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(_USING, {"key": _LOCK})
+
+
+def try_lock_alone(db: Connection) -> bool:
+    """Whether nobody else is using pieces, until the end of this transaction; never waits."""
+    if db.dialect.name != "postgresql":
+        return True
+    return bool(db.execute(_ALONE, {"key": _LOCK}).scalar_one())
+
+
 def insert_evidence(db: Connection, pieces: Sequence[Evidence], now: datetime) -> None:
-    """Keep the pieces that are not here yet."""
+    """Keep the pieces that are not here yet; what another transaction brings at once is one."""
+    dialect = sqlite if db.dialect.name == "sqlite" else postgresql
     digests = [one.sha256 for one in pieces]
     known = {
         row[0]
         for table in (EVIDENCE, LIST)
         for row in db.execute(select(table.c.sha256).where(table.c.sha256.in_(digests)))
     }
-    for one in {one.sha256: one for one in pieces}.values():
-        if one.sha256 not in known:
-            db.execute(
-                insert(EVIDENCE).values(
-                    sha256=one.sha256, kind=one.kind.value, kept=now, content=one.content
-                )
-            )
+    new = {one.sha256: one for one in pieces if one.sha256 not in known}
+    for digest, one in sorted(new.items()):
+        values = {"sha256": digest, "kind": one.kind.value, "kept": now, "content": one.content}
+        db.execute(dialect.insert(EVIDENCE).values(values).on_conflict_do_nothing())
 
 
 def replace_uses(db: Connection, owner: str, place: str, digests: Iterable[str]) -> None:
@@ -116,6 +137,17 @@ def delete_uses(db: Connection, owners: Sequence[str]) -> set[str]:
         let_go.update(row[0] for row in db.execute(select(USE.c.sha256).where(mine).distinct()))
         db.execute(delete(USE).where(mine))
     return let_go
+
+
+def select_unused(db: Connection, most: int) -> list[str]:
+    """Pieces that no report rests on any more."""
+    found = db.execute(
+        select(EVIDENCE.c.sha256)
+        .outerjoin(USE, USE.c.sha256 == EVIDENCE.c.sha256)
+        .where(USE.c.sha256.is_(None))
+        .limit(most)
+    )
+    return [row[0] for row in found]
 
 
 def delete_unused(db: Connection, digests: Iterable[str]) -> int:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
-    insert,
     or_,
     select,
     update,
@@ -101,10 +100,12 @@ class SourceRow:
     alarmed: datetime | None = None
 
 
-def insert_list(db: Connection, row: ListRow, content: bytes) -> None:
-    """Keep a list for good."""
+def insert_list(db: Connection, row: ListRow, content: bytes) -> bool:
+    """Keep a list for good; False where it is here already."""
+    dialect = sqlite if db.dialect.name == "sqlite" else postgresql
     values = {column.name: getattr(row, column.name) for column in _FACTS if column.name != "id"}
-    db.execute(insert(LIST).values(**values, content=content))
+    made = dialect.insert(LIST).values(**values, content=content).on_conflict_do_nothing()
+    return bool(db.execute(made).rowcount)
 
 
 def select_lists(db: Connection, series: str = "") -> list[ListRow]:
