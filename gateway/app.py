@@ -4,16 +4,18 @@ Also the only place that reads the clock and draws identifiers; both are handed 
 """
 
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.audit import chain
 from gateway.audit.door import Door
 from gateway.errors import Malformed
+from gateway.hpki.policy import SignaturePolicy
 from gateway.intake import Intake, Signatures
 from gateway.intake.lists import Lists
 from gateway.members import codes, profiles
@@ -37,6 +39,7 @@ from gateway.transaction import Table, index
 if TYPE_CHECKING:
     from gateway.edge.sandbox import Sandbox
     from gateway.edge.trusted import Archive
+    from gateway.intake.stamping import Stamping
 
 logger = logging.getLogger(__name__)
 _ANSWERING, _WORKING = 64, 16
@@ -208,6 +211,37 @@ def open_lists(gateway: Gateway) -> Lists:
     return Lists(
         door=gateway.door, policy=read_policy(hpki, gateway.policy.signature.crl_grace_hours),
         fetch=fetcher(hpki), clock=now,
+    )  # fmt: skip
+
+
+def trusted_now(gateway: Gateway, archive: "Archive | None" = None) -> SignaturePolicy:
+    """Whom the installation trusts today, with the revocation lists in use."""
+    from gateway.edge.trusted import Archive, read_policy
+
+    base = read_policy(gateway.settings.hpki, gateway.policy.signature.crl_grace_hours)
+    return (archive or Archive(gateway.door)).policy(base)
+
+
+def open_stamping(gateway: Gateway, archive: "Archive | None" = None) -> "Stamping | None":
+    """What stamps the archive; None where no authority is configured. Raises `SettingsError`."""
+    from gateway.edge.fetching import fetcher
+    from gateway.edge.trusted import Archive, read_policy
+    from gateway.hpki.stamping import ASKING
+    from gateway.intake.stamping import Stamping
+
+    hpki = gateway.settings.hpki
+    if not hpki.tsa:
+        return None
+    if not hpki.tsa.startswith(("http://", "https://")):
+        raise SettingsError("[hpki] tsa must be http://… or https://…")
+    asking = fetcher(replace(hpki, crl_seconds=hpki.tsa_seconds))
+    base = read_policy(hpki, gateway.policy.signature.crl_grace_hours)
+    lists = archive or Archive(gateway.door)
+    return Stamping(
+        door=gateway.door, policy=lambda: lists.policy(base), clock=now,
+        send=lambda request: asking.post(hpki.tsa, request, ASKING),
+        nonce=lambda: secrets.randbits(64), demanded=hpki.tsa_policy,
+        early=timedelta(days=hpki.tsa_renew_days),
     )  # fmt: skip
 
 

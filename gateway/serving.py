@@ -22,6 +22,7 @@ from gateway.app import (
     open_intake,
     open_lists,
     open_sandbox,
+    open_stamping,
     read_neighbours,
     transactions,
 )
@@ -37,6 +38,10 @@ from gateway.store.serving import sole_server
 from gateway.wire.schemas import Schemas
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from gateway.edge.jobs import Job
+    from gateway.edge.trusted import Archive
     from gateway.edge.working import Pipe, Run, Workers
 
 logger = logging.getLogger(__name__)
@@ -186,6 +191,7 @@ def _serve(
               last=False),
         every(60.0, "verification", lambda: _examine_again(gateway, filing), pool),
         every(3600.0, "replay memory", lambda: _forget(gateway), pool),
+        *_stamping(gateway, archive, pool),
         once("revocation lists", lambda: _refresh(gateway, lists), pool),
         every(30.0, "revocation lists", lambda: _refresh(gateway, lists), pool, last=False),
     ]  # fmt: skip
@@ -268,6 +274,17 @@ def _refresh(gateway: Gateway, lists: Lists) -> None:
     caller = partial(gateway.job, "revocation lists")
     lists.refresh(caller)
     lists.watch(caller)
+
+
+def _stamping(gateway: Gateway, archive: "Archive", pool: "Executor") -> "list[Job]":
+    """The job that stamps the archive, where an authority is configured."""
+    from gateway.edge.jobs import every
+
+    stamping = open_stamping(gateway, archive)
+    if stamping is None:
+        return []
+    caller = partial(gateway.job, "archive time-stamps")
+    return [every(3600.0, "archive time-stamps", lambda: stamping.run(caller), pool, last=False)]
 
 
 def _forget(gateway: Gateway) -> None:

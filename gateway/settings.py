@@ -88,6 +88,15 @@ class HpkiSettings:
     "The largest revocation list that is taken."
     crl_seconds: float = 30.0
     "How long one fetch may take from its beginning to its end."
+    tsa: str = ""
+    """`http(s)://…` of the time-stamp authority that stamps the archive (RFC 3161); empty: none. It
+    must be one of the authorities in `trust`."""
+    tsa_policy: str = ""
+    "OID of the policy that its tokens must have; empty: whichever it uses."
+    tsa_seconds: float = 30.0
+    "How long it may take to answer."
+    tsa_renew_days: int = 365
+    "So many days before the certificate of a stamp's authority ends it is stamped again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

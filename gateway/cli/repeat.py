@@ -3,22 +3,26 @@
 SIG-06: the result is repeatable later.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.common import speaking
+from gateway.cli.common import now, speaking
 from gateway.errors import Malformed
+from gateway.hpki import opened as opened_checks
+from gateway.hpki import timestamp
 from gateway.hpki.certificates import fingerprint, names
 from gateway.hpki.evidence import rebuild
 from gateway.hpki.policy import SignaturePolicy, Trust
 from gateway.hpki.revocation import read_list
 from gateway.hpki.verify import verify
 from gateway.model.evidence import named
-from gateway.model.signature import SignatureReport
+from gateway.model.signature import CheckOutcome, SignatureReport
+from gateway.record import stamps
+from gateway.record.stamps import StampRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +37,15 @@ class Repeated:
     "No evidence was kept with the verdict: it is from before evidence was."
     compared: bool
     "As of the stored moment, so that both must be the same."
+    archived: tuple[dict[str, Any], ...] = ()
+    "The gateway's own time-stamps on it, the newest first, each judged at the next one's time."
     trusted: tuple[str, ...] = ()
     "Whom a file of evidence trusts, where its maker chose them."
+
+    @property
+    def stamped_wrongly(self) -> bool:
+        """Whether a time-stamp of our own does not hold."""
+        return any(one["outcome"] == CheckOutcome.FAILED.value for one in self.archived)
 
     @property
     def same(self) -> bool:
@@ -56,6 +67,7 @@ class Repeated:
                 "missing": list(self.missing),
                 "evidence_kept": not self.unkept,
                 "trusted": list(self.trusted),
+                "archive_time_stamps": list(self.archived),
             },
         }
 
@@ -70,6 +82,8 @@ class Repeated:
                 " nothing but what is in the document"
             )
             yield "この判定には証拠が保存されていません。文書内の情報だけで検証しました。"
+        for one in self.archived:
+            yield f"archive time-stamp / アーカイブタイムスタンプ: {one['time']} {one['outcome']}"
         for authority in self.trusted:
             yield f"trusted by the file / 証拠ファイルが信頼する認証局: {authority}"
         for digest in self.missing:
@@ -90,17 +104,23 @@ def repeat(
 
     `trust` replaces what was trusted then by what is trusted now.
     """
+    from gateway.app import trusted_now
     from gateway.cli import opened
     from gateway.model.audit import EventKind
     from gateway.record import evidence
 
-    with speaking(), opened.work(config, EventKind.VIEW, reading=True) as (_, work):
+    with speaking(), opened.work(config, EventKind.VIEW, reading=True) as (gateway, work):
+        judging = (
+            trusted_now(gateway) if stamps.any_kept(work.db) else SignaturePolicy(trust=Trust())
+        )
         kept = evidence.find(work, identity)
+        stamped = stamps.kept(work.db, kept.owner)
         lists = [] if at is None else evidence.lists_until(work, kept, at)
         policy, unkept = SignaturePolicy(trust=Trust()), True
         with suppress(Malformed):
             policy, unkept = rebuild(kept.evidence), False
     if trust is not None:
+        judging = SignaturePolicy(trust=trust, accept_test=test_cards)
         policy = SignaturePolicy(trust=trust, accept_test=test_cards)
     more = Trust(crls=tuple(read_list(one) for one in lists))
     policy = replace(policy, trust=policy.trust | more)
@@ -108,6 +128,7 @@ def repeat(
     return Repeated(
         report=report, stored=kept.report, missing=kept.missing, unkept=unkept,
         compared=at is None and trust is None,
+        archived=tuple(_archived(stamped, kept.report, judging, at or now())),
     )  # fmt: skip
 
 
@@ -130,6 +151,32 @@ def repeat_file(
         report=report, stored=stored, missing=tuple(sorted(missing)), unkept=False,
         compared=at is None, trusted=tuple(_pinned(policy)),
     )  # fmt: skip
+
+
+def _archived(
+    stamped: Sequence[StampRow], report: dict[str, Any], policy: SignaturePolicy, at: datetime
+) -> Iterator[dict[str, Any]]:
+    """The verdict on each stamp: the newest as of `at`, an older one at the next one's time.
+
+    One that does not hold proves nothing for those before it; one made after `at` is passed over.
+    """
+    around = timestamp.Surroundings(
+        policy=policy, helpers=(), crls=policy.trust.crls, now=at, received=None
+    )
+    for place, row in reversed(list(enumerate(stamped))):
+        if row.at > at:
+            continue
+        found = timestamp.judge(row.token, row.stamped.encode(), around)
+        check = found.check
+        if not stamps.is_about(row, report, stamped[place - 1] if place else None):
+            check = opened_checks.failed(
+                timestamp.NAME, "it is about something else", "別の対象に付与されています"
+            )
+        yield {
+            "number": row.number, "time": row.at.isoformat(), "ends": row.ends.isoformat(),
+            "outcome": check.outcome.value, "reason": check.reason, "reason_ja": check.japanese,
+        }  # fmt: skip
+        around = replace(around, received=found.time)
 
 
 def _pinned(policy: SignaturePolicy) -> Iterator[str]:

@@ -13,6 +13,31 @@ def store() -> None:
     """文書の保管庫。The stored documents."""
 
 
+@store.command("stamp")
+@configured
+def stamp(*, config: Path, as_json: bool) -> None:
+    """アーカイブタイムスタンプを付与します。Stamp what is due, as `serve` does every hour.
+
+    [hpki] tsa が必要です。It needs [hpki] tsa.
+    """
+    from functools import partial
+
+    from gateway import app, settings
+
+    with speaking(), app.open_gateway(settings.load(config)) as gateway:
+        stamping = app.open_stamping(gateway)
+        if stamping is None:
+            raise settings.SettingsError("[hpki] tsa names the time-stamp authority")
+        done, failed = stamping.run(partial(gateway.job, "archive time-stamps"), 10**9)
+    emit(
+        {"stamped": done, "failed": failed},
+        as_json=as_json,
+        text=lambda: [f"stamped {done}, failed {failed} / 付与 {done} 件、失敗 {failed} 件"],
+    )
+    if failed:
+        sys.exit(REFUSED)
+
+
 @store.command("verify")
 @configured
 def verify(*, config: Path, as_json: bool) -> None:

@@ -147,7 +147,9 @@ def verify(
         as_json=as_json,
         text=lambda: (*_text(report), *(() if told is None else told.lines())),
     )
-    if report.indication is not Indication.VERIFIED or (told and told.compared and not told.same):
+    another = told is not None and told.compared and not told.same
+    unproven = told is not None and told.stamped_wrongly
+    if report.indication is not Indication.VERIFIED or another or unproven:
         sys.exit(common.REFUSED)
 
 

@@ -10,7 +10,7 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,13 @@ class Fetcher:
             raise _unanswered(f"the file cannot be read: {error.strerror}") from error
         return self._within(content)
 
-    def _ask(self, url: str) -> bytes:
+    def post(self, url: str, content: bytes, media: str) -> bytes:
+        """What an address answers to `content`; raises as the call does."""
+        return self._ask(url, content, {"Content-Type": media})
+
+    def _ask(
+        self, url: str, content: bytes | None = None, more: Mapping[str, str] | None = None
+    ) -> bytes:
         parts = urlsplit(url)
         try:
             with self._connected(parts) as connection:
@@ -55,9 +61,10 @@ class Fetcher:
                 target = f"{path}?{parts.query}" if parts.query else path
                 if self.proxy is not None and parts.scheme == "http":
                     target = f"http://{parts.netloc}{target}"
+                headers = {"Host": parts.netloc, "Accept": "*/*", "Connection": "close"}
                 connection.request(
-                    "GET", target,
-                    headers={"Host": parts.netloc, "Accept": "*/*", "Connection": "close"},
+                    "GET" if content is None else "POST", target, content,
+                    {**headers, **(more or {})},
                 )  # fmt: skip
                 with connection.getresponse() as answer:
                     self._check(answer)

@@ -18,6 +18,7 @@ from gateway.model.signature import SignatureReport
 from gateway.record import lists
 from gateway.store.blobs import Damaged
 from gateway.store.record import evidence as rows
+from gateway.store.record import stamps
 from gateway.store.work import Work
 
 
@@ -31,6 +32,8 @@ class Kept:
     evidence: tuple[Evidence, ...]
     missing: tuple[str, ...]
     "Digests that the report names and that are not here."
+    owner: str = ""
+    "Id of the document's entry, or of the received file."
 
     @property
     def at(self) -> datetime:
@@ -60,7 +63,9 @@ def forget(work: Work, owners: Iterable[str]) -> None:
     """
     asked = sorted(set(owners))
     here = rows.select_owned(work.db, asked)
-    gone = rows.delete_uses(work.db, [one for one in asked if one not in here])
+    without = [one for one in asked if one not in here]
+    stamps.delete_stamps(work.db, without)
+    gone = rows.delete_uses(work.db, without)
     if gone:
         _remove(work, gone)
 
@@ -101,6 +106,7 @@ def find(work: Work, identity: str) -> Kept:
     wanted = named(one.report)
     pieces = rows.select_evidence(work.db, sorted(wanted))
     return Kept(
+        owner=one.owner,
         report=one.report,
         content=_content(work, one),
         evidence=tuple(pieces),

@@ -48,7 +48,7 @@ def test_the_same_verdict_without_anything_that_was_configured(demo: Installatio
     told = json.loads(run(demo, "--document", referral(demo)[0], "--json").stdout)
     assert told["stored"] == {
         "verdict": "verified", "verified": told["times"]["verified"], "same": True,
-        "missing": [], "evidence_kept": True, "trusted": [],
+        "missing": [], "evidence_kept": True, "trusted": [], "archive_time_stamps": [],
     }  # fmt: skip
     kinds = {one["kind"] for one in told["evidence"]}
     assert kinds == {"certificate", "crl", "time-stamp", "policy"}
