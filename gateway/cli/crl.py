@@ -128,6 +128,7 @@ def _say(found: "list[Fetched]", *, as_json: bool, names: list[str] | None = Non
         sys.exit(common.REFUSED)
 
 
+_NONE = "the trust file names no [[crl]]. 信頼設定に [[crl]] がありません。"
 _OUTCOMES = {
     "new": "new 新規保存",
     "same": "here already 保存済み",
@@ -138,7 +139,7 @@ _OUTCOMES = {
 
 def _lines(names: list[str], found: "list[Fetched]") -> Iterator[str]:
     if not found:
-        yield "the trust file names no [[crl]]. 信頼設定に [[crl]] がありません。"
+        yield _NONE
     for name, one in zip(names, found, strict=True):
         reason = f": {one.reason} / {one.japanese}" if one.reason else ""
         yield f"{name}: {_OUTCOMES[one.outcome]}{reason}"
@@ -169,6 +170,9 @@ def _told(one: "Standing") -> dict[str, Any]:
 def _standings(found: "list[Standing]") -> Iterator[str]:
     from gateway.intake.lists import lines
 
+    if not found:
+        yield _NONE
+        return
     yield from table(
         ("source", "made", "window ends", "failures", "problem"),
         [

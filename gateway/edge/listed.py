@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.errors import Busy
 from gateway.intake import lists as intake
 from gateway.intake.lists import Lists
 from gateway.record import lists as archive
@@ -48,14 +49,17 @@ class ListAges(Collector):
                 left.add_metric(name, (one.until - now).total_seconds())
         yield from (age, left, failures, alarms)
         kept = GaugeMetricFamily("gateway_crl_archived", "Lists in the archive.")
-        kept.add_metric([], self.lists.door.snapshot(archive.count))
+        kept.add_metric([], self.lists.door.snapshot(archive.count, max_age=0.0))
         yield kept
 
 
 def warnings(lists: Lists) -> list[dict[str, str]]:
     """What `/readyz` says of lists that end: documents then wait, the doors do not."""
+    try:
+        found = [line for one in lists.standings() for line in intake.lines(one)]
+    except Busy as busy:
+        found = [(busy.english, busy.japanese)]
     return [
         {"check": "revocation-lists", "text": english, "text_ja": japanese}
-        for one in lists.standings()
-        for english, japanese in intake.lines(one)
+        for english, japanese in found
     ]

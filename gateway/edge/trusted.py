@@ -55,9 +55,13 @@ class Archive:
         self._policy: tuple[int, SignaturePolicy, SignaturePolicy] | None = None
 
     def current(self) -> tuple[int, tuple[bytes, ...]]:
-        """A version, and the lists in use; at most one thread asks for newer ones, none waits."""
+        """A version, and the lists in use; at most one thread asks for newer ones.
+
+        The others go on with what is here, and wait only for the first answer.
+        """
         now = time.monotonic()
-        if (not self._asked or now - self._asked > _AGE) and self._guard.acquire(blocking=False):
+        first = not self._asked
+        if (first or now - self._asked > _AGE) and self._guard.acquire(blocking=first):
             try:
                 count = self._door.snapshot(lists.count, max_age=0.0)
                 if count != self._count:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from gateway.audit.door import Door
 from gateway.cli import demo_authority as make
 from gateway.cli.demo_authority import Issued
+from gateway.edge.listed import ListAges, warnings
 from gateway.edge.sandbox import Sandbox
 from gateway.edge.trusted import Archive
 from gateway.errors import Busy, Inconsistent, Invalid, NotFound
@@ -198,6 +199,17 @@ def test_verdicts_need_no_network_until_the_window_ends_and_it_is_missed_before(
     assert world.watch() == [], "once a day"
     world.clock.now = end - HOUR
     assert world.watch() == [SIGN, SARL], "as the trust file says"
+    told = warnings(world.lists)
+    assert [SIGN in told[0]["text"], SARL in told[1]["text"]] == [True, True]
+    assert all("失効リスト" in one["text_ja"] for one in told)
+    counted = {
+        (sample.name, sample.labels.get("source")): sample.value
+        for metric in ListAges(world.lists).collect()
+        for sample in metric.samples
+    }
+    assert counted["gateway_crl_left_seconds", SIGN] == 3600
+    assert counted["gateway_crl_age_seconds", SIGN] == 4 * 24 * 3600 - 3600
+    assert counted["gateway_crl_failures", SIGN] == counted["gateway_crl_alarm", SIGN] == 1
     world.clock.now = end
     assert world.verdict(document, end) is Indication.VERIFIED
     assert world.watch() == [SIGN, SARL], "once more at the end"
@@ -214,6 +226,18 @@ def test_verdicts_need_no_network_until_the_window_ends_and_it_is_missed_before(
     world.lists.fetch_all(lambda: world.caller)
     assert world.watch() == []
     assert world.verdict(document, world.clock.now) is Indication.VERIFIED
+
+
+def test_a_list_whose_window_has_ended_is_kept_and_verifies_nothing(world: World) -> None:
+    world.given[SIGN] = crl(1, world.clock.now - 5 * DAY)
+    assert world.refresh() == ["new", "new"]
+    assert world.watch() == [SIGN]
+    document = pki.prescription(stamped=None)
+    assert world.verdict(document, world.clock.now) is Indication.UNVERIFIABLE
+    world.clock.advance(hours=6)
+    assert world.refresh() == ["same", "same"]
+    assert world.watch() == [], "it was said, and the mirror has nothing newer"
+    assert world.lists.standings()[0].alarming
 
 
 def test_an_operator_without_network_loads_files(world: World) -> None:
