@@ -260,6 +260,7 @@ def test_an_operator_without_network_loads_files(world: World) -> None:
     assert world.archived() == ["5", "2"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_child_that_reads_documents_sees_new_lists_and_those_of_old_signatures(
     world: World, tmp_path: Path
 ) -> None:
