@@ -9,7 +9,6 @@ from gateway.errors import Invalid, Malformed, OverLimit, Unsupported
 from gateway.model.category import Category
 from gateway.model.identifiers import Oid, PatientId
 from gateway.standardize import Upload, read, recognise
-from gateway.standardize.fhir_bundle import shape
 from gateway.wire import fhir
 from tests.standardize.conftest import SAMPLES
 
@@ -356,10 +355,3 @@ def test_another_type_of_a_choice_satisfies_a_profile():
     assert [one["resourceType"] for one in item.companions] == ["Medication"]
     absent = {one.at for one in batch.findings if one.code == "value-absent"}
     assert "entry[2] MedicationRequest.authoredOn" in absent
-
-
-@pytest.mark.parametrize("kind", [None, 1, [], {}, "", "Nothing"])
-def test_what_is_contained_and_of_no_type_is_not_fhir(kind: object) -> None:
-    made = {"resourceType": "Observation", "status": "final", "code": {"text": "x"},
-            "contained": [{"resourceType": kind}]}  # fmt: skip
-    assert shape.problems(made)

@@ -168,9 +168,9 @@ def _whose(
 def _of_nobody(upload: Upload, source: Source, name: str) -> Batch:
     """Set aside until somebody says whose it is; what states nothing of anybody is left."""
     places = [*source.entries, *source.lost]
-    states = any(
-        kinds.category(one.resource) or kinds.alone(one.resource) for one in source.entries
-    )
+    # By its type alone: the rest of it may not be FHIR.
+    bare = [{"resourceType": one.resource["resourceType"]} for one in source.entries]
+    states = any(kinds.category(one) or kinds.alone(one) for one in bare)
     code = papers.NOT_STATED if states else "support-alone"
     return Batch(
         path=upload.path, format=name, patient=None,

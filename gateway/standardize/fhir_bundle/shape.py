@@ -91,7 +91,7 @@ def _problems(resource: Resource) -> Iterator[str]:
         yield f"{shown}.resourceType"
         return
     try:
-        model.model_validate(resource)
+        made = model.model_validate(resource)
     except ValidationError as error:
         for one in error.errors(include_url=False, include_context=False, include_input=False):
             yield ".".join([shown, *_path(one["loc"])])
@@ -99,9 +99,12 @@ def _problems(resource: Resource) -> Iterator[str]:
     except (TypeError, LookupError):  # the library's, for something inside that is of no type
         yield f"{shown}.contained"
         return
-    void = list(_empty(resource, shown))
-    if void:
-        yield from void
+    except AttributeError:  # likewise, for a primitive element that is extended by no object
+        yield shown
+        return
+    wrong = list(_packed(resource, made, shown)) or list(_empty(resource, shown))
+    if wrong:
+        yield from wrong
         return
     for (name, element), words in _SETS.items():
         if name == kind and element in resource and resource[element] not in words:
@@ -111,6 +114,22 @@ def _problems(resource: Resource) -> Iterator[str]:
     target = to.split("/_history/")[0].rpartition("/")[0].rpartition("/")[2]
     if target and target[:1].isupper() and target not in kinds:
         yield f"{shown}.{element}"
+
+
+def _packed(value: Any, made: Any, path: str) -> Iterator[str]:
+    """Texts where an object has to stand: the library reads JSON inside of them, R4 has none."""
+    if isinstance(value, list):
+        for one, inner in zip(value, made if isinstance(made, list) else (), strict=False):
+            yield from _packed(one, inner, path)
+    elif not hasattr(made, "model_fields_set"):
+        return  # a primitive
+    elif isinstance(value, str):
+        yield path
+    else:
+        names = {field.alias or name: name for name, field in type(made).model_fields.items()}
+        for key, one in value.items():
+            if isinstance(one, str | list | dict):
+                yield from _packed(one, getattr(made, names.get(key, key), None), f"{path}.{key}")
 
 
 def _empty(value: Any, path: str) -> Iterator[str]:

@@ -136,11 +136,15 @@ def _bundle(found: Resource, text: str, offset: int) -> Source:
             f"entry[{number}]", start, end,
             resource if whole and isinstance(resource, dict) else {},
             url if isinstance(url, str) else "",
-            request if isinstance(request, dict) else {},
+            request if _is_request(request) else {},
             str(search.get("mode", "")) if isinstance(search, dict) else "",
         )  # fmt: skip
         (taken if whole else lost).append(entry)
     return Source(str(kind), found, tuple(taken), tuple(lost))
+
+
+def _is_request(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("method", ""), str)
 
 
 def _load(content: bytes, line: int = 0) -> Resource:
