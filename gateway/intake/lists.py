@@ -202,7 +202,8 @@ class Lists:
         newest = self.door.snapshot(lambda db: lists.newest(db, found.series), max_age=0.0)
         if newest is not None and newest.sha256 == found.read.sha256:
             return Fetched(source=name, outcome="same", sha256=newest.sha256, row=newest)
-        with self.door.work(EventKind.JOB if source else EventKind.ADMIN, caller) as work:
+        kind = EventKind.ADMIN if name == BY_HAND else EventKind.JOB
+        with self.door.work(kind, caller) as work:
             work.trail.detail["source"] = name
             return self._archive(work, found, name, older=older)
 

@@ -247,6 +247,7 @@ def test_an_operator_without_network_loads_files(world: World) -> None:
     load = world.lists.load
     content = crl(5, world.clock.now)
     assert load(content, world.caller, named=SIGN).outcome == "new"
+    assert world.events()[-1] == ("admin", "", 0)
     assert load(content, world.caller, named=SIGN).outcome == "same"
     standing = world.lists.standings()[0]
     assert (standing.alarming, standing.state.failures) == (False, 1)
