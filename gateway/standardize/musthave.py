@@ -5,7 +5,6 @@ is marked as absent (R4 extension data-absent-reason), never filled in.
 """
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from typing import Any, Literal, NamedTuple
 
 from gateway.model.batch import Resource
@@ -274,10 +273,17 @@ def _medication(resource: Resource) -> list[str]:
     if any(map(_lacking, _quantities(resource))):
         for name in ("quantity", "dispenseRequest", "dosageInstruction"):
             if name in resource:  # amounts are shared: see `ssmix2/prescriptions.py`
-                resource[name] = deepcopy(resource[name])
+                resource[name] = _copied(resource[name])
         for quantity in _quantities(resource):
             missing.extend(_quantity(quantity))
     return missing
+
+
+def _copied(value: Any) -> Any:
+    """A part of a resource apart from what others share."""
+    if isinstance(value, dict):
+        return {name: _copied(one) for name, one in value.items()}
+    return [_copied(one) for one in value] if isinstance(value, list) else value
 
 
 def _injection(resource: Resource) -> list[str]:

@@ -13,6 +13,7 @@ from gateway.hpki.certificates import (
     decode_base64,
     describe,
     key_weakness,
+    names,
     read_all,
     read_certificate,
     signature_weakness,
@@ -121,7 +122,10 @@ def test_white_space_is_no_part_of_base64() -> None:
 
 
 def test_a_signer_is_described_for_people() -> None:
-    subject, serial = describe(pki.parsed(pki.doctor()))
+    doctor = pki.parsed(pki.doctor())
+    subject, issuer, serial = describe(doctor)
     assert subject == "serialNumber=T0001,CN=Taro Mihon,O=MIHON HOSPITAL,C=JP"
+    assert issuer == names(doctor)[1]
+    assert issuer.endswith("C=JP")
     assert serial == "100"
-    assert describe(None) == ("", "")
+    assert describe(None) == ("", "", "")
