@@ -224,14 +224,14 @@ def trusted_now(gateway: Gateway, archive: "Archive | None" = None) -> Signature
 
 def open_stamping(gateway: Gateway, archive: "Archive | None" = None) -> "Stamping | None":
     """What stamps the archive; None where no authority is configured. Raises `SettingsError`."""
+    hpki = gateway.settings.hpki
+    if not hpki.tsa:
+        return None
     from gateway.edge.fetching import fetcher
     from gateway.edge.trusted import Archive, read_policy
     from gateway.hpki.stamping import ASKING
     from gateway.intake.stamping import Stamping
 
-    hpki = gateway.settings.hpki
-    if not hpki.tsa:
-        return None
     if not hpki.tsa.startswith(("http://", "https://")):
         raise SettingsError("[hpki] tsa must be http://… or https://…")
     asking = fetcher(replace(hpki, crl_seconds=hpki.tsa_seconds))

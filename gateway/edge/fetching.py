@@ -10,9 +10,10 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -33,7 +34,8 @@ class Fetcher:
     proxy: tuple[str, int] | None
     largest: int
     seconds: float
-    tls: ssl.SSLContext
+    tls: Callable[[], ssl.SSLContext]
+    "Made when it is wanted: the authorities of the operating system take a while to read."
 
     def __call__(self, source: ListSource) -> bytes:
         """The bytes; raises `Busy` where the source does not answer, `Invalid` for what it says."""
@@ -79,7 +81,9 @@ class Fetcher:
         to, at = self.proxy or (host, port)
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
-            connection = http.client.HTTPSConnection(to, at, timeout=self.seconds, context=self.tls)
+            connection = http.client.HTTPSConnection(
+                to, at, timeout=self.seconds, context=self.tls()
+            )
             if self.proxy is not None:
                 connection.set_tunnel(host, port)
         else:
@@ -144,11 +148,17 @@ def fetcher(settings: HpkiSettings) -> Fetcher:
         proxy=proxy,
         largest=settings.crl_bytes,
         seconds=settings.crl_seconds,
-        tls=_context(settings.crl_ca),
+        tls=cache(ssl.create_default_context) if settings.crl_ca is None else _own(settings.crl_ca),
     )
 
 
-def _context(authorities: Path | None) -> ssl.SSLContext:
+def _own(authorities: Path) -> Callable[[], ssl.SSLContext]:
+    """By the operator's bundle, which is read at once, so that a wrong one is told at the start."""
+    context = _context(authorities)
+    return lambda: context
+
+
+def _context(authorities: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=authorities)
     except (OSError, ssl.SSLError) as error:

@@ -175,7 +175,7 @@ class Turns:
     def take(
         self, caller: Callable[[], Caller], stopping: Callable[[], bool], facility: str = ""
     ) -> int:
-        """One turn; how many files were worked on."""
+        """One turn; how many files it had, 0 where none waits or others are working on them all."""
         if not self._door.snapshot(lambda db: queue.is_waiting(db, facility), max_age=0.0):
             return 0
         token = f"{self._owner}/{self._new_id()}"
@@ -191,8 +191,8 @@ class Turns:
             with Lease(self._door, turn, self._stuck) as lease:
                 return self._work(turn, caller, stopping, lease)
         except Overtaken:
-            logger.warning("a turn of %s took too long: another worker took over", facility)
-            return 0
+            logger.warning("a turn of %s took too long and was given up", turn.lane.facility)
+            return len(turn.files)  # they may wait again: whoever works until nothing waits goes on
         except BaseException:
             self._drop(turn)
             raise

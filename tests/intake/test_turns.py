@@ -340,8 +340,29 @@ def test_a_hanging_file_gives_its_lane_up(
         return read(*arguments, **more)
 
     monkeypatch.setattr(standardize, "read", hanging)
-    assert worker.take(lambda: house.caller("secretariat"), lambda: False) == 0
+    assert worker.take(lambda: house.caller("secretariat"), lambda: False) == 1, "not the end"
     assert files(house, receipt)[0]["state"] == "received"
+
+
+@pytest.mark.usefixtures("plain")
+def test_who_was_suspended_works_on_until_nothing_waits(
+    house: House, intake: Intake, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that slept finds its turn given up; what it was told to do is not done yet."""
+    house.custody("hospital-a")
+    receipt = send(house, intake, "hospital-a", people("1"), people("2"))
+    hold, slept = queue.hold, [True]
+
+    def late(*arguments: Any) -> None:
+        if slept:
+            slept.clear()
+            clock.advance(seconds=queue.LEASE.total_seconds() + 1)
+            raise queue.Overtaken("hospital-a")
+        hold(*arguments)
+
+    monkeypatch.setattr(queue, "hold", late)
+    everything(house, intake)
+    assert [one["state"] for one in files(house, receipt)] == ["standardized"] * 2
 
 
 @pytest.mark.usefixtures("plain")
