@@ -348,15 +348,14 @@ def test_a_hanging_file_gives_its_lane_up(
 def test_who_was_suspended_works_on_until_nothing_waits(
     house: House, intake: Intake, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A machine that slept finds its turn given up; what it was told to do is not done yet."""
+    """A machine that slept: its turn was given up, and what it was told to do is not done yet."""
     house.custody("hospital-a")
     receipt = send(house, intake, "hospital-a", people("1"), people("2"))
     hold, slept = queue.hold, [True]
 
     def late(*arguments: Any) -> None:
         if slept:
-            slept.clear()
-            clock.advance(seconds=queue.LEASE.total_seconds() + 1)
+            clock.advance(seconds=queue.LEASE.total_seconds() + slept.pop())
             raise queue.Overtaken("hospital-a")
         hold(*arguments)
 
