@@ -26,7 +26,7 @@ from gateway.store.record import documents as document_rows
 from gateway.store.record import items as rows
 from gateway.store.record import lock_blobs, uploads
 from gateway.store.record.documents import DocumentRow
-from gateway.store.record.items import ItemRow, Place, Shared
+from gateway.store.record.items import ItemRow, Origin, Shared
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 from gateway.wire import attested, fhir, fhir_document, provenance
@@ -46,7 +46,7 @@ _Key = tuple[str, str, str]
 "Chart domain, chart value, item key."
 
 
-Made = Mapping[Place, Shared]
+Made = Mapping[Origin, Shared]
 "Items that are in memory and need not be read."
 
 
@@ -74,7 +74,7 @@ def in_memory(fresh: Sequence[ItemRow], batch: Batch) -> Made:
         if item is not None and item.key == row.key:
             place = item.source
             source = {"file": place.file, "at": place.at, "start": place.start, "end": place.end}
-            found[row.place] = Shared(item.category, item.resource, item.companions, source)
+            found[row.origin] = Shared(item.category, item.resource, item.companions, source)
     return found
 
 
@@ -176,7 +176,7 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow], made:
         source_system=first.source,
     )
     file = uploads.select_file(work.db, first.file)
-    items = [made.get(row.place) or rows.read_content(row) for row in group]
+    items = [made.get(row.origin) or rows.read_content(row) for row in group]
     bundle = fhir_document.document_bundle(
         patient=_patient(work, chart, file),
         items=items,

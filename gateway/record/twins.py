@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.model.batch import CLAIMED, Resource
 from gateway.model.codebook import SYSTEMS
-from gateway.store.record.items import ItemRow, Place, Shared, read_content
+from gateway.store.record.items import ItemRow, Origin, Shared, read_content
 
 _DAYS = {
     "MedicationRequest": "authoredOn",
@@ -43,7 +43,7 @@ Key = tuple[Hashable, ...]
 
 
 def shown(
-    current: Iterable[ItemRow], made: Mapping[Place, Shared] = MappingProxyType({})
+    current: Iterable[ItemRow], made: Mapping[Origin, Shared] = MappingProxyType({})
 ) -> list[ItemRow]:
     """The rows that are left of one person's current ones, in their order.
 
@@ -110,12 +110,12 @@ def _receipt(row: ItemRow) -> str:
     return "|".join(row.key.split("|")[:4])
 
 
-def _covered(group: Sequence[ItemRow], made: Mapping[Place, Shared]) -> Iterator[ItemRow]:
+def _covered(group: Sequence[ItemRow], made: Mapping[Origin, Shared]) -> Iterator[ItemRow]:
     """Claimed rows of a group that another row says too."""
     covers: dict[Key, list[_Cover]] = defaultdict(list)
     claims: list[tuple[ItemRow, frozenset[Key]]] = []
     for row in group:
-        for keys in keys_of(made.get(row.place) or read_content(row)):
+        for keys in keys_of(made.get(row.origin) or read_content(row)):
             if _is_claimed(row):
                 claims.append((row, keys))
             else:

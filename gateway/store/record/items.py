@@ -37,7 +37,7 @@ _CHART = (
 )
 
 
-Place = tuple[str, str, str]
+Origin = tuple[str, str, str]
 "File, key and version of an item."
 
 
@@ -64,7 +64,7 @@ class ItemRow(NamedTuple):
     id: int = 0
 
     @property
-    def place(self) -> Place:
+    def origin(self) -> Origin:
         """What tells it apart where it is in memory before it is stored."""
         return self.file, self.key, self.version
 
@@ -163,7 +163,7 @@ def select_waiting(
     db: Connection,
     person: PersonId,
     provided: Callable[[str, str], bool],
-    known: Container[Place] = (),
+    known: Container[Origin] = (),
 ) -> list[ItemRow]:
     """What is staged of one person and `provided`, by facility and category; oldest first.
 
@@ -302,7 +302,7 @@ def _read(
     table: Table,
     where: str,
     values: Sequence[object],
-    known: Container[Place] = (),
+    known: Container[Origin] = (),
 ) -> list[ItemRow]:
     """The rows of a table where this holds, in the order of their ids; whole but for the known."""
     last = "custody" if table is STAGED else "registered"
@@ -317,7 +317,7 @@ def _read(
                 is_staged and bool(more), None if is_staged else read_moment(more), id,
             )
         )  # fmt: skip
-        if row.place not in known:
+        if row.origin not in known:
             whole = beside.complete(row.domain, row.value, content)
             row = row if whole is content else row._replace(content=whole)
         found.append(row)
