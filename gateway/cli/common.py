@@ -39,6 +39,12 @@ config_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on stdout. JSON で出力します。"
 )
+document_option = click.option(
+    "--document",
+    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+    help="The signed document that it rests on: PDF, XML or .p7m (SIG-05). 署名済みの文書。",
+)
+"The signed document of a registration; needed where the network's policy says so."
 
 
 def configured(function: _Function) -> _Function:

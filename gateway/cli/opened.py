@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from pathlib import Path
@@ -10,14 +10,41 @@ from typing import Any, TypeVar
 
 from gateway import app, settings
 from gateway.app import Gateway
+from gateway.audit.door import tried
 from gateway.errors import Invalid, Malformed
+from gateway.intake.registering import sealed
 from gateway.model.audit import EventKind
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.periods import ZONES
+from gateway.model.signature import Sealed
 from gateway.store.metadata import write_moment
 from gateway.store.work import Work
 
 _Word = TypeVar("_Word", bound=Enum)
+
+
+@contextmanager
+def registering(
+    config: Path, kind: EventKind, document: Path | None
+) -> Iterator[tuple[Work, Sealed | None]]:
+    """One Work that enters something of a person, with the signed document that was handed in.
+
+    It is verified before the Work, which nothing waits for; what was wrong is raised inside of it,
+    so that the trail has it.
+    """
+    with app.open_gateway(settings.load(config)) as gateway:
+        found = None if document is None else tried(lambda: _verified(gateway, document))
+        with gateway.door.work(kind, gateway.operator()) as opened:
+            if isinstance(found, Exception):
+                raise found
+            yield opened, found
+        if kind is EventKind.CONSENT_WITHDRAW:
+            gateway.keep_erasures()
+
+
+def _verified(gateway: Gateway, document: Path) -> Sealed:
+    with closing(app.open_sandbox(gateway)) as sandbox:
+        return sealed(document, sandbox.verify, app.now)
 
 
 @contextmanager
@@ -28,7 +55,7 @@ def work(config: Path, kind: EventKind, *, reading: bool = False) -> Iterator[tu
             yield gateway, opened
         if opened.recorded is not None:
             opened.recorded.result()
-        if kind in (EventKind.ERASE, EventKind.CONSENT_WITHDRAW):
+        if kind is EventKind.ERASE:
             gateway.keep_erasures()
 
 

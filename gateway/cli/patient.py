@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.common import configured, emit, speaking
+from gateway.cli.common import configured, document_option, emit, speaking
 from gateway.cli.view import show, why
 
 
@@ -22,18 +22,22 @@ def patient() -> None:
 @click.option("--basis", default="", help="Ground of eligibility (CON-02).")
 @click.option("--form", "form_sha256", default="", help="SHA-256 of the scanned form (STD-05).")
 @click.option("--submitted", is_flag=True, help="Handed in, not accepted yet. 受付のみ。")
+@document_option
 @configured
 def enrol(
     *, name: str, kana: str, birth: str, gender: str, signed_by: str, basis: str,
-    form_sha256: str, submitted: bool, config: Path, as_json: bool,
+    form_sha256: str, submitted: bool, document: Path | None, config: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """共有IDを発番します。Accept a consent and issue a shared patient id."""
     from gateway.cli import opened
     from gateway.consent import enrolment
+    from gateway.identity import crossref
     from gateway.model.audit import EventKind
     from gateway.model.person import Demographics, Gender, PersonName, Script
+    from gateway.record import registrations
 
-    with speaking(), opened.work(config, EventKind.ENROL) as (_, work):
+    entering = opened.registering(config, EventKind.ENROL, document)
+    with speaking(), entering as (work, sealed):
         family, _, given = name.partition(" ")
         family_kana, _, given_kana = kana.partition(" ")
         shared = enrolment.enrol(
@@ -50,7 +54,11 @@ def enrol(
             basis=basis,
             form_sha256=form_sha256,
             accepted=not submitted,
+            sealed=sealed,
         )
+        if sealed is not None:
+            person = crossref.person_of(work, shared)
+            registrations.keep(work, person, "consent", sealed, work.now)
     value = {"shared_id": shared.value, "domain": shared.domain, "accepted": not submitted}
     emit(value, as_json=as_json, text=lambda: [f"shared id {shared.value}"])
 

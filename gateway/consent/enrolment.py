@@ -5,6 +5,7 @@ from gateway.errors import Invalid
 from gateway.identity import crossref
 from gateway.model.identifiers import PatientId
 from gateway.model.person import Demographics, Script
+from gateway.model.signature import Sealed
 from gateway.store.work import Work
 
 
@@ -16,20 +17,29 @@ def enrol(
     basis: str = "",
     form_sha256: str = "",
     accepted: bool = True,
+    sealed: Sealed | None = None,
 ) -> PatientId:
     """A new shared patient id for one person; with `accepted` its consent is in effect at once.
 
     Only the office that the network names may accept (CON-01). Without `accepted` the form is kept
-    as submitted, and `ledger.grant` accepts it later.
+    as submitted, and `ledger.grant` accepts it later. `sealed` is the signed document of an
+    accepted one (SIG-05).
     """
     _require_whole(demographics)
+    if sealed is not None and not accepted:
+        raise Invalid(
+            "a signed document belongs to an accepted consent: hand it in when it is accepted",
+            "署名済みの文書は同意の受理とともに登録してください", at="document", rule="SIG-05",
+        )  # fmt: skip
     if accepted:
         # Refused before an id is spent.
-        ledger.check(work, signed_by=signed_by, basis=basis)
+        ledger.check(work, signed_by=signed_by, basis=basis, sealed=sealed)
     shared = crossref.issue_shared_id(work, demographics)
     person = crossref.person_of(work, shared)
     if accepted:
-        ledger.grant(work, person, signed_by=signed_by, basis=basis, form_sha256=form_sha256)
+        ledger.grant(
+            work, person, signed_by=signed_by, basis=basis, form_sha256=form_sha256, sealed=sealed
+        )
     else:
         ledger.submit(work, person, signed_by=signed_by, form_sha256=form_sha256)
     return shared

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from gateway.consent import seals
 from gateway.consent.policy import SILENT, Standing, standing_of
 from gateway.errors import Inconsistent, Invalid, NotPermitted
 from gateway.identity import crossref
@@ -16,6 +17,7 @@ from gateway.model.category import Category, ExclusionGroup
 from gateway.model.consent import Entry, Exclusion, Grant, Withdrawal
 from gateway.model.identifiers import PersonId
 from gateway.model.network import Acceptance, NetworkPolicy, WithdrawalEffect
+from gateway.model.signature import Sealed
 from gateway.store import consent as rows
 from gateway.store.work import Work
 
@@ -70,11 +72,12 @@ def submit(work: Work, person: PersonId, *, signed_by: str, form_sha256: str = "
     rows.insert_entry(work.db, person, _row(work, "submission", work.now, content))
 
 
-def check(work: Work, *, signed_by: str, basis: str) -> None:
+def check(work: Work, *, signed_by: str, basis: str, sealed: Sealed | None = None) -> None:
     """Refuse what `grant` would refuse of its own arguments and caller."""
     _require_office(work, "CON-01")
     _check_signer(work.policy, signed_by)
     _check_basis(work.policy, basis)
+    _require_seal(work, "consent", sealed)
 
 
 def grant(
@@ -84,9 +87,13 @@ def grant(
     signed_by: str,
     basis: str = "",
     form_sha256: str = "",
+    sealed: Sealed | None = None,
 ) -> Grant:
-    """Enter an accepted consent; it is in effect from now on. The same twice is once."""
-    check(work, signed_by=signed_by, basis=basis)
+    """Enter an accepted consent; it is in effect from now on. The same twice is once.
+
+    `sealed` is the signed document that the network may want for it (SIG-05).
+    """
+    check(work, signed_by=signed_by, basis=basis, sealed=sealed)
     _note(work, person)
     before = standing(work, person)
     if before.withdrawn and work.policy.withdrawal.effect is WithdrawalEffect.DELETE:
@@ -97,11 +104,11 @@ def grant(
         )
     if before.participates:
         return grant_of(work, person)
-    content = {"signed_by": signed_by, "basis": basis, "form": form_sha256}
+    content = {"signed_by": signed_by, "basis": basis, "form": form_sha256, **_sealed(sealed)}
     rows.insert_entry(work.db, person, _row(work, "grant", work.now, content))
     return Grant(
         person=person, at=work.now, by=_actor(work.caller), signed_by=signed_by, basis=basis,
-        form_sha256=form_sha256,
+        form_sha256=form_sha256, document="" if sealed is None else sealed.sha256,
     )  # fmt: skip
 
 
@@ -112,12 +119,15 @@ def exclude(
     items: Iterable[Category] = (),
     groups: Iterable[ExclusionGroup] = (),
     pairs: Iterable[tuple[Category, ExclusionGroup]] = (),
+    sealed: Sealed | None = None,
 ) -> Exclusion:
     """Enter what is excluded from now on; it replaces what was excluded before (EXC-01, EXC-02)."""
     _require_office(work, "EXC-03")
+    _require_seal(work, "exclusion", sealed)
     exclusion = Exclusion(
         person=person, at=work.now, by=_actor(work.caller), items=frozenset(items),
         groups=frozenset(groups), pairs=frozenset(pairs),
+        document="" if sealed is None else sealed.sha256,
     )  # fmt: skip
     rule = work.policy.exclusion
     asked_items = exclusion.items | {item for item, _ in exclusion.pairs}
@@ -134,14 +144,28 @@ def exclude(
         "items": sorted(item.value for item in exclusion.items),
         "groups": sorted(group.value for group in exclusion.groups),
         "pairs": sorted([item.value, group.value] for item, group in exclusion.pairs),
+        **_sealed(sealed),
     }
     rows.insert_entry(work.db, person, _row(work, "exclusion", work.now, content))
     return exclusion
 
 
-def withdraw(work: Work, person: PersonId, *, reason: str, form: str = "") -> Withdrawal:
-    """Enter a withdrawal: evidence for `record.erase`. From its commit on, nothing is shown."""
+def withdraw(
+    work: Work,
+    person: PersonId,
+    *,
+    reason: str,
+    form: str = "",
+    sealed: Sealed | None = None,
+    again: bool = False,
+) -> Withdrawal:
+    """Enter a withdrawal: evidence for `record.erase`. From its commit on, nothing is shown.
+
+    `again` is one that a restore lost: what it needs was there when it was entered first.
+    """
     _require_office(work, "WDR-01")
+    if not again:
+        _require_seal(work, "withdrawal", sealed)
     rule = work.policy.withdrawal
     if reason not in rule.reasons or reason in _NOT_WITHDRAWALS:
         possible = ", ".join(r for r in rule.reasons if r not in _NOT_WITHDRAWALS)
@@ -160,9 +184,12 @@ def withdraw(work: Work, person: PersonId, *, reason: str, form: str = "") -> Wi
         )
     _note(work, person)
     grant_of(work, person)
-    content = {"reason": reason, "form": form}
+    content = {"reason": reason, "form": form, **_sealed(sealed)}
     rows.insert_entry(work.db, person, _row(work, "withdrawal", work.now, content))
-    return Withdrawal(person=person, at=work.now, by=_actor(work.caller), reason=reason, form=form)
+    return Withdrawal(
+        person=person, at=work.now, by=_actor(work.caller), reason=reason, form=form,
+        document="" if sealed is None else sealed.sha256,
+    )  # fmt: skip
 
 
 def participants(work: Work) -> frozenset[PersonId]:
@@ -188,6 +215,20 @@ def _require_office(work: Work, rule: str) -> None:
             rule=rule,
             log="CONSENT-EDIT",
         )
+
+
+def _require_seal(work: Work, kind: seals.Kind, sealed: Sealed | None) -> None:
+    """The signed document that the network wants for this kind of entry is there (SIG-05)."""
+    if sealed is not None:
+        note = f"sha256:{sealed.sha256}"
+        if note not in work.trail.objects:
+            work.trail.objects.append(note)
+        work.trail.detail["verdict"] = sealed.report.indication.value
+    seals.require(work.policy.signature, kind, sealed)
+
+
+def _sealed(sealed: Sealed | None) -> dict[str, str]:
+    return {} if sealed is None else {"document": sealed.sha256}
 
 
 def _check_signer(policy: NetworkPolicy, signed_by: str) -> None:
@@ -239,11 +280,12 @@ def _read(person: PersonId, row: rows.EntryRow) -> Entry | None:
             return Grant(
                 person=person, at=row.at, by=row.actor, signed_by=content["signed_by"],
                 basis=content["basis"], form_sha256=content["form"],
+                document=content.get("document", ""),
             )  # fmt: skip
         case "withdrawal":
             return Withdrawal(
                 person=person, at=row.at, by=row.actor, reason=content["reason"],
-                form=content["form"],
+                form=content["form"], document=content.get("document", ""),
             )  # fmt: skip
         case "exclusion":
             return Exclusion(
@@ -253,6 +295,7 @@ def _read(person: PersonId, row: rows.EntryRow) -> Entry | None:
                 pairs=frozenset(
                     (Category(item), ExclusionGroup(group)) for item, group in content["pairs"]
                 ),
+                document=content.get("document", ""),
             )  # fmt: skip
     return None
 

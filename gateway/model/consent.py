@@ -36,6 +36,8 @@ class Grant:
     "Eligibility (CON-02)."
     form_sha256: str = ""
     "Digest of the scanned form (STD-05)."
+    document: str = ""
+    "Digest of the signed document that was handed in with it (SIG-05)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class Exclusion:
     "Facilities that see nothing."
     pairs: frozenset[tuple[Category, ExclusionGroup]] = frozenset()
     "One item hidden from one group, e.g. prescription from clinics."
+    document: str = ""
+    "Digest of the signed document that was handed in with it (SIG-05)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,8 @@ class Withdrawal:
     "One of the network's reason codes (WDR-05)."
     form: str = ""
     "The form or request on record (WDR-02)."
+    document: str = ""
+    "Digest of the signed document that was handed in with it (SIG-05)."
 
 
 Entry = Grant | Exclusion | Withdrawal

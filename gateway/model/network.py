@@ -173,6 +173,10 @@ class SignaturePolicyKeys:
 
     required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     "Document kind to the hcRole texts of which the signer must have one."
+    registrations: Mapping[Literal["consent", "exclusion", "withdrawal"], tuple[str, ...]] = field(
+        default_factory=dict
+    )
+    "The same for what the secretariat enters of a person; a kind that is not here needs nothing."
     timestamp: bool = False
     crl_grace_hours: int = 0
 

@@ -233,3 +233,16 @@ class SignatureReport:
             "signatures": [signature.as_json() for signature in self.signatures],
             "evidence": [{"kind": one.kind.value, "sha256": one.sha256} for one in self.evidence],
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A document that was handed in with a registration, and what verification said of it."""
+
+    content: bytes
+    report: SignatureReport
+
+    @property
+    def sha256(self) -> str:
+        """Of the document as it came."""
+        return self.report.file_sha256

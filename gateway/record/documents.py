@@ -6,7 +6,7 @@ none that verified is refused (SIG-05). The same document twice is one document 
 
 from dataclasses import replace
 
-from gateway.consent import ledger
+from gateway.consent import ledger, seals
 from gateway.errors import Inconsistent, Invalid, NotOwner, UntrustedSignature
 from gateway.identity import crossref, domains
 from gateway.members import facilities
@@ -170,10 +170,4 @@ def _require_due(work: Work, entry: DocumentEntry, report: SignatureReport) -> N
 def satisfies(rule: SignaturePolicyKeys, kind: str, report: SignatureReport) -> bool:
     """Whether a kind of document has the signature that it needs; true where it needs none."""
     wanted = rule.required.get(kind)
-    if wanted is None:
-        return True
-    for signature in report.signatures:
-        roles = {role.text for role in (*signature.roles, signature.role) if role}
-        if roles & set(wanted) and (signature.proven is not None or not rule.timestamp):
-            return True
-    return False
+    return wanted is None or seals.satisfied(rule, wanted, report.signatures)

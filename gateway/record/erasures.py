@@ -138,7 +138,7 @@ def _again_person(work: Work, one: Erasure, removed: Removed) -> None:
             staging.promote(work, PersonId(person))
         if ledger.standing(work, person).participates:
             ledger.withdraw(
-                work, person, reason=one.reason, form=f"entered again: erasure {one.id}"
+                work, person, reason=one.reason, form=f"entered again: erasure {one.id}", again=True
             )
         if not erased:
             continue

@@ -28,10 +28,10 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from gateway.store import audit, codes, consent, identity, logins, members, record, replay
 from gateway.store.metadata import METADATA
-from gateway.store.record import evidence, lists, reports, stamps, waiting, watched
+from gateway.store.record import evidence, lists, registrations, reports, stamps, waiting, watched
 
 _ROOMS = (audit, codes, consent, evidence, identity, lists, logins, members, record, replay,
-          reports, stamps, waiting, watched)  # fmt: skip
+          registrations, reports, stamps, waiting, watched)  # fmt: skip
 "Imported for their tables: `METADATA` knows a table once its module is loaded."
 _ROWS = 2000
 

@@ -35,8 +35,11 @@ from gateway.store.record import (
     PROVISION,
     REMOVAL,
 )
+from gateway.store.record.registrations import REGISTRATION
 
 _CHUNK = 500
+_REFERRING = (FILE, DOCUMENT, HELD_DOCUMENT, REGISTRATION)
+"Tables whose rows refer to stored bytes by `sha256`."
 _COLUMNS = ("entry_uuid", "unique_id", "domain", "value", "facility", "category", "sha256", "file",
             "posted", "content")  # fmt: skip
 _HOLDS = (
@@ -274,7 +277,7 @@ def is_referenced(db: Connection, digest: str) -> bool:
     counted = union_all(
         *(
             select(func.count()).select_from(table).where(table.c.sha256 == digest)
-            for table in (FILE, DOCUMENT, HELD_DOCUMENT)
+            for table in _REFERRING
         )
     )
     return any(row[0] for row in db.execute(counted))
@@ -282,7 +285,7 @@ def is_referenced(db: Connection, digest: str) -> bool:
 
 def select_referenced(db: Connection) -> list[str]:
     """Every blob that something refers to, in order."""
-    found = union(*(select(table.c.sha256) for table in (FILE, DOCUMENT, HELD_DOCUMENT)))
+    found = union(*(select(table.c.sha256) for table in _REFERRING))
     return sorted(row[0] for row in db.execute(found))
 
 
@@ -291,7 +294,7 @@ def select_unreferenced(db: Connection, digests: Sequence[str]) -> list[str]:
     referred: set[str] = set()
     for start in range(0, len(digests), _CHUNK):
         part = digests[start : start + _CHUNK]
-        for table in (FILE, DOCUMENT, HELD_DOCUMENT):
+        for table in _REFERRING:
             found = db.execute(select(table.c.sha256).where(table.c.sha256.in_(part)).distinct())
             referred.update(row[0] for row in found)
     return [digest for digest in digests if digest not in referred]

@@ -27,6 +27,7 @@ from gateway.model.evidence import Evidence, EvidenceKind
 from gateway.store.metadata import METADATA, Moment
 from gateway.store.record import DOCUMENT, FILE, HELD_DOCUMENT
 from gateway.store.record.lists import LIST
+from gateway.store.record.registrations import REGISTRATION
 from gateway.store.record.reports import REPORT
 
 EVIDENCE = Table(
@@ -53,7 +54,7 @@ class Reported:
     """A stored report, and what it is about."""
 
     owner: str
-    "Id of the document's entry, or of the received file."
+    "Id of the document's entry, of the received file, or of a registration's document."
     place: str
     "Of the report in a file; empty for a document, or a file itself."
     domain: str
@@ -163,7 +164,7 @@ def delete_unused(db: Connection, digests: Iterable[str]) -> int:
 def select_owned(db: Connection, owners: Sequence[str]) -> set[str]:
     """Those of these owners that are still here."""
     found: set[str] = set()
-    columns = (DOCUMENT.c.entry_uuid, HELD_DOCUMENT.c.entry_uuid, FILE.c.id)
+    columns = (DOCUMENT.c.entry_uuid, HELD_DOCUMENT.c.entry_uuid, FILE.c.id, REGISTRATION.c.id)
     for start in range(0, len(owners), _CHUNK):
         part = list(owners[start : start + _CHUNK])
         for column in columns:
@@ -195,6 +196,14 @@ def select_reported(db: Connection, identity: str) -> list[Reported]:
             Reported(
                 owner=row.id, place=row.at, domain=row.domain, value=row.value,
                 sha256=row.sha256, report=row.report,
+            )
+        )  # fmt: skip
+    stands_for = or_(REGISTRATION.c.id == identity, REGISTRATION.c.sha256 == identity)
+    for row in db.execute(select(REGISTRATION).where(stands_for)):
+        found.append(
+            Reported(
+                owner=row.id, place="", domain=row.domain, value=row.value, sha256=row.sha256,
+                report=row.report,
             )
         )  # fmt: skip
     return found
