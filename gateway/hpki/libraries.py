@@ -1,4 +1,4 @@
-"""What the signature libraries may raise, and how they are kept quiet.
+"""What the signature libraries may raise, how they are kept quiet, and where one is corrected.
 
 They raise their own classes and, on hostile input, nearly everything that Python knows. Whoever
 calls one of them catches `RAISED` at that call and makes a verdict of it.
@@ -6,9 +6,10 @@ calls one of them catches `RAISED` at that call and makes a verdict of it.
 
 import logging
 import zlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from asn1crypto import core
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from lxml import etree
@@ -78,4 +79,27 @@ def _silence() -> None:
         logger.addHandler(logging.NullHandler())
 
 
+def _as_read(written: Callable[..., bytes]) -> Callable[..., bytes]:
+    """`dump` that gives back what was read, also where its length ends in the octet 0x80.
+
+    asn1crypto takes every such header for an indefinite length (X.690 8.1.3.6) and encodes the
+    value anew: one in 256. What it has read without knowing its type, as hcRole, then raises.
+    """
+
+    def dump(self: core.Asn1Value, force: bool = False) -> bytes:
+        if not force and not self._trailer and (self._header or b"")[-1:] == b"\x80":
+            contents = self.contents  # where it was changed, the header goes with this
+            if self._header is not None:
+                return bytes(self._header + contents)
+        return written(self, force)
+
+    return dump
+
+
+def _correct() -> None:
+    for kind in (core.Asn1Value, core.Choice, core.Primitive, core.Sequence, core.SequenceOf):
+        kind.dump = _as_read(kind.dump)
+
+
 _silence()
+_correct()
