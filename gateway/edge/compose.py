@@ -54,8 +54,6 @@ _SENT, _SENT_A_SECOND = 60, 1.0
 "Log-ins that one address (a hospital's, often) may begin at a provider: at once, and later."
 _TALKING = 8
 "Threads that may wait for a provider."
-_TRIES, _TRIES_SECONDS = 5, 15 * 60
-"Wrong passwords of one id or from one address (K-01)."
 _HASHING = 2
 "Passwords that are compared at the same time."
 _THREADS = 4 * (os.cpu_count() or 1)
@@ -234,7 +232,6 @@ class Machines:
                 logins=logins,
                 strength=Strength(least=login.password_length, days=login.password_days),
             ),
-            rate=Rate(_TRIES / _TRIES_SECONDS, _TRIES, time.monotonic),
             pool=ThreadPoolExecutor(_HASHING, thread_name_prefix="password"),
         )
 

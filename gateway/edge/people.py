@@ -33,10 +33,9 @@ from gateway.edge.metrics import Metrics
 from gateway.edge.oidc_settings import CALLBACK
 from gateway.edge.password_logins import Given
 from gateway.edge.people_api import OPENAPI
-from gateway.edge.people_ways import AccountDoor, PasswordDoor
-from gateway.edge.protocol import Client
+from gateway.edge.people_ways import AccountDoor, Late, PasswordDoor
 from gateway.edge.refusals import STATUS, headers_of, told
-from gateway.errors import Busy, Refusal, Unauthenticated
+from gateway.errors import Refusal, Unauthenticated
 from gateway.members.attempts import LIFETIME
 from gateway.members.sessions import Session
 from gateway.record.handling import Handling
@@ -113,6 +112,8 @@ class PeopleDoor:
             await self._router(scope, receive, send)
         except BodyRefused as refused:
             await answer(send, refused.status, headers=[*_SAFE, ("Connection", "close")])
+        except Late as late:
+            await self._may_after(late.seconds, send)
         except Refusal as refusal:
             await self._refuse(refusal, scope, send)
         except Exception as error:
@@ -172,9 +173,7 @@ class PeopleDoor:
 
     async def _log_in_by_password(self, scope: Scope, send: Send, given: dict[str, str]) -> None:
         one, door, client = _given(given), self._password_door(), asked.client_of(scope)
-        if not await self._may_after(door.take(one, client), send):
-            return
-        begun = await self._try(door, client, one, lambda: door.logins.enter(client, one))
+        begun = await door.attempt(client, one, lambda: door.logins.enter(client, one))
         await self._begin(begun, scope, send)
 
     async def _choose(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -186,32 +185,13 @@ class PeopleDoor:
         given = await asked.typed(scope, receive, ("user", "password", "new"))
         if "new" not in given:
             raise BodyRefused(422)
-        one, door = _given(given), self._password_door()
-        if not await self._may_after(door.take(one, client), send):
-            return
-        new = given["new"]
-        await self._try(door, client, one, lambda: door.logins.change(client, one, new))
+        one, door, new = _given(given), self._password_door(), given["new"]
+        await door.attempt(client, one, lambda: door.logins.change(client, one, new))
         if asked.wants_page(scope):
             said = ("パスワードを変更しました。ログインしてください", "Changed: log in now")
             await self._page(send, 200, self._log_in_page(said))
             return
         await answer(send, 204, headers=_SAFE)
-
-    async def _try(
-        self, door: PasswordDoor, client: Client, one: Given, do: Callable[[], _Value]
-    ) -> _Value:
-        """What a password leads to; only wrong ones count (K-01)."""
-        try:
-            if door.room.locked():
-                raise Busy("too many log in now: try again", "混み合っています。再度お試しください")
-            async with door.room:
-                found = await self._run(do, door.pool)
-        except Refusal as refusal:
-            if refusal.rule != "CRD-01":
-                door.give_back(one, client)
-            raise
-        door.give_back(one, client)
-        return found
 
     def _password_door(self) -> PasswordDoor:
         if self._passwords is None:

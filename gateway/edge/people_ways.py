@@ -1,14 +1,22 @@
 """Ways to log in at the people door that have threads and limits of their own (K-01)."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from gateway.edge.account_logins import AccountLogins
 from gateway.edge.limits import Rate
 from gateway.edge.password_logins import Given, PasswordLogins
 from gateway.edge.protocol import Client
+from gateway.errors import Busy, Refusal
+from gateway.members import tries
+from gateway.members.tries import Taken
 
+_Value = TypeVar("_Value")
 _WAITING = 16
 "Passwords that are compared or wait for it; whoever comes then is told to come again."
 
@@ -28,31 +36,52 @@ class AccountDoor:
         return self.logins.conversation.provider.origins
 
 
+class Late(Exception):
+    """An id or an address has to wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordDoor:
     """Log-in by password, on few threads: what is slow on purpose must not take every processor."""
 
     logins: PasswordLogins
-    rate: Rate
-    "Tries that fail, of one id or from one address."
     pool: Executor
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WAITING))
 
-    def take(self, given: Given, client: Client) -> float:
-        """Take one try of the address and of the id; 0 where it may go on, else seconds to wait.
+    async def attempt(self, client: Client, given: Given, do: Callable[[], _Value]) -> _Value:
+        """What a password leads to; only wrong ones count.
 
-        An address that has to wait uses up no try of anybody's id: it could lock others out.
+        Raises `Late` before anything is compared, `Busy` where too many come at once.
         """
-        for known in _counted(given, client):
-            if wait := self.rate.take(known):
-                return wait
-        return 0.0
+        if self.room.locked():
+            raise Busy("too many log in now: try again", "混み合っています。再度お試しください")
+        async with self.room:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.pool, lambda: self.tried(client, given, do))
 
-    def give_back(self, given: Given, client: Client) -> None:
-        """Let a try that was right not count."""
-        for known in _counted(given, client):
-            self.rate.give_back(known)
+    def tried(self, client: Client, given: Given, do: Callable[[], _Value]) -> _Value:
+        """The same, on a thread that may wait."""
+        logins = self.logins.logins
+        taken: Taken = logins.door.keep(
+            lambda db: tries.take(db, given.name, client.address, logins.clock())
+        )
+        if taken.wait:
+            raise Late(taken.wait.total_seconds())
+        try:
+            found = do()
+        except Refusal as refusal:
+            if refusal.rule != "CRD-01":
+                logins.door.keep(lambda db: tries.give_back(db, taken, given.name))
+            raise
+        moment = logins.clock()
 
+        def right(db: Connection) -> None:
+            tries.give_back(db, taken, given.name)
+            tries.trust(db, given.name, client.address, moment)
 
-def _counted(given: Given, client: Client) -> tuple[str, str]:
-    return f"address {client.address}", f"id {given.name.lower()}"
+        logins.door.keep(right)
+        return found

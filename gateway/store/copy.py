@@ -43,9 +43,9 @@ class Uncopied(ValueError):
 def tables() -> list[Table]:
     """Every table that is kept, those that others refer to first.
 
-    Who is logged in, or about to be, is not: nobody is logged in again by a restore (K-04).
+    Who is logged in, about to be, or has to wait is not: nobody is logged in by a restore (K-04).
     """
-    passing = (logins.SESSION, logins.ATTEMPT)
+    passing = (logins.SESSION, logins.ATTEMPT, logins.TRY)
     return [table for table in METADATA.sorted_tables if table not in passing]
 
 

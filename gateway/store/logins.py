@@ -1,11 +1,22 @@
 """Rows of who may log in with which card, account or password, and who is logged in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, Text, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from gateway.store.metadata import METADATA, Json, Moment
 
@@ -36,6 +47,15 @@ ATTEMPT = Table(
     Column("state", Text, primary_key=True),
     Column("ends", Moment, nullable=False, index=True),
     Column("content", Json, nullable=False),
+)
+TRY = Table(
+    "login_try",
+    METADATA,
+    Column("known", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("last", Moment, nullable=False),
+    Column("until", Moment, nullable=False, index=True),
 )
 SESSION = Table(
     "session",
@@ -83,6 +103,19 @@ class AttemptRow:
     state: str
     ends: datetime
     content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TryRow:
+    """What is remembered of tries at passwords; `known` is a digest of whose they are."""
+
+    known: str
+    failures: int
+    since: datetime
+    "The first of them."
+    last: datetime
+    until: datetime
+    "From then on it says nothing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +206,36 @@ def delete_attempt(db: Connection, state: str) -> AttemptRow | None:
     return None if row is None else AttemptRow(*row)
 
 
+_TRY_LOCK = 0x7121
+_LOCK = text("SELECT pg_advisory_xact_lock(:space, hashtext(:known))")
+
+
+def lock_tries(db: Connection, known: Iterable[str]) -> None:
+    """Let tries that count for the same come one after the other, in whatever process.
+
+    SQLite has one writing transaction at a time, so there is nothing to lock.
+    """
+    if db.dialect.name == "postgresql":
+        for one in sorted(known):
+            db.execute(_LOCK, {"space": _TRY_LOCK, "known": one})
+
+
+def select_try(db: Connection, known: str) -> TryRow | None:
+    """What is remembered of one; the caller holds its lock."""
+    row = db.execute(select(TRY).where(TRY.c.known == known)).first()
+    return None if row is None else TryRow(*row)
+
+
+def replace_try(db: Connection, row: TryRow) -> None:
+    """Remember this of one; the caller holds its lock."""
+    db.execute(delete(TRY).where(TRY.c.known == row.known))
+    db.execute(
+        insert(TRY).values(
+            known=row.known, failures=row.failures, since=row.since, last=row.last, until=row.until
+        )
+    )
+
+
 def insert_session(db: Connection, row: SessionRow) -> None:
     """Let a user be logged in."""
     db.execute(
@@ -211,6 +274,7 @@ def delete_sessions(db: Connection, member: str) -> int:
 
 
 def delete_ended(db: Connection, now: datetime) -> None:
-    """Forget sessions and begun log-ins whose time is over."""
+    """Forget sessions, begun log-ins and tries whose time is over."""
     db.execute(delete(SESSION).where(SESSION.c.ends < now))
     db.execute(delete(ATTEMPT).where(ATTEMPT.c.ends < now))
+    db.execute(delete(TRY).where(TRY.c.until < now))
