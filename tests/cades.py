@@ -11,8 +11,8 @@ from pyhanko.sign.general import as_signing_certificate_v2
 
 from gateway.cli.demo_authority import Issued
 from gateway.demo.sign import Stamp
-from gateway.hpki import cades_archive
-from gateway.hpki.cades import _Lists, _RevocationValues
+from gateway.hpki import cades_archive, cades_values
+from gateway.hpki.cades_values import Lists, RevocationValues
 from tests import pki
 
 TEXT = "紹介状\r\n".encode()
@@ -157,8 +157,8 @@ def cades(card: Issued | None = None, stamped: datetime | None = pki.SIGNED) -> 
 
 def values_of(certificates: Sequence[Issued], crls: Sequence[bytes]) -> list[cms.CMSAttribute]:
     """The certificate-values and revocation-values attributes (EN 319 122-1 A.1.1)."""
-    held = _Lists([core.Any.load(one.der) for one in certificates])
-    lists = _RevocationValues({"crls": _Lists([core.Any.load(crl) for crl in crls])})
+    held = Lists([core.Any.load(one.der) for one in certificates])
+    lists = RevocationValues({"crls": Lists([core.Any.load(crl) for crl in crls])})
     return [
         attribute("1.2.840.113549.1.9.16.2.23", held),
         attribute("1.2.840.113549.1.9.16.2.24", lists),
@@ -171,8 +171,12 @@ def archived(
     content: bytes = TEXT,
     *,
     index: Callable[[cades_archive.Index], None] | None = None,
+    version: int = 3,
 ) -> cms.ContentInfo:
-    """The same with an archive time-stamp of version 3 around its first signer."""
+    """The same with an archive time-stamp of version 3 around its first signer.
+
+    `version` is the index's: 3 is by value, 2 and 1 by attribute, and 1 need not say SHA-256.
+    """
     object_ = cms.ContentInfo.load(object_.dump())
     signed = object_["content"]
     info = signed["signer_infos"][0]
@@ -185,11 +189,19 @@ def archived(
             "algorithm": {"algorithm": "sha256"},
             "certificates": digests([one.dump() for one in signed["certificates"] or ()]),
             "crls": digests([one.dump() for one in signed["crls"] or ()]),
-            "values": digests([k + v for _, k, v in cades_archive.attributes(info)]),
+            "values": digests(
+                [k + v for _, k, v in cades_archive.attributes(info)]
+                if version == 3
+                else [one.dump() for one in cades_archive.whole_attributes(info["unsigned_attrs"])]
+            ),
         }
     )
     if index is not None:
         index(held)
+    if version == 1:
+        held = cades_archive._OldIndex(
+            {name: held[name] for name in ("certificates", "crls", "values")}
+        )
     covered = b"".join(
         (
             signed["encap_content_info"]["content_type"].dump(),
@@ -205,7 +217,71 @@ def archived(
         )
     )  # fmt: skip
     token = cms.ContentInfo.load(stamp(covered))
-    add(token["content"]["signer_infos"][0], attribute(cades_archive.INDEX, held))
+    kind = (*cades_archive.OLD_INDEXES, cades_archive.INDEX)[version - 1]
+    add(token["content"]["signer_infos"][0], attribute(kind, held))
     token = cms.ContentInfo.load(token.dump())
     add(info, attribute(cades_archive.ARCHIVE, token))
     return cms.ContentInfo.load(object_.dump())
+
+
+def archived_whole(
+    object_: cms.ContentInfo,
+    stamp: Stamp,
+    *,
+    beside: bytes = b"",
+    tagged: bool = True,
+    kind: str = "1.2.840.113549.1.9.16.2.48",
+    place: int = 0,
+) -> cms.ContentInfo:
+    """The same with an archive time-stamp of version 2 (TS 101 733 6.4.1), step by step."""
+    object_ = cms.ContentInfo.load(object_.dump())
+    signed = object_["content"]
+    info = signed["signer_infos"][place]
+    unsigned = info["unsigned_attrs"]
+    covered = [signed["encap_content_info"].dump(), beside]
+    covered += [signed[part].dump() for part in ("certificates", "crls") if signed[part]]
+    covered += [
+        info[part].dump()
+        for part in (
+            "version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm",
+            "signature",
+        )
+    ]  # fmt: skip
+    if unsigned:
+        covered.append(unsigned.dump() if tagged else unsigned.contents)
+    token = cms.ContentInfo.load(stamp(b"".join(covered)))
+    add(info, attribute(kind, token))
+    return cms.ContentInfo.load(object_.dump())
+
+
+def references_to(certificates: Sequence[bytes], crls: Sequence[bytes]) -> list[cms.CMSAttribute]:
+    """The attributes that refer to certificates and lists (RFC 5126 6.2): C."""
+
+    def id_of(der: bytes) -> dict[str, object]:
+        value = {"algorithm": {"algorithm": "sha256"}, "value": hashlib.sha256(der).digest()}
+        return {"digest": cades_values.OtherHash("other", value)}
+
+    lists = [cades_values.CrlOcspRef({"crls": {"crls": [id_of(crl)]}}) for crl in crls]
+    return [
+        attribute(
+            "1.2.840.113549.1.9.16.2.21",
+            cades_values.CertificateReferences([id_of(one) for one in certificates]),
+        ),
+        attribute("1.2.840.113549.1.9.16.2.22", cades_values.RevocationReferences(lists)),
+    ]
+
+
+def stamped_references(info: cms.SignerInfo, stamp: Stamp, *, whole: bool = True) -> None:
+    """Add a time-stamp over signature and references, or over references alone (RFC 5126 6.3)."""
+    names = ["1.2.840.113549.1.9.16.2.21", "1.2.840.113549.1.9.16.2.22"]
+    covered = b""
+    if whole:
+        covered = info["signature"].native
+        names.insert(0, "1.2.840.113549.1.9.16.2.14")
+    held = cades_archive.whole_attributes(cms.CMSAttributes(list(info["unsigned_attrs"])))
+    for name in names:
+        for one in held:
+            if one["type"].dotted == name:
+                covered += one["type"].dump() + one["values"].dump()
+    kind = "1.2.840.113549.1.9.16.2.25" if whole else "1.2.840.113549.1.9.16.2.26"
+    add(info, attribute(kind, cms.ContentInfo.load(stamp(covered))))

@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from asn1crypto import cms as asn1
 from asn1crypto import core, x509
 
 from gateway.errors import Malformed
-from gateway.hpki import cades_archive, cms
-from gateway.hpki.certificates import read_certificate
+from gateway.hpki import cades_archive, cades_elements, cades_values, cms
+from gateway.hpki.cades_elements import Elements
 from gateway.hpki.libraries import RAISED
 from gateway.hpki.opened import Opened, Unfit, failed, passed, unknown
 from gateway.hpki.policy import Algorithms
@@ -24,10 +25,12 @@ from gateway.model.signature import Check
 
 SECTION = "RFC 5652 5.4"
 _NAMED = "EN 319 122-1 5.2.2"
-_MOST = 30
-_CERTIFICATES = "1.2.840.113549.1.9.16.2.23"
-_REVOCATIONS = "1.2.840.113549.1.9.16.2.24"
-_OLD_ARCHIVES = ("1.2.840.113549.1.9.16.2.27", "1.2.840.113549.1.9.16.2.48")
+_LEVELS = (
+    ("LTA", {cades_archive.ARCHIVE}),
+    ("A", cades_archive.ARCHIVES),
+    ("X", {cades_archive.ESC_STAMP, cades_archive.REFERENCES_STAMP}),
+    ("C", {cades_archive.CERTIFICATE_REFERENCES, cades_archive.REVOCATION_REFERENCES}),
+)
 _TROUBLE: tuple[type[BaseException], ...] = (*RAISED, Malformed)
 
 
@@ -37,20 +40,6 @@ class _Encapsulated(core.Sequence):  # type: ignore[misc]
     _fields = [  # noqa: RUF012 - asn1crypto's way
         ("content_type", core.ObjectIdentifier),
         ("content", core.OctetString, {"explicit": 0, "optional": True}),
-    ]
-
-
-class _Lists(core.SequenceOf):  # type: ignore[misc]
-    _child_spec = core.Any
-
-
-class _RevocationValues(core.Sequence):  # type: ignore[misc]
-    """EN 319 122-1 A.1.1.2; HPKI has no OCSP, so only the lists are read."""
-
-    _fields = [  # noqa: RUF012
-        ("crls", _Lists, {"explicit": 0, "optional": True}),
-        ("ocsp", core.Any, {"explicit": 1, "optional": True}),
-        ("other", core.Any, {"explicit": 2, "optional": True}),
     ]
 
 
@@ -68,15 +57,18 @@ def open_signatures(
 ) -> tuple[Opened, ...]:
     """The signatures of a CMS object: one for each signer."""
     try:
-        object_ = asn1.ContentInfo.load(unwrap(content), strict=True)
-        signed = object_["content"]
+        encoded = unwrap(content)
+        signed = asn1.ContentInfo.load(encoded, strict=True)["content"]
         about = _content(signed, detached)
         signers = cms.read_signers(signed)
     except Unfit as unfit:
         return (Opened(form="CAdES", checks=(unfit.check,)),)
     except _TROUBLE:
         return (_unreadable(),)
-    return tuple(_open(signer, about, allowed) for signer in signers)
+    return tuple(
+        _open(signer, about, allowed, partial(cades_elements.read, encoded, place))
+        for place, signer in enumerate(signers)
+    )
 
 
 def content_inside(content: bytes) -> bytes:
@@ -117,10 +109,13 @@ def _content(signed: asn1.SignedData, detached: Mapping[str, bytes]) -> _Content
 _OTHER = "併せて指定された内容は署名対象と異なります"
 
 
-def _open(signer: cms.Signer, about: _Content, allowed: Algorithms) -> Opened:
+def _open(
+    signer: cms.Signer, about: _Content, allowed: Algorithms, elements: Callable[[], Elements]
+) -> Opened:
     """One signature, as far as it can be judged without trust."""
     try:
-        helpers, lists = _values(signer)
+        helpers, lists = cades_values.enclosed(signer)
+        referred = tuple(cades_values.referred(signer.info))
         certificate = _certificate(signer, helpers)
         known = cms.read_info(signer.signed, signer.info, (certificate, *signer.others))
         if cms.weakness(known, allowed):
@@ -130,8 +125,7 @@ def _open(signer: cms.Signer, about: _Content, allowed: Algorithms) -> Opened:
             known, about.kind, lambda algorithm: hashlib.new(algorithm, about.octets).digest()
         )
         tokens = tuple(_tokens(signer.info))
-        archives = cades_archive.read(signer, about.octets)
-        old = _old(signer.info)
+        later = cades_archive.read(signer, about.octets, elements, inside=about.inside)
         countersigned = tuple(_countersignatures(signer, (*signer.others, *helpers), allowed))
         claimed = _claimed(signer.info)
     except Unfit as unfit:
@@ -141,13 +135,14 @@ def _open(signer: cms.Signer, about: _Content, allowed: Algorithms) -> Opened:
     sound = intact and valid
     return Opened(
         form="CAdES",
-        checks=(_digest(intact), _value(valid), *old),
+        checks=(_digest(intact), _value(valid), *later.checks),
         certificate=certificate,
         helpers=(*signer.others, *helpers),
         crls=lists,
         tokens=tokens,
-        archives=archives,
-        level=_level(tokens=bool(tokens), values=bool(lists), archives=bool(archives)),
+        archives=later.archives,
+        referred=referred,
+        level=_level(signer.info, values=bool(lists)),
         countersigned=countersigned,
         digests=known.digests,
         claimed=claimed,
@@ -157,11 +152,13 @@ def _open(signer: cms.Signer, about: _Content, allowed: Algorithms) -> Opened:
     )
 
 
-def _level(*, tokens: bool, values: bool, archives: bool) -> str:
-    """The level by what is there (EN 319 122-1 6)."""
-    if archives:
-        return "LTA"
-    if tokens:
+def _level(info: asn1.SignerInfo, *, values: bool) -> str:
+    """The level by what is there (EN 319 122-1 6; TS 101 733 4.4 for the older ones)."""
+    kinds = {kind for kind, _, _ in cades_archive.attributes(info)}
+    for level, wanted in _LEVELS:
+        if kinds & wanted:
+            return level
+    if cades_archive.SIGNATURE_STAMP in kinds:
         return "LT" if values else "T"
     return "B"
 
@@ -224,37 +221,11 @@ def _check_attributes(info: asn1.SignerInfo, kind: str) -> None:
         )
 
 
-def _values(signer: cms.Signer) -> tuple[tuple[x509.Certificate, ...], tuple[bytes, ...]]:
-    """Certificates and revocation lists that came for the long term (EN 319 122-1 A.1.1)."""
-    certificates = [
-        read_certificate(one.dump())
-        for value in cades_archive.values(signer.info, _CERTIFICATES)
-        for one in list(_Lists.load(value))[:_MOST]
-    ]
-    lists = [one.chosen.dump() for one in list(signer.signed["crls"] or ())[:_MOST]]
-    for value in cades_archive.values(signer.info, _REVOCATIONS):
-        held = _RevocationValues.load(value)["crls"]
-        if isinstance(held, _Lists):
-            lists.extend(one.dump() for one in list(held)[:_MOST])
-    return tuple(certificates[:_MOST]), tuple(lists[:_MOST])
-
-
 def _tokens(info: asn1.SignerInfo) -> Iterator[tuple[bytes, bytes]]:
     """Signature time-stamps, each over the signature value (EN 319 122-1 5.3)."""
     stamped = info["signature"].native
     for token in cades_archive.values(info, cades_archive.SIGNATURE_STAMP):
         yield token, stamped
-
-
-def _old(info: asn1.SignerInfo) -> Iterator[Check]:
-    """Archive time-stamps of versions 1 and 2: their input depends on how it was once encoded."""
-    if any(True for kind in _OLD_ARCHIVES for _ in cades_archive.values(info, kind)):
-        yield unknown(
-            "archive-time-stamp",
-            "archive time-stamps before version 3 are not read by this version",
-            "第3版より前のアーカイブタイムスタンプはこの版では読み取れません",
-            "EN 319 122-1 A.2.4",
-        )
 
 
 def _countersignatures(

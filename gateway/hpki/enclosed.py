@@ -1,7 +1,7 @@
 """Validation data that came with a signature: what it refers to, and what its level rests on.
 
-XAdES-C refers to certificates and revocation data by digest, XAdES-X-L encloses them
-(TS 101 903 7.4, 7.6; EN 319 132-1 annex A.1 and 5.4).
+The form C refers to certificates and revocation data by digest, X-L encloses them
+(TS 101 903 7.4, 7.6; EN 319 132-1 annex A.1 and 5.4; RFC 5126 6.2, 6.3).
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from gateway.model.signature import Check
 
 _SECTION = "TS 101 903 7.4"
 _REFERRING = {"C", "X"}
-"Levels of XAdES that enclosed data lift to X-L: the form that refers to what it encloses."
+"Levels that enclosed data lift to X-L: the form that refers to what it encloses."
 
 
 def judge_referred(
@@ -70,6 +70,7 @@ def level(opened: Opened, used: Iterable[str]) -> str:
     """
     enclosed = {hashlib.sha256(crl).hexdigest() for crl in opened.crls}
     lists = set(used)
-    if opened.form == "XAdES" and opened.level in _REFERRING and lists and lists <= enclosed:
+    referring = opened.form in ("XAdES", "CAdES") and opened.level in _REFERRING
+    if referring and lists and lists <= enclosed:
         return "X-L"
     return opened.level

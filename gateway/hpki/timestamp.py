@@ -105,11 +105,20 @@ def judge(token: bytes, stamped: bytes | Digest, around: Surroundings) -> Stamp:
 def claimed(token: bytes) -> datetime | None:
     """The time that a token states, whether or not it is true; None where there is none."""
     try:
-        content = cms.ContentInfo.load(token)["content"]["encap_content_info"]["content"]
-        time = tsp.TSTInfo.load(bytes(content))["gen_time"].native
+        time = _info(token)["gen_time"].native
     except RAISED:
         return None
     return time if isinstance(time, datetime) and time.tzinfo is not None else None
+
+
+def imprint(token: bytes) -> bytes:
+    """The digest that a token states; raises one of `RAISED`."""
+    return bytes(_info(token)["message_imprint"]["hashed_message"].native)
+
+
+def _info(token: bytes) -> tsp.TSTInfo:
+    content = cms.ContentInfo.load(token)["content"]["encap_content_info"]["content"]
+    return tsp.TSTInfo.load(bytes(content))
 
 
 def _read(

@@ -7,10 +7,12 @@ elsewhere, with every length around them mended. The short form has a fixed seed
 import random
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 
 import pytest
 from asn1crypto import parser
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.hpki.verify import verify
 from gateway.model.signature import SignatureReport
@@ -89,12 +91,21 @@ def signed() -> dict[str, tuple[bytes, Mapping[str, bytes]]]:
     info = cades.signer_info(cades.TEXT, pki.doctor(), stamp=stamp())
     outside = cades.signed_data([info], None).dump()
     archived = cades.archived(cades.signed_data([info]), stamp(pki.AFTER))
+    whole = cades.archived_whole(cades.signed_data([info]), stamp(pki.AFTER))
+    again = cades.archived_whole(whole, stamp(pki.AFTER + timedelta(days=1)))
+    crls = [one.crl.public_bytes(Encoding.DER) for one in (pki.hierarchy().crl(),)]
+    referring = cades.signer_info(cades.TEXT, pki.doctor(), stamp=stamp())
+    cades.add(referring, *cades.references_to([pki.hierarchy().signing.der], crls))
+    cades.stamped_references(referring, stamp(pki.AFTER))
     two = test_cades._two(cades.signer_info(cades.TEXT, test_cades.PHARMACIST, stamp=stamp()))
     longterm = test_pdf_longterm
     return {
         "attached": (cades.cades(), {}),
         "detached": (outside, {"letter": cades.TEXT}),
         "archived": (archived.dump(), {}),
+        "archived whole": (whole.dump(), {}),
+        "archived whole twice": (again.dump(), {}),
+        "stamped references": (cades.signed_data([referring]).dump(), {}),
         "two signers": (two, {}),
         "BER": (test_cades._ber(cades.cades()), {}),
         "PEM": (test_cades._pem(cades.cades()), {}),
