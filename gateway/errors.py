@@ -167,6 +167,12 @@ class NotFound(Refusal):
     code = "not-found"
 
 
+class Gone(Refusal):
+    """It was there, once, and is not shown again."""
+
+    code = "gone"
+
+
 class OverLimit(Refusal):
     """A limit of `security.md` section 3 was reached."""
 

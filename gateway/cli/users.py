@@ -66,16 +66,19 @@ def user_show(name: str, *, config: Path, as_json: bool) -> None:
     """利用者を表示します。Show one user and what became of it."""
     from gateway.cli import opened
     from gateway.cli.members import history_lines
-    from gateway.members import users
+    from gateway.members import ids, users
     from gateway.model.audit import EventKind
 
     with speaking(), opened.work(config, EventKind.ADMIN, reading=True) as (_, work):
         found, past = users.find(work, name), users.history(work, name)
-    value = {**opened.plain(found), "history": opened.plain(past)}
+        login = ids.current(work.db, name)
+    typed = None if login is None else login.written
+    value = {**opened.plain(found), "login_id": typed, "history": opened.plain(past)}
     emit(
         value,
         as_json=as_json,
         text=lambda: [f"{found.name} {found.facility} {found.position} {found.state.value}",
+                      f"login id / ログインID: {typed or '-'}",
                       *history_lines(past)],
     )  # fmt: skip
 

@@ -231,6 +231,7 @@ class Machines:
             logins=PasswordLogins(
                 logins=logins,
                 strength=Strength(least=login.password_length, days=login.password_days),
+                holds=timedelta(hours=login.temporary_hours),
             ),
             pool=ThreadPoolExecutor(_HASHING, thread_name_prefix="password"),
         )

@@ -205,6 +205,12 @@ class Logins:
             work.caller = session.caller
             work.trail.detail["ended"] = sessions.end(work, cookie)
 
+    def act(self, work: Work, client: Client, cookie: str) -> Session:
+        """Let whoever is behind a cookie be the caller of a Work; raises as `session` does."""
+        found = self._session(work, client, cookie)
+        work.caller = found.caller
+        return found
+
     def _reading(
         self,
         client: Client,

@@ -6,14 +6,18 @@ purpose, and nothing of the database waits for it.
 
 import secrets
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
 
 from gateway.audit.door import tried
 from gateway.edge.logins import Begun, Logins
 from gateway.edge.protocol import Client
-from gateway.members import passwords, users
-from gateway.members.passwords import Strength, Tried
+from gateway.members import handovers, passwords, users
+from gateway.members.passwords import Issued, Strength, Tried
+from gateway.model import chance
 from gateway.model.audit import EventKind
 from gateway.model.caller import LevelOfAssurance
+from gateway.model.passwords import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,33 @@ class Given:
         return "Given()"
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A temporary password, for the one time that it is shown."""
+
+    issued: Issued
+    temporary: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As the people door tells it."""
+        return {
+            "user": self.issued.user, "login_id": self.issued.login_id,
+            "temporary": self.temporary, "ends": self.issued.ends,
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"HandedOver({self.issued!r})"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasswordLogins:
     """Lets in who knows the password, and lets everybody choose their own."""
 
     logins: Logins
     strength: Strength
+    holds: timedelta = timedelta(hours=72)
+    "How long a temporary password may be used."
 
     def enter(self, client: Client, given: Given) -> Begun:
         """Log in.
@@ -48,10 +73,11 @@ class PasswordLogins:
             passwords.require_current(work, compared, self.strength)
             return self.logins.let_in(work, client, user, LevelOfAssurance.PASSWORD)
 
-    def change(self, client: Client, given: Given, new: str) -> None:
-        """Choose a new password; whoever is logged in as the user is out.
+    def change(self, client: Client, given: Given, new: str, login_id: str = "") -> None:
+        """Choose a new password, and an id in the place of a temporary one (CRD-05).
 
-        Raises `Invalid` where it may not be chosen, and what `enter` raises but for its age.
+        Whoever is logged in as the user is out. Raises `Invalid` where it may not be chosen, and
+        what `enter` raises but for its age.
         """
         compared = self._compare(given)
         door = self.logins.door
@@ -59,7 +85,9 @@ class PasswordLogins:
         if compared.matched:
             salt = secrets.token_bytes(16)
             chosen = tried(
-                lambda: passwords.choose(compared, new, door.policy, self.strength, salt=salt)
+                lambda: passwords.choose(
+                    compared, new, door.policy, self.strength, salt=salt, login_id=login_id
+                )
             )
         with door.work(EventKind.LOGIN, self.logins.stranger(client)) as work:
             work.trail.detail["way"] = "password"
@@ -78,7 +106,22 @@ class PasswordLogins:
                 work.trail.code = "LOGIN"
 
     def _compare(self, given: Given) -> Tried:
-        row = None
-        if users.is_name(given.name):
-            row = self.logins.door.snapshot(lambda db: passwords.kept(db, given.name), max_age=0.0)
-        return passwords.compare(given.name, row, given.password, self.strength)
+        found = self.logins.door.snapshot(lambda db: passwords.kept(db, given.name), max_age=0.0)
+        return passwords.compare(given.name, found, given.password, self.strength)
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether managers hand passwords over here (CRD-07)."""
+        return self.logins.door.policy.credentials.handover == "manager"
+
+    def hand_over(self, client: Client, cookie: str, code: str) -> HandedOver:
+        """What the manager behind a cookie hands over, this once.
+
+        Raises `NotFound` where there is nothing of theirs, `Gone` the second time.
+        """
+        self.logins.session(client, cookie)  # nothing is hashed for strangers
+        temporary = chance.new_password()
+        kept = digest(temporary, secrets.token_bytes(16), self.strength.cost)
+        with self.logins.door.work(EventKind.ADMIN, self.logins.stranger(client)) as work:
+            self.logins.act(work, client, cookie)
+            return HandedOver(handovers.show(work, code, kept, holds=self.holds), temporary)

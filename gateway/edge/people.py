@@ -90,6 +90,7 @@ class PeopleDoor:
                 Route("/login/oidc", _App(self._send_away), methods=["POST"]),
                 Route(CALLBACK, _App(self._come_back), methods=["GET"]),
                 Route("/password", _App(self._choose), methods=["POST"]),
+                Route("/handover", _App(self._hand_over), methods=["POST"]),
                 Route("/logout", _App(self._log_out), methods=["POST"]),
                 Route("/session", _App(self._session), methods=["GET"]),
                 Route("/records/{patient}", _App(self._record), methods=["GET"]),
@@ -182,16 +183,31 @@ class PeopleDoor:
         if not asked.is_own(scope):
             await self._turn_away(send, 403, "CSRF")
             return
-        given = await asked.typed(scope, receive, ("user", "password", "new"))
+        given = await asked.typed(scope, receive, ("user", "password", "new", "new_user"))
         if "new" not in given:
             raise BodyRefused(422)
         one, door, new = _given(given), self._password_door(), given["new"]
-        await door.attempt(client, one, lambda: door.logins.change(client, one, new))
+        another = given.get("new_user", "")
+        await door.attempt(client, one, lambda: door.logins.change(client, one, new, another))
         if asked.wants_page(scope):
             said = ("パスワードを変更しました。ログインしてください", "Changed: log in now")
             await self._page(send, 200, self._log_in_page(said))
             return
         await answer(send, 204, headers=_SAFE)
+
+    async def _hand_over(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What a manager hands over to somebody, shown this once (CRD-07)."""
+        cookie, client = asked.session_cookie(scope), asked.client_of(scope)
+        given = await asked.typed(scope, receive, ("code", "csrf"))
+        if not _is_meant(scope, cookie, given):
+            await self._turn_away(send, 403, "CSRF")
+            return
+        door, code = self._password_door(), given.get("code", "")
+        found = await self._run(lambda: door.logins.hand_over(client, cookie, code), door.pool)
+        if asked.wants_page(scope):
+            await self._page(send, 200, people_pages.handed_over(found))
+            return
+        await answer_json(send, 200, found.as_json(), headers=_SAFE)
 
     def _password_door(self) -> PasswordDoor:
         if self._passwords is None:
@@ -249,7 +265,10 @@ class PeopleDoor:
     async def _begin(self, begun: Begun, scope: Scope, send: Send, *more: tuple[str, str]) -> None:
         cookie = ("Set-Cookie", f"{asked.COOKIE}={begun.cookie}; {_ATTRIBUTES}")
         if asked.wants_page(scope):
-            page = people_pages.logged_in(begun.session, asked.token(begun.cookie))
+            hands_over = self._passwords is not None and self._passwords.logins.hands_over
+            page = people_pages.logged_in(
+                begun.session, asked.token(begun.cookie), hands_over=hands_over
+            )
             await self._page(send, 200, page, cookie, *more)
             return
         value = _about(begun.session, begun.cookie)
@@ -258,12 +277,7 @@ class PeopleDoor:
     async def _log_out(self, scope: Scope, receive: Receive, send: Send) -> None:
         """End the session at the server."""
         cookie, client = asked.session_cookie(scope), asked.client_of(scope)
-        given = header(scope, TOKEN)
-        if not given:
-            given = (await asked.typed(scope, receive, ("csrf",))).get("csrf", "")
-        if not asked.is_own(scope) or not hmac.compare_digest(
-            given.encode(), asked.token(cookie).encode()
-        ):
+        if not _is_meant(scope, cookie, await asked.typed(scope, receive, ("csrf",))):
             await self._turn_away(send, 403, "CSRF")
             return
         await self._run(lambda: self._logins.leave(client, cookie))
@@ -345,6 +359,12 @@ class _App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._endpoint(scope, receive, send)
+
+
+def _is_meant(scope: Scope, cookie: str, typed: dict[str, str]) -> bool:
+    """Whether a change comes from a page of ours, with its token (K-05)."""
+    given = header(scope, TOKEN) or typed.get("csrf", "")
+    return asked.is_own(scope) and hmac.compare_digest(given.encode(), asked.token(cookie).encode())
 
 
 def _given(typed: dict[str, str]) -> Given:

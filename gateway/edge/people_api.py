@@ -15,6 +15,15 @@ _SESSION = {
         "csrf": {"type": "string", "description": "Send it as X-CSRF-Token with every change."},
     },
 }
+_HANDED_OVER = {
+    "type": "object",
+    "properties": {
+        "user": {"type": "string"},
+        "login_id": {"type": "string"},
+        "temporary": {"type": "string"},
+        "ends": {"type": "string", "format": "date-time"},
+    },
+}
 _NOT_LOGGED_IN = {"description": "Not logged in."}
 
 
@@ -107,12 +116,27 @@ OPENAPI: dict[str, Any] = {
         "/password": {
             "post": {
                 "summary": "Choose a password in the place of the present one; logs nobody in.",
-                "requestBody": _typed("user", "password", "new", required=True),
+                "description": "new_user: an id in the place of a temporary one (CRD-05).",
+                "requestBody": _typed("user", "password", "new", "new_user", required=True),
                 "responses": {
                     "204": _answer("Changed; whoever was logged in as this user is out."),
                     "401": _answer("Id or password is wrong."),
                     "422": _answer("It may not be chosen (CRD-03, CRD-10)."),
                     "429": _answer("Too often."),
+                },
+            }
+        },
+        "/handover": {
+            "post": {
+                "summary": "What a manager hands over to a user, shown this once (CRD-07).",
+                "security": [{"session": []}],
+                "requestBody": _typed("code", "csrf", required=True),
+                "responses": {
+                    "200": _answer("The id and the temporary password.", _HANDED_OVER),
+                    "401": _NOT_LOGGED_IN,
+                    "403": _answer("No token (K-05)."),
+                    "404": _answer("No such code, or another manager's."),
+                    "410": _answer("Shown already, or its time is over."),
                 },
             }
         },

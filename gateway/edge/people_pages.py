@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from gateway.edge.password_logins import HandedOver
 from gateway.members.sessions import Session
 
 _HEAD = """<!doctype html>
@@ -32,7 +33,17 @@ _TYPED = """<form method="post" action="/login" autocomplete="off">
 <input name="password" type="password" autocomplete="off" required></label></p>
 <p><label>新しいパスワード / New password
 <input name="new" type="password" autocomplete="off" required></label></p>
+<p><label>新しい利用者ID(仮IDの場合のみ) / New user id (in the place of a temporary one only)
+<input name="new_user" autocomplete="off" autocapitalize="none" spellcheck="false"></label></p>
 <button>変更 / Change</button>
+</form>
+"""
+_HANDING = """<h2>パスワードの引き渡し <span lang="en">/ Hand a password over</span></h2>
+<form method="post" action="/handover" autocomplete="off">
+<input type="hidden" name="csrf" value="{token}">
+<p><label>引き渡しコード / Code
+<input name="code" autocomplete="off" autocapitalize="none" spellcheck="false" required></label></p>
+<button>表示(一度のみ) / Show (once)</button>
 </form>
 """
 
@@ -60,8 +71,11 @@ def log_in(ways: Sequence[str], clients: Iterable[str], message: Sequence[str] =
     return "".join((*parts, _FOOT)).encode()
 
 
-def logged_in(session: Session, token: str) -> bytes:
-    """The page that says who is logged in, with the way out."""
+def logged_in(session: Session, token: str, *, hands_over: bool = False) -> bytes:
+    """The page that says who is logged in, with the way out.
+
+    Where it `hands_over` passwords, with a form for the code of one.
+    """
     who = escape(f"{session.user} ({session.caller.facility})")
     form = (
         '<form method="post" action="/logout">\n'
@@ -69,7 +83,19 @@ def logged_in(session: Session, token: str) -> bytes:
         "<button>ログアウト / Log out</button>\n</form>\n"
     )
     said = f"<p>ログインしました: {who}<br>Logged in: {who}</p>\n"
-    return "".join((_HEAD, said, form, _FOOT)).encode()
+    handing = _HANDING.format(token=escape(token)) if hands_over else ""
+    return "".join((_HEAD, said, handing, form, _FOOT)).encode()
+
+
+def handed_over(found: HandedOver) -> bytes:
+    """The page that shows a temporary password, this once."""
+    said = (
+        "<p>この画面は一度しか表示されません。本人に引き渡してください"
+        ' <span lang="en">/ Shown once: hand it over now</span></p>\n'
+        f"<p>利用者ID / User id: <code>{escape(found.issued.login_id)}</code></p>\n"
+        f"<p>仮パスワード / Temporary password: <code>{escape(found.temporary)}</code></p>\n"
+    )
+    return "".join((_HEAD, said, _FOOT)).encode()
 
 
 def _provider(client: str) -> str:

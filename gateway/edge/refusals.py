@@ -8,6 +8,7 @@ from gateway.errors import Refusal
 
 STATUS: Mapping[type[Refusal], int] = {
     errors.Busy: 503,
+    errors.Gone: 410,
     errors.Inconsistent: 409,
     errors.Invalid: 422,
     errors.Malformed: 422,

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from gateway.errors import Unauthenticated
-from gateway.members import users
+from gateway.members import handovers, users
 from gateway.model.caller import Caller, LevelOfAssurance
 from gateway.model.identifiers import Oid
 from gateway.store import logins as rows
@@ -143,3 +143,4 @@ def _out() -> Unauthenticated:
 def forget_ended(db: Connection, now: datetime) -> None:
     """Forget sessions whose time is over."""
     rows.delete_ended(db, now)
+    handovers.forget(db, now)

@@ -9,7 +9,7 @@ from gateway.errors import Inconsistent, Invalid, NotFound, NotPermitted
 from gateway.members import facilities
 from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
 from gateway.model.identifiers import Oid
-from gateway.store import logins
+from gateway.store import credentials, logins
 from gateway.store import members as rows
 from gateway.store.work import Work
 
@@ -50,7 +50,8 @@ def register(work: Work, *, name: str, facility: str, position: str, title: str 
     if not facilities.find(work, facility).is_active:
         raise Inconsistent("the facility is not active", "施設が有効ではありません", rule="ACC-03")
     _require_position(work, position)
-    if rows.select_member(work.db, name) is not None:
+    taken = credentials.select_id(work.db, name.lower()) is not None
+    if taken or rows.select_member(work.db, name) is not None:
         raise Inconsistent("a user of this name exists", "登録済みの利用者IDです", at="name")
     user = User(name=name, facility=facility, position=position, title=title)
     content = {"title": title}

@@ -35,6 +35,12 @@ _EASY = "abcdefghijkmnpqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "+-=
 "Kinds of characters that are not taken for each other on paper."
 
 
+def new_login_id() -> str:
+    """A fresh id to log in with: 12 letters and digits (about 60 random bits)."""
+    every = "".join((_EASY[0], _EASY[2]))
+    return secrets.choice(_EASY[0]) + "".join(secrets.choice(every) for _ in range(11))
+
+
 def new_password() -> str:
     """A fresh temporary password of 16 characters (about 90 random bits), each kind among them."""
     every = "".join(_EASY)

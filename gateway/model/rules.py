@@ -92,6 +92,8 @@ class CredentialRules:
         "facility_reset", "new_id_and_password", "id_notice_or_temporary", "new_password"
     ] = "new_password"
     doctor_card: frozenset[Literal["login", "signature"]] = frozenset()
+    handover: Literal["direct", "manager"] = "direct"
+    "Who hands a temporary password over: the operator, or a manager of the facility (CRD-07)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

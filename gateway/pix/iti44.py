@@ -148,6 +148,7 @@ _NOT_OURS = ("CR", "NS200", "The message is not processed here")
 _ANSWERS: dict[type[Refusal], tuple[str, str, str] | None] = {
     # kind: acknowledgement, detail code, text (empty: the refusal's own); None: a SOAP fault.
     errors.Busy: None,
+    errors.Gone: _UNKNOWN_KEY,
     errors.Inconsistent: ("CE", "205", ""),
     errors.Invalid: _CONTENT,
     errors.Malformed: None,

@@ -117,6 +117,7 @@ _ANSWERS: dict[type[Refusal], tuple[str, str] | None] = {
     # kind: detail code and text of an AE/AE answer; None: said as a SOAP fault.
     # Unknown, foreign and forbidden are one answer (security.md 2.1, G8).
     errors.Busy: None,
+    errors.Gone: _UNKNOWN_KEY,
     errors.Inconsistent: _UNKNOWN_KEY,
     errors.Invalid: _UNKNOWN_KEY,
     errors.Malformed: None,

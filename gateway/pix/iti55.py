@@ -208,6 +208,7 @@ _CANNOT = "AnswerNotAvailable"
 _ANSWERS: dict[type[Refusal], str | None] = {
     # kind: detected issue of an AE/AE answer; empty: no match (AA/NF); None: a SOAP fault.
     errors.Busy: "ResponderBusy",
+    errors.Gone: _NO_MATCH,
     errors.Inconsistent: _CANNOT,
     errors.Invalid: _CANNOT,
     errors.Malformed: None,

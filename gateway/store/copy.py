@@ -26,12 +26,22 @@ from sqlalchemy import (
 from sqlalchemy import table as named
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from gateway.store import audit, codes, consent, identity, logins, members, record, replay
+from gateway.store import (
+    audit,
+    codes,
+    consent,
+    credentials,
+    identity,
+    logins,
+    members,
+    record,
+    replay,
+)
 from gateway.store.metadata import METADATA
 from gateway.store.record import evidence, lists, registrations, reports, stamps, waiting, watched
 
-_ROOMS = (audit, codes, consent, evidence, identity, lists, logins, members, record, replay,
-          registrations, reports, stamps, waiting, watched)  # fmt: skip
+_ROOMS = (audit, codes, consent, credentials, evidence, identity, lists, logins, members, record,
+          replay, registrations, reports, stamps, waiting, watched)  # fmt: skip
 "Imported for their tables: `METADATA` knows a table once its module is loaded."
 _ROWS = 2000
 
@@ -43,9 +53,9 @@ class Uncopied(ValueError):
 def tables() -> list[Table]:
     """Every table that is kept, those that others refer to first.
 
-    Who is logged in, about to be, or has to wait is not: nobody is logged in by a restore (K-04).
+    Who is logged in, about to be, has to wait or is to get a password is not (K-04).
     """
-    passing = (logins.SESSION, logins.ATTEMPT, logins.TRY)
+    passing = (logins.SESSION, logins.ATTEMPT, logins.TRY, credentials.HANDOVER)
     return [table for table in METADATA.sorted_tables if table not in passing]
 
 

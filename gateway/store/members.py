@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     insert,
     select,
     update,
@@ -135,6 +136,12 @@ def select_facility(db: Connection, name: str, *, locking: bool = False) -> Faci
 def select_facilities(db: Connection) -> list[FacilityRow]:
     """Every facility."""
     return [FacilityRow(*row) for row in db.execute(select(FACILITY).order_by(FACILITY.c.name))]
+
+
+def is_named(db: Connection, lower: str) -> bool:
+    """Whether a user has a name, in whatever letters."""
+    found = select(MEMBER.c.name).where(func.lower(MEMBER.c.name) == lower)
+    return db.execute(found.limit(1)).first() is not None
 
 
 def insert_certificate(db: Connection, sha256: str, facility: str) -> None:

@@ -223,6 +223,7 @@ _NOT_YOURS = "the request is refused"
 
 _REASONS: dict[type[Refusal], str] = {
     errors.Busy: "the gateway cannot take this message now",
+    errors.Gone: _NOT_YOURS,
     errors.Inconsistent: "the request does not fit the state of things",
     errors.Invalid: "the message's content is refused",
     errors.Malformed: "not a message of the expected form",

@@ -31,6 +31,7 @@ _ANSWERS: dict[type[Refusal], tuple[str, str]] = {
     errors.NotPermitted: ("AE", "204"),
     errors.NotOwner: ("AE", "204"),
     errors.Unauthenticated: ("AR", "200"),
+    errors.Gone: ("AE", "204"),
     errors.Inconsistent: ("AE", "205"),
     errors.NotFound: ("AE", "204"),
     errors.OverLimit: ("AR", "102"),

@@ -213,6 +213,7 @@ CODES: dict[type[Refusal], str | None] = {
     errors.NotPermitted: _ABSENT,
     errors.NotOwner: _ABSENT,
     errors.Unauthenticated: None,
+    errors.Gone: _ABSENT,
     errors.Inconsistent: "XDSRepositoryError",
     errors.NotFound: _ABSENT,
     errors.OverLimit: None,

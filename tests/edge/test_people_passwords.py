@@ -11,6 +11,7 @@ from tests.edge.people import Answer, Site
 from tests.served import Templates, serve
 
 NAME, OWN = "yamamoto01", "own#Kd-rt5Xp2"
+COLLEAGUES = ("suzuki0001", "tanaka0001")
 JSON = {"Content_Type": "application/json"}
 FORM = {
     "Content_Type": "application/x-www-form-urlencoded", "Accept": "text/html", "Origin": "null",
@@ -22,7 +23,11 @@ FORM = {
 def site(templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = templates.copy("sqlite", tmp_path_factory.mktemp("passwords") / "installation")
     made.change("\ncards = true", "\ncards = true\npasswords = true")
-    made.command("user", "add", NAME, "--facility", "hospital-a", "--position", "doctor")
+    for name in (NAME, *COLLEAGUES):
+        made.command("user", "add", name, "--facility", "hospital-a", "--position", "doctor")
+    (policy,) = (made.folder / "policy").glob("*.yaml")
+    text = policy.read_text("utf-8")
+    policy.write_text(text.replace("reissue: facility_reset", "handover: manager", 1), "utf-8")
     with serve(made) as served:
         yield Site(served)
 
@@ -38,9 +43,11 @@ def submit(site: Site, path: str, cookie: str = "", **fields: str) -> Answer:
 
 def test_a_doctor_gets_a_password_changes_it_and_logs_in(site: Site) -> None:
     command = site.served.installation.command
-    refused = command("user", "password", "doctor-a", exit_code=1)  # no such id in TGP (CRD-02)
+    refused = command(
+        "user", "password", "doctor-a", "--in-person", exit_code=1
+    )  # no such id in TGP (CRD-02)
     assert refused is None or refused.get("error")
-    temporary = command("user", "password", NAME)["temporary"]
+    temporary = command("user", "password", NAME, "--in-person")["temporary"]
     first = post(site, "/login", user=NAME, password=temporary)
     assert (first.status, first.json["refused"][0]["field"]) == (401, "password-change")
     assert "Set-Cookie" not in first.headers
@@ -81,7 +88,7 @@ def test_the_forms_of_the_page_work(site: Site) -> None:
     assert begun.status == 200
     shown = begun.body.decode()
     assert f"ログインしました: {NAME} (hospital-a)" in shown
-    (csrf,) = re.findall(r'name="csrf" value="(\w+)"', shown)
+    csrf, _ = re.findall(r'name="csrf" value="(\w+)"', shown)
     cookie = begun.cookie
     assert submit(site, "/logout", cookie, csrf="0" * 64).status == 403
     assert site.ask("GET", "/session", cookie=cookie).status == 200
@@ -89,6 +96,43 @@ def test_the_forms_of_the_page_work(site: Site) -> None:
     assert out.status == 200
     assert "ログアウトしました" in out.body.decode()
     assert site.ask("GET", "/session", cookie=cookie).status == 401
+
+
+def test_a_manager_is_shown_what_to_hand_over_once(site: Site) -> None:
+    prepared = [
+        site.served.installation.command("user", "password", one, "--manager", NAME)
+        for one in COLLEAGUES
+    ]
+    page = submit(site, "/login", user=NAME, password=OWN)
+    assert "パスワードの引き渡し" in page.body.decode()
+    (csrf, _) = re.findall(r'name="csrf" value="(\w+)"', page.body.decode())
+    cookie, code = page.cookie, prepared[0]["code"]
+
+    def show(code: str, cookie: str = cookie, token: str = csrf) -> Answer:
+        body = json.dumps({"code": code}).encode()
+        return site.ask("POST", "/handover", body=body, cookie=cookie, **JSON, X_CSRF_Token=token)
+
+    assert show(code, token="0" * 64).status == 403
+    assert show(code, cookie="").status == 401
+    assert show("another").status == 404
+    shown = show(code)
+    assert (shown.status, shown.headers["Cache-Control"]) == (200, "no-store")
+    assert (shown.json["user"], shown.json["login_id"]) == (COLLEAGUES[0], COLLEAGUES[0])
+    again = show(code)
+    assert (again.status, again.json["refused"][0]["rule"]) == (410, "CRD-07")
+    assert shown.json["temporary"] not in again.body.decode()
+    first = post(site, "/login", user=COLLEAGUES[0], password=shown.json["temporary"])
+    assert (first.status, first.json["refused"][0]["field"]) == (401, "password-change")
+    second = submit(site, "/handover", cookie, code=prepared[1]["code"], csrf=csrf)
+    assert second.status == 200
+    assert "一度しか表示されません" in second.body.decode()
+    assert f"<code>{COLLEAGUES[1]}</code>" in second.body.decode()
+    assert submit(site, "/handover", cookie, code=prepared[1]["code"], csrf=csrf).status == 410
+    kinds = [
+        one["what"]
+        for one in site.served.installation.command("user", "show", COLLEAGUES[0])["history"]
+    ]
+    assert kinds == ["registered", "hand-over-prepared", "password-issued", "password-handed-over"]
 
 
 @pytest.mark.parametrize(
