@@ -114,8 +114,12 @@ def sign(
     objects: Sequence[Tree] = (),
     moment: datetime = pki.SIGNED,
     wrap: bool = True,
+    before: Callable[[Tree, list[Signs]], None] | None = None,
 ) -> Made:
-    """Append a signature to `place`; `signs` is asked when everything but the digests is there."""
+    """Append a signature to `place`; `signs` is asked when everything but the digests is there.
+
+    `before` may still add to the signed properties; then each reference has an id.
+    """
     card = card or pki.doctor()
     signature = etree.SubElement(place, f"{DS}Signature", nsmap=_NS, Id=name) if wrap else place
     info = etree.SubElement(signature, f"{DS}SignedInfo")
@@ -131,15 +135,20 @@ def sign(
     cert = etree.SubElement(etree.SubElement(about, f"{XADES}SigningCertificateV2"), f"{XADES}Cert")
     digest_element(etree.SubElement(cert, f"{XADES}CertDigest"), card.der)
     signature.extend(objects)
+    chosen = list(signs(signature))
+    if before is not None:
+        before(properties, chosen)
     made = Made(signature, [
-        *signs(signature),
+        *chosen,
         Signs(f"#{name}-Properties", lambda _: c14n(properties, EXCLUSIVE), [EXCLUSIVE],
               PROPERTIES),
     ])  # fmt: skip
     etree.SubElement(info, f"{DS}CanonicalizationMethod", Algorithm=EXCLUSIVE)
     etree.SubElement(info, f"{DS}SignatureMethod", Algorithm=RSA_SHA256)
-    for one in made.signs:
+    for number, one in enumerate(made.signs):
         reference = etree.SubElement(info, f"{DS}Reference", URI=one.uri)
+        if before is not None:
+            reference.set("Id", f"{name}-R{number}")
         if one.kind:
             reference.set("Type", one.kind)
         _transforms(reference, one.transforms)
@@ -217,11 +226,14 @@ def detached(files: dict[str, bytes], **about: object) -> Made:
 
 
 def manifest(files: dict[str, bytes], **about: object) -> Made:
-    """A signature over a list of files."""
+    """A signature over a list of files; `marks` gives some of its references an id."""
+    marks = about.pop("marks", {})
     carried = etree.Element(f"{DS}Object")
     listing = etree.SubElement(carried, f"{DS}Manifest", Id="List")
     for uri, one in files.items():
         digest_element(etree.SubElement(listing, f"{DS}Reference", URI=uri), one)
+        if uri in marks:
+            listing[-1].set("Id", marks[uri])
     root = etree.Element(f"{DS}Signature", nsmap=_NS, Id=about.setdefault("name", "Sig"))
     return sign(
         root,

@@ -77,6 +77,25 @@ def stamp_references(made: Made, moment: datetime, *, whole: bool = True,
     return stamp(made, moment, tag=tag, content=content, method=method)
 
 
+def stamp_contents(
+    properties: Tree, contents: Sequence[bytes], moment: datetime, *,
+    included: Sequence[str] | None = None, method: str | None = None, tsa: Issued | None = None,
+) -> Tree:  # fmt: skip
+    """Add a content time-stamp to the signed properties: over all, or over what is included."""
+    place = properties.find(f"{XADES}SignedDataObjectProperties")
+    if place is None:
+        place = etree.SubElement(properties, f"{XADES}SignedDataObjectProperties")
+    kind = "AllDataObjectsTimeStamp" if included is None else "IndividualDataObjectsTimeStamp"
+    element = etree.SubElement(place, f"{XADES}{kind}")
+    for uri in included or ():
+        etree.SubElement(element, f"{XADES}Include", URI=uri, referencedData="true")
+    if method is not None:
+        etree.SubElement(element, f"{DS}CanonicalizationMethod", Algorithm=method)
+    token = pki.hierarchy().stamp(moment, tsa)(b"".join(contents))
+    etree.SubElement(element, f"{XADES}EncapsulatedTimeStamp").text = b64(token)
+    return element
+
+
 def archive_input(made: Made, method: str = INCLUSIVE_10, *, newer: bool = True) -> bytes:
     """What an archive time-stamp added now is over, step by step."""
     parts = [one.octets(method) for one in made.signs]

@@ -221,6 +221,7 @@ def _signature(signature: Signature, about: str = "") -> Iterator[str]:
         ("policy / ポリシー", signature.policy),
         ("claimed / 申告された日時", _time(signature.claimed)),
         ("proven / 証明された日時", _time(signature.proven)),
+        ("signed after / 署名はこの日時以降", _time(signature.not_before)),
         ("covers / 署名対象", _covered(signature)),
         *(("file / ファイル", f"{one.name}  {one.sha256}") for one in signature.files),
     ]

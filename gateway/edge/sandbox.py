@@ -221,6 +221,7 @@ def _signature(
         policy=found["policy"] or "",
         claimed=_moment(found["times"]["claimed"]),
         proven=_moment(found["times"]["proven"]),
+        not_before=_moment(found["times"].get("not_before")),
         covered_sha256=found["covered"]["sha256"] or "",
         covered=content,
         whole_document=found["covered"]["whole_document"],

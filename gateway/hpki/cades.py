@@ -125,6 +125,7 @@ def _open(
             known, about.kind, lambda algorithm: hashlib.new(algorithm, about.octets).digest()
         )
         tokens = tuple(_tokens(signer.info))
+        contents = cades_archive.content_stamps(signer.info, partial(_digest_of, about.octets))
         later = cades_archive.read(signer, about.octets, elements, inside=about.inside)
         countersigned = tuple(_countersignatures(signer, (*signer.others, *helpers), allowed))
         claimed = _claimed(signer.info)
@@ -141,6 +142,7 @@ def _open(
         crls=lists,
         tokens=tokens,
         archives=later.archives,
+        contents=contents,
         referred=referred,
         level=_level(signer.info, values=bool(lists)),
         countersigned=countersigned,
@@ -253,9 +255,14 @@ def _countersignatures(
             certificate=certificate,
             helpers=known,
             tokens=tuple(_tokens(info)),
+            contents=cades_archive.content_stamps(info, partial(_digest_of, octets)),
             digests=counter.digests,
             claimed=_claimed(info),
         )
+
+
+def _digest_of(octets: bytes, algorithm: str) -> bytes:
+    return hashlib.new(algorithm, octets).digest()
 
 
 def _claimed(info: asn1.SignerInfo) -> datetime | None:

@@ -19,7 +19,7 @@ from gateway.hpki import cades_archive_v2 as v2
 from gateway.hpki import cms
 from gateway.hpki.cades_elements import Elements
 from gateway.hpki.libraries import RAISED
-from gateway.hpki.opened import Archive, Reach, unknown
+from gateway.hpki.opened import Archive, Digest, Reach, unknown
 from gateway.hpki.timestamp import claimed, imprint
 from gateway.model.signature import Check
 
@@ -27,6 +27,7 @@ SIGNATURE_STAMP = "1.2.840.113549.1.9.16.2.14"
 CERTIFICATE_REFERENCES = "1.2.840.113549.1.9.16.2.21"
 REVOCATION_REFERENCES = "1.2.840.113549.1.9.16.2.22"
 ESC_STAMP, REFERENCES_STAMP = "1.2.840.113549.1.9.16.2.25", "1.2.840.113549.1.9.16.2.26"
+CONTENT_STAMP = "1.2.840.113549.1.9.16.2.20"
 ARCHIVE_V1, ARCHIVE_V2 = "1.2.840.113549.1.9.16.2.27", "1.2.840.113549.1.9.16.2.48"
 ARCHIVE = "0.4.0.1733.2.4"
 ARCHIVES = frozenset({ARCHIVE_V1, ARCHIVE_V2, ARCHIVE})
@@ -95,6 +96,16 @@ def attributes(info: asn1.SignerInfo) -> Iterator[tuple[str, bytes, bytes]]:
 def values(info: asn1.SignerInfo, kind: str) -> Iterator[bytes]:
     """The values of one type of unsigned attribute."""
     return (value for found, _, value in attributes(info) if found == kind)
+
+
+def content_stamps(info: asn1.SignerInfo, digest: Digest) -> tuple[Archive, ...]:
+    """Content time-stamps among the signed attributes (EN 319 122-1 5.2.8)."""
+    return tuple(
+        Archive(value.dump(), digest)
+        for attribute in whole_attributes(info["signed_attrs"])
+        if attribute["type"].dotted == CONTENT_STAMP
+        for value in list(attribute["values"])[:_MOST]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def _own(opened: Iterable[Opened]) -> Iterator[Evidence]:
 
 def _tokens(opened: Opened) -> Iterator[bytes]:
     yield from (token for token, _ in opened.tokens)
-    yield from (archive.token for archive in opened.archives)
+    yield from (archive.token for archive in (*opened.archives, *opened.contents))
 
 
 def _trusted(policy: SignaturePolicy) -> Iterator[Evidence]:

@@ -37,7 +37,10 @@ class Referred:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An archive or document time-stamp: over the signature and all that was there to judge it."""
+    """A time-stamp over more than the signature value, or over less.
+
+    An archive or document time-stamp is over the signature and all that was there to judge it.
+    """
 
     token: bytes
     "In DER or as it came."
@@ -63,6 +66,8 @@ class Opened:
     "Signature time-stamp tokens in DER, each with the bytes that it must be over."
     archives: tuple[Archive, ...] = ()
     "Archive time-stamps, oldest first: each is judged at the time of the next one."
+    contents: tuple[Archive, ...] = ()
+    "Content time-stamps, among what is signed and over the rest of it: there before the signature."
     level: str = ""
     "`B`, `T`, `LT` or `LTA` where the reader knows; else it is told from the tokens."
     countersigned: tuple["Opened", ...] = ()

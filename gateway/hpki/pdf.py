@@ -23,7 +23,7 @@ from pyhanko.sign.validation.errors import NoDSSFoundError
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from gateway.errors import Malformed
-from gateway.hpki import cms, pdf_coverage
+from gateway.hpki import cades_archive, cms, pdf_coverage
 from gateway.hpki.certificates import read_certificate
 from gateway.hpki.libraries import RAISED
 from gateway.hpki.opened import Archive, Opened, Unfit, failed, passed, unknown
@@ -138,6 +138,7 @@ def _open(
             raise Unfit(_weak())
         intact, valid = cms.is_intact(signer, "data", embedded.compute_digest)
         tokens = tuple(_tokens(signer))
+        contents = cades_archive.content_stamps(signer.info, embedded.compute_digest)
         claimed = embedded.self_reported_timestamp
         own = tuple(one.chosen.dump() for one in list(signer.signed["crls"] or ())[:_MOST])
     except Unfit as unfit:
@@ -161,6 +162,7 @@ def _open(
         crls=(*own, *enclosed.crls),
         tokens=tokens,
         archives=tuple(_archives(later)),
+        contents=contents,
         level=_level(tokens=bool(tokens), values=bool(enclosed.crls), stamps=bool(later)),
         digests=signer.digests,
         claimed=claimed if claimed is not None and claimed.tzinfo is not None else None,

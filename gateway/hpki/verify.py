@@ -127,14 +127,15 @@ def _judge(
     proven: datetime | None = None
     archived: datetime | None = None
     stamped = bool(opened.tokens or opened.archives)
-    if stamped:
+    not_before: datetime | None = None
+    if stamped or opened.contents:
         from gateway.hpki import times
 
         found = times.judge(opened, policy, lists, at, received)
         checks.extend(found.checks)
         evidence.extend(found.evidence)
-        proven, archived = found.proven, found.archived
-    elif policy.timestamp_required:
+        proven, archived, not_before = found.proven, found.archived, found.not_before
+    if not stamped and policy.timestamp_required:
         checks.append(
             failed("time-stamp", "there is no time-stamp", "タイムスタンプがありません", "SIG-05")
         )
@@ -186,6 +187,7 @@ def _judge(
         policy=signer.policy,
         claimed=opened.claimed,
         proven=proven,
+        not_before=None if broken else not_before,
         covered_sha256=opened.covered_sha256 or _sha256(opened.covered),
         covered=opened.covered,
         whole_document=opened.whole_document,

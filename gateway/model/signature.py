@@ -141,6 +141,8 @@ class Signature:
     "Signing time as the signer claims it."
     proven: datetime | None = None
     "Time proven by a trusted time-stamp."
+    not_before: datetime | None = None
+    "Time of a trusted time-stamp that is among what is signed: it was signed later than that."
     covered_sha256: str = ""
     "SHA-256 of the bytes that the signature covers."
     covered: bytes = b""
@@ -181,6 +183,8 @@ class Signature:
             "checks": [check.as_json() for check in self.checks],
             "evidence": list(self.evidence),
         }
+        if self.not_before is not None:
+            told["times"]["not_before"] = self.not_before.isoformat()
         if self.revocation is not None:
             told["revocation"] = self.revocation.as_json()
         if self.files:

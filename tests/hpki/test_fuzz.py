@@ -145,10 +145,21 @@ def signed_xml() -> dict[str, tuple[bytes, Mapping[str, bytes]]]:
     xades_levels.values(archived)
     xades_levels.archive(archived, pki.SIGNED + timedelta(days=1))
     parts = etree.fromstring("<r><p Id='One'>処方</p><p Id='Two'/></r>")
+    younger = deepcopy(parts)
+
+    def before(properties: etree._Element, signs: list[xades.Signs]) -> None:
+        octets = [one.octets(xades.INCLUSIVE_10) for one in signs]
+        xades_levels.stamp_contents(properties, octets, pki.BEFORE)
+        xades_levels.stamp_contents(properties, octets[1:], pki.BEFORE, included=["#Sig-R1"])
+
     return {
         "prescription": (pki.prescription(), {}),
         "enveloped twice": (xades.written(twice), {}),
         "archived": (xades.written(archived), {}),
+        "content stamps": (
+            xades.written(xades.stamped(xades.beside(younger, "One", "Two", before=before))),
+            {},
+        ),
         "beside": (xades.written(xades.stamped(xades.beside(parts, "One", "Two"))), {}),
         "detached": (xades.written(xades.stamped(xades.detached(FILES))), FILES),
         "list of files": (xades.written(xades.stamped(xades.manifest(FILES))), FILES),

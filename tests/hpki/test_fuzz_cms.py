@@ -11,9 +11,10 @@ from datetime import timedelta
 from functools import cache
 
 import pytest
-from asn1crypto import parser
+from asn1crypto import core, parser
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.hpki import cades_archive
 from gateway.hpki.verify import verify
 from gateway.model.signature import SignatureReport
 from tests import cades, pki
@@ -97,6 +98,9 @@ def signed() -> dict[str, tuple[bytes, Mapping[str, bytes]]]:
     referring = cades.signer_info(cades.TEXT, pki.doctor(), stamp=stamp())
     cades.add(referring, *cades.references_to([pki.hierarchy().signing.der], crls))
     cades.stamped_references(referring, stamp(pki.AFTER))
+    early = core.Any.load(stamp(pki.BEFORE)(cades.TEXT))
+    content = [cades.attribute(cades_archive.CONTENT_STAMP, early)]
+    younger = cades.signer_info(cades.TEXT, pki.doctor(), stamp=stamp(), extra=content)
     two = test_cades._two(cades.signer_info(cades.TEXT, test_cades.PHARMACIST, stamp=stamp()))
     longterm = test_pdf_longterm
     return {
@@ -106,6 +110,7 @@ def signed() -> dict[str, tuple[bytes, Mapping[str, bytes]]]:
         "archived whole": (whole.dump(), {}),
         "archived whole twice": (again.dump(), {}),
         "stamped references": (cades.signed_data([referring]).dump(), {}),
+        "content stamp": (cades.signed_data([younger]).dump(), {}),
         "two signers": (two, {}),
         "BER": (test_cades._ber(cades.cades()), {}),
         "PEM": (test_cades._pem(cades.cades()), {}),

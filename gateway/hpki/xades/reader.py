@@ -10,7 +10,16 @@ from lxml import etree
 from gateway.errors import Malformed, Refusal
 from gateway.hpki.opened import Opened, Unfit, failed
 from gateway.hpki.policy import Algorithms
-from gateway.hpki.xades import core, files, places, references, refusals, signer, unsigned
+from gateway.hpki.xades import (
+    contents,
+    core,
+    files,
+    places,
+    references,
+    refusals,
+    signer,
+    unsigned,
+)
 from gateway.hpki.xades.names import DS, SIGNATURES, XADES
 from gateway.hpki.xades.places import Document, Kind, Parts
 from gateway.hpki.xades.references import Reference, Role
@@ -112,6 +121,13 @@ class _Reading:
             # What archive time-stamps are over is not at hand; without them the rest would be
             # judged at the wrong time.
             return Opened(form="XAdES", checks=result.checks, level=added.level)
+        stamped = contents.read(
+            parts,
+            tuple(zip(found, result.octets, strict=False)),
+            tuple(zip(listed.references, listed.octets, strict=True)),
+            self.document.ids,
+            self.handed,
+        )
         self.names.update(one.name for one in (*found, *listed.references) if one.role is Role.FILE)
         checks = (*result.checks, *files.judge(listed))
         content = _Content()
@@ -126,6 +142,7 @@ class _Reading:
             crls=lists,
             tokens=added.tokens,
             archives=added.archives,
+            contents=stamped,
             referred=added.referred,
             level=added.level,
             embedded=tuple(self.open(one) for one in parts.embedded),

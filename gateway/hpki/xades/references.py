@@ -86,6 +86,8 @@ class Reference:
     prefixes: tuple[str, ...]
     algorithm: str
     value: bytes
+    mark: str = ""
+    "Its own id, by which a time-stamp may include it."
 
     @property
     def bare(self) -> bool:
@@ -181,6 +183,7 @@ def _read(
     return Reference(
         role=role, name=uri, target=target, removed=removed, decoded=decoded, method=method,
         prefixes=prefixes, algorithm=_digest(element, allowed), value=_value(element),
+        mark=element.get("Id") or "",
     )  # fmt: skip
 
 
@@ -196,6 +199,7 @@ def _external(element: etree._Element, allowed: Algorithms) -> Reference:
     return Reference(
         role=Role.FILE, name=name, target=None, removed=(), decoded=False, method=method,
         prefixes=prefixes, algorithm=_digest(element, allowed), value=_value(element),
+        mark=element.get("Id") or "",
     )  # fmt: skip
 
 

@@ -14,11 +14,11 @@ from lxml import etree
 from gateway.errors import Malformed
 from gateway.hpki.certificates import decode_base64, read_certificate
 from gateway.hpki.opened import Archive, Reach, Referred, Unfit
-from gateway.hpki.xades import archive, refusals
+from gateway.hpki.xades import archive, refusals, stamps
 from gateway.hpki.xades.canonical import canonical
 from gateway.hpki.xades.names import DIGESTS, DS, XADES, XADES141
-from gateway.hpki.xades.places import Parts, at_most_one
-from gateway.hpki.xades.references import Reference, method_of, plain_base64
+from gateway.hpki.xades.places import Parts
+from gateway.hpki.xades.references import Reference
 
 _MOST = 100
 "Certificates, lists and references looked at in one signature."
@@ -64,10 +64,10 @@ def read(
     if parts.unsigned is None:
         return Unsigned()
     properties = [child for child in parts.unsigned if isinstance(child.tag, str)]
-    stamps = [child for child in properties if child.tag in _ORDER]
-    if len(stamps) > _MOST:
+    containers = [child for child in properties if child.tag in _ORDER]
+    if len(containers) > _MOST:
         raise refusals.crowd()
-    places = [_ORDER[str(stamp.tag)] for stamp in stamps]
+    places = [_ORDER[str(stamp.tag)] for stamp in containers]
     if places != sorted(places):
         raise refusals.order()
     if any(child.tag in _UNREAD for child in properties):
@@ -77,11 +77,12 @@ def read(
         )
     tokens: list[tuple[bytes, bytes]] = []
     archives: list[Archive] = []
-    for stamp in stamps:
-        token, method, prefixes = _stamp(stamp)
+    for stamp in containers:
+        held = stamps.read(stamp)
+        token, method, prefixes = held.token, held.method, held.prefixes
         before = properties[: properties.index(stamp)]
         if stamp.tag == _SIGNATURE:
-            tokens.append(_over_value(parts, token, method, prefixes))
+            tokens.extend(_over_value(parts, one, method, prefixes) for one in held.tokens)
         elif stamp.tag in _OVER:
             names, reach = _OVER[str(stamp.tag)]
             covered = [one for one in before if one.tag in names]
@@ -101,23 +102,6 @@ def read(
         level=_level(properties),
         counters_archived=_behind(properties),
     )
-
-
-def _stamp(stamp: etree._Element) -> tuple[bytes, str | None, tuple[str, ...]]:
-    """A token with its canonicalisation; a damaged one is empty, and judged so."""
-    if stamp.find(f"{XADES}Include") is not None:
-        raise refusals.unread(
-            "time-stamps that name what they are over (Include) are not read by this version",
-            "対象を個別に指定したタイムスタンプ（Include）はこの版では読み取れません",
-        )
-    named = at_most_one(stamp, f"{DS}CanonicalizationMethod")
-    tokens = stamp.findall(f"{XADES}EncapsulatedTimeStamp")
-    try:
-        method, prefixes = (None, ()) if named is None else method_of(named)
-        token = plain_base64(tokens[0]) if len(tokens) == 1 else b""
-    except (Unfit, Malformed):
-        return b"", None, ()
-    return token, method, prefixes
 
 
 def _over_value(
