@@ -6,11 +6,11 @@ Pure: it needs no settings, opens no database and stores nothing.
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,16 +20,21 @@ from gateway.cli.codes import read_files
 from gateway.cli.replay import replay
 from gateway.cli.why import why
 from gateway.errors import Refusal
+from gateway.hpki.wrapping import recognised
 from gateway.members.mappings import load_mapping
 from gateway.model.batch import Batch, Finding, Item, Resource, Severity
 from gateway.model.codebook import NO_CODES, CodeBook, Master
 from gateway.model.mapping import MappingError
 from gateway.model.person import Demographics
+from gateway.model.signature import SignatureReport
 from gateway.settings import LimitSettings
 from gateway.standardize import archive, diagnose
 from gateway.standardize.findings import refused
 from gateway.standardize.format import Upload
 from gateway.wire import fhir, provenance
+
+if TYPE_CHECKING:
+    from gateway.cli.enveloped import Opened
 
 
 class _WordsOrPath(click.Group):
@@ -85,6 +90,15 @@ def standardize() -> None:
     default="",
     help="Chart id, for files that carry none. 患者番号(ファイルにない場合)。",
 )
+@click.option(
+    "--trust",
+    "trust_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Trusted authorities, TOML, for .p7m. 信頼する認証局(.p7m)。",
+)
+@click.option(
+    "--allow-test-cards", is_flag=True, help="Never in production. テスト用カードも認めます。"
+)
 @common.configured
 def standardize_path(
     path: Path,
@@ -95,12 +109,14 @@ def standardize_path(
     mapping_files: tuple[Path, ...],
     code_files: tuple[Path, ...],
     patient: str,
+    trust_file: Path | None,
+    allow_test_cards: bool,
     config: Path,
     as_json: bool,
 ) -> None:
-    """Print the items and findings of PATH.
+    """Print the items and findings of PATH, and the verdict on a signed envelope (.p7m).
 
-    PATH を標準化した結果と指摘を表示します。設定は不要です。
+    PATH を標準化した結果と指摘を表示します。.p7m は署名の検証結果も示します。設定は不要です。
     """
     del config  # every command takes it; this one needs none
     if not path.exists():
@@ -122,8 +138,11 @@ def standardize_path(
     items: Counter[str] = Counter()
     found: Counter[str] = Counter()
     moment = common.now() if as_json else None
-    for batches, content in _progress(_batches(path, chosen, with_all)):
+    opening = _opening(trust_file, allow_test_cards=allow_test_cards)
+    for batches, content, verdict in _progress(_batches(path, chosen, with_all, opening)):
         total = account.total(batches, content)
+        if verdict is not None and verdict.opened is not None:
+            batches, content = verdict.opened.placed(batches), verdict.opened.envelope.content
         counts["files"] += 1
         counts["unaccounted"] += not total.whole
         counts["refused"] += not any(batch.format for batch in batches)
@@ -136,12 +155,13 @@ def standardize_path(
                 files.append(
                     {
                         **_file_json(batch, opinion),
+                        **(verdict.as_json() if verdict else {}),
                         "provenance": _provenance(batch, content, number, moment),
                         "account_total": total.told(),
                     }
                 )
                 continue
-            for line in _file_text(batch, opinion):
+            for line in (*_file_text(batch, opinion), *(verdict.lines() if verdict else ())):
                 click.echo(line)
             if accounting:
                 for line in account.lines(batch):
@@ -159,23 +179,78 @@ def standardize_path(
 standardize.add_command(why)
 standardize.add_command(replay)
 
-_Batches = tuple[tuple[Batch, ...], bytes]
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is told of a signature beside what a file became."""
+
+    report: SignatureReport
+    opened: "Opened | None" = None
+    "None where the envelope was refused."
+
+    def as_json(self) -> dict[str, Any]:
+        from gateway.cli import enveloped
+
+        return enveloped.as_json(self.report, self.opened.own if self.opened else None)
+
+    def lines(self) -> Iterator[str]:
+        from gateway.cli import enveloped
+
+        return enveloped.lines(self.report, self.opened.own if self.opened else None)
 
 
-def _batches(path: Path, chosen: room.Format | None, with_all: Upload) -> Iterator[_Batches]:
+_Batches = tuple[tuple[Batch, ...], bytes, _Verdict | None]
+_Opening = Callable[[Upload], "Opened"]
+
+
+def _opening(trust_file: Path | None, *, allow_test_cards: bool) -> _Opening:
+    """What opens a signed envelope; loaded where there is one."""
+
+    def open_one(upload: Upload) -> "Opened":
+        from gateway.cli.enveloped import open_envelope
+        from gateway.cli.verify import load_trust
+        from gateway.hpki.policy import SignaturePolicy
+        from gateway.hpki.trust import shipped
+        from gateway.settings import SettingsError
+
+        try:
+            trust = shipped() if trust_file is None else load_trust(trust_file)
+        except SettingsError as error:
+            raise click.UsageError(f"--trust: {error}") from error
+        policy = SignaturePolicy(trust=trust, accept_test=allow_test_cards)
+        return open_envelope(upload, policy, common.now())
+
+    return open_one
+
+
+def _batches(
+    path: Path, chosen: room.Format | None, with_all: Upload, opening: _Opening
+) -> Iterator[_Batches]:
     """Each file as its batches, one a person; a refused entry is one with its finding.
 
-    `with_all` has what every file is read with, and no file.
+    `with_all` has what every file is read with, and no file. What an envelope holds is read alone,
+    and the envelope stands beside it.
     """
     try:
         for one in archive.at_path(path, LimitSettings()):
             if isinstance(one, archive.RefusedEntry):
-                yield (_refused_batch(one.path, one.finding),), b""
-            else:
-                upload = replace(with_all, path=one.path, content=one.content, in_tree=one.in_tree)
-                yield tuple(room.batches(upload, format=chosen)), one.content
+                yield (_refused_batch(one.path, one.finding),), b"", None
+                continue
+            upload = replace(with_all, path=one.path, content=one.content, in_tree=one.in_tree)
+            if not recognised(one.content):
+                yield tuple(room.batches(upload, format=chosen)), one.content, None
+                continue
+            try:
+                found = opening(upload)
+            except Refusal as refusal:
+                report = getattr(refusal, "report", None)
+                verdict = _Verdict(report) if isinstance(report, SignatureReport) else None
+                yield (_refused_batch(one.path, refused(refusal)),), b"", verdict
+                continue
+            verdict = _Verdict(found.report, found)
+            yield tuple(room.batches(found.inner, format=chosen)), found.inner.content, verdict
     except Refusal as refusal:
-        yield (_refused_batch(path.name, refused(refusal)),), b""
+        yield (_refused_batch(path.name, refused(refusal)),), b"", None
     except OSError as error:
         click.echo(f"cannot read {path}: {error.strerror}; check its permissions", err=True)
         click.echo(f"{path} を読めません。アクセス権を確認してください。", err=True)

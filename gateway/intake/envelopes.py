@@ -50,18 +50,24 @@ def inside(upload: Upload, content: bytes) -> Upload:
 def read(upload: Upload, content: bytes) -> Batch:
     """Read what is inside of an envelope; places are those in the envelope, as far as they are.
 
-    Raises a Refusal where that is refused, `Unsupported` where it is about several people or is
-    signed once more in a way of its own.
+    Raises a Refusal where that is refused, `Unsupported` where it is about several people: what is
+    kept of one of them must be able to go without the others' (WDR-01), and a signature cannot.
     """
     inner = inside(upload, content)
     chosen = standardize.recognise(inner)
-    if chosen.split is not None or (chosen.signed is not None and chosen.signed(inner)):
+    if chosen.split is not None:
         raise Unsupported(
-            "this kind of file is not taken inside of a signature: send it by itself",
-            "この種類のファイルは署名に包んだ形では受け付けません。単独で送ってください",
+            "a file about several people is not taken inside of a signature: sign each one's file,"
+            " or send it by itself over the facility's own connection",
+            "複数の患者を含むファイルは署名に包んだ形では受け付けません。患者ごとに署名するか、"
+            "署名に包まずに送ってください",
             at="content",
         )  # fmt: skip
-    batch = standardize.read(inner, format=chosen)
+    return placed(upload, content, standardize.read(inner, format=chosen))
+
+
+def placed(upload: Upload, content: bytes, batch: Batch) -> Batch:
+    """What was read of the content of an envelope, as of the envelope."""
     start = upload.content.find(content)
     items = tuple(_placed(item, upload, start) for item in batch.items)
     papers = tuple(

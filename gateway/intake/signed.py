@@ -72,10 +72,7 @@ def judge(rule: SignaturePolicyKeys, report: SignatureReport | None, covering: b
     if report is None or _waiting(report):
         return Judged(True, finding("signature-unverifiable", "content"))
     if not documents.satisfies(rule, _KIND, _prescribing(report)):
-        raise _untrusted(
-            "a prescription needs a signature with a health-care role, and a time-stamp",
-            "医師資格証等による電子署名とタイムスタンプが必要です", report,
-        )  # fmt: skip
+        raise _due(report)
     if not report.signed:
         return Judged(False, finding("signature-missing", "content"))
     wanted = covering.translate(None, _BLANKS)
@@ -98,6 +95,28 @@ def judge_enclosing(report: SignatureReport | None) -> Judged:
     if not report.passed:
         raise _untrusted("there is no signature in it", "署名がありません", report)
     return Judged(False, finding("signature-verified", "content"))
+
+
+def judge_inside(
+    rule: SignaturePolicyKeys, around: SignatureReport, inner: SignatureReport, covering: bytes
+) -> Judged:
+    """Judge what has a place for a signature of its own and stands in a signed envelope.
+
+    Where its own is there, that is what counts, as without an envelope; else the envelope's, which
+    is over all of it. Raises as `judge` does.
+    """
+    if inner.signed:
+        return judge(rule, inner, covering)
+    if not documents.satisfies(rule, _KIND, around):
+        raise _due(around)
+    return Judged(False, finding("signature-verified", "content"))
+
+
+def _due(report: SignatureReport) -> UntrustedSignature:
+    return _untrusted(
+        "a prescription needs a signature with a health-care role, and a time-stamp",
+        "医師資格証等による電子署名とタイムスタンプが必要です", report,
+    )  # fmt: skip
 
 
 def _waiting(report: SignatureReport) -> bool:

@@ -45,6 +45,9 @@ logger = logging.getLogger(__name__)
 _BYTES = 2 * 1024 * 1024
 "So many bytes of files are read before what they became is written."
 
+_INSIDE = "inside"
+"Place of the report on what an envelope holds."
+
 _DEFECT = Finding(
     code="internal-error", severity=Severity.ERROR,
     text="an error of this gateway: the file is kept and tried again; the operator was told",
@@ -99,7 +102,7 @@ class Reader:
             part = Part(file, upload, symbol, self.blobs)
             return Read(file, lambda work: take_part(work, part, _LOST), part.patient)
         if chosen is None and not file.parent and envelopes.is_envelope(upload.content):
-            return self._enveloped(file, upload)
+            return self._enveloped(file, upload, rule)
         covering = signed.evidence(upload)
         more: tuple[Finding, ...] = ()
         report: SignatureReport | None = None
@@ -123,7 +126,7 @@ class Reader:
             )  # fmt: skip
         return Read(file, lambda work: _store(work, file, batch, report), batch.patient)
 
-    def _enveloped(self, file: FileRow, upload: Upload) -> Read:
+    def _enveloped(self, file: FileRow, upload: Upload, rule: SignaturePolicyKeys) -> Read:
         """A file that is signed with its content inside: what is signed is what is read."""
         report = None
         if self.signatures is not None:
@@ -133,10 +136,23 @@ class Reader:
         more = (judged.finding,)
         if report is None or judged.waits:
             return Read(file, lambda work: _wait(work, file, report, more))
-        batch = envelopes.read(upload, report.signatures[-1].covered)
+        content = report.signatures[-1].covered
+        covering = signed.evidence(envelopes.inside(upload, content))
+        own: SignatureReport | None = None
+        if covering and self.signatures is not None:
+            blob = self.blobs.put_bytes(content)
+            own = self.signatures.report(self.blobs.path(blob.sha256), file.queued)
+            judged = signed.judge_inside(rule, report, own, covering)
+            more = (judged.finding,)
+            if judged.waits:
+                return Read(file, lambda work: _wait(work, file, report, more, own))
+        batch = envelopes.read(upload, content)
         batch = replace(batch, findings=(*more, *batch.findings))
         if not batch.papers:
-            return Read(file, lambda work: _store(work, file, batch, report), batch.patient)
+            return Read(
+                file, lambda work: _store_inside(work, file, batch, report, own), batch.patient,
+                loose=frozenset() if own is None else frozenset({own.file_sha256}),
+            )  # fmt: skip
         found = papers.judge(self.blobs, self.signatures, file, upload, batch, around=report)
         return Read(
             file, lambda work: _file(work, file, found, report), batch.patient,
@@ -276,10 +292,15 @@ class Turns:
 
 
 def _wait(
-    work: Work, file: FileRow, report: SignatureReport | None, found: tuple[Finding, ...]
+    work: Work,
+    file: FileRow,
+    report: SignatureReport | None,
+    found: tuple[Finding, ...],
+    inside: SignatureReport | None = None,
 ) -> None:
-    """A file waits until its signature can be established."""
+    """A file waits until its signature can be established, or that of what is inside."""
     reports.keep(work, file.id, report)
+    _keep_inside(work, file, inside)
     reexamine.put_upload(work, file.id, found)
 
 
@@ -321,6 +342,21 @@ def _store(
     if staged.person is not None:
         promoted = staging.promote(work, staged.person, staged.made)
         work.trail.detail["promoted"] = promoted.items
+
+
+def _store_inside(
+    work: Work, file: FileRow, batch: Batch, around: SignatureReport, own: SignatureReport | None
+) -> None:
+    """The items of a file in an envelope; `own` is about a signature that it has itself."""
+    _store(work, file, batch, around)
+    _keep_inside(work, file, own)
+
+
+def _keep_inside(work: Work, file: FileRow, own: SignatureReport | None) -> None:
+    """The report on what stands in an envelope; its bytes are the envelope's."""
+    if own is not None:
+        reports.keep(work, file.id, own, _INSIDE)
+        reexamine.let_go(work, {own.file_sha256})
 
 
 def _refuse(work: Work, file: FileRow, refusal: Refusal) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import tempfile
 import uuid
 from dataclasses import replace
@@ -26,9 +27,11 @@ from tests import cades, pki
 from tests.cades import enclosing as p7m
 from tests.intake.test_cutting import told, work_through
 from tests.intake.test_papers import CHART, Sometimes, documents, send, verifier
+from tests.intake.test_signed import CSV
 from tests.record.house import CHARTS, House
 
 REFERRAL = "診療情報提供書.pdf.p7m"
+RX = pki.prescription(csv=CSV.encode())
 CODE = {"code": "28623-7", "system": "2.16.840.1.113883.6.1", "display": "看護記録"}
 ORU = (
     "MSH|^~\\&|LIS|A|GW|N|20261105120000||ORU^R01^ORU_R01|M1|P|2.5\r"
@@ -158,9 +161,39 @@ BAD = {
     "an unknown kind": (p7m(b"\x00\x01 nothing"), "unsupported"),
     "an envelope once more": (p7m(p7m(pki.page("x"))), "unsupported"),
     "several people": (p7m(b"H,202611\nP,00001\nI,1,a\n"), "unsupported"),
-    "an e-prescription": (p7m(pki.prescription(pki.doctor())), "unsupported"),
+    "an e-prescription that nobody may sign": (
+        p7m(pki.prescription(pki.cards()["pharmacist"])), "untrusted-signature",
+    ),
     "cut off": (p7m(pki.page("x"))[:-40], "untrusted-signature"),
 }  # fmt: skip
+
+
+def test_a_prescription_is_judged_by_its_own_signature(house: House, intake: Intake) -> None:
+    """SIG-05: a pharmacist's envelope around a doctor's prescription changes nothing about it."""
+    signed = p7m(RX, pki.cards()["pharmacist"])
+    file = deliver(house, intake, signed, "rx.xml.p7m")
+    assert file["state"] == "standardized", file["findings"]
+    assert file["format"].startswith("cms/e-prescription/SJ")
+    assert codes(file)[0] == "signature-verified"
+    found = {one["at"]: one["signatures"][0] for one in file["signatures"]}
+    assert {at: one["signer"]["role"] for at, one in found.items()} == {
+        "": "Pharmacist", "inside": "Medical Doctor",
+    }  # fmt: skip
+    assert found["inside"]["format"] == "XAdES-T"
+    again = replace(intake, signatures=Signatures(Sometimes(), lambda: pki.NOW))
+    other = deliver(house, again, p7m(RX), "rx2.p7m")
+    assert other["state"] == "set-aside"
+
+
+def test_an_unsigned_prescription_needs_its_envelope_to_be_a_doctors(
+    house: House, intake: Intake
+) -> None:
+    bare = re.sub(rb"<PrescriptionSign>.*</PrescriptionSign>", b"<PrescriptionSign/>",
+                  RX, flags=re.DOTALL)  # fmt: skip
+    file = deliver(house, intake, p7m(bare, pki.cards()["pharmacist"]), "rx.xml.p7m")
+    assert (file["state"], codes(file)) == ("refused", ["untrusted-signature"])
+    file = deliver(house, intake, p7m(bare), "rx.xml.p7m")
+    assert file["state"] == "standardized"
 
 
 @pytest.mark.parametrize("name", BAD)
