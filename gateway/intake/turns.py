@@ -334,13 +334,13 @@ def _store(
     """The items of a file, staged and shared as far as they may be, and its documents."""
     work.trail.objects.append(file.sha256)
     reports.keep(work, file.id, report)
-    staged = staging.stage(work, file.id, batch, known=file)
+    staged = staging.stage(work, file.id, batch, known=file, at_once=not batch.papers)
     work.trail.detail.update(state=staged.state, staged=staged.items)
     if not batch.keep:
         reexamine.let_go(work, {parts.forget(work, file)})
     paper_record.file(work, file, batch, documents, staged)
     if staged.person is not None:
-        promoted = staging.promote(work, staged.person, staged.made)
+        promoted = staging.promote(work, staged.person, staged.arrived)
         work.trail.detail["promoted"] = promoted.items
 
 

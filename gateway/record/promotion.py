@@ -7,9 +7,8 @@ back to custody or is deleted. Doing it twice changes nothing.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import MappingProxyType
 
 from gateway.consent import ledger
 from gateway.identity import crossref
@@ -50,15 +49,27 @@ Made = Mapping[Origin, Shared]
 "Items that are in memory and need not be read."
 
 
-def promote(work: Work, person: PersonId, made: Made = MappingProxyType({})) -> Promoted:
-    """Let the shared record of one person be what consent and links allow; idempotent.
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What a file became just now, of a person who takes part: written by `promote` alone.
 
-    `made` are items that were staged just now.
+    So an item that may be shared is written once, and not first where it would wait.
     """
+
+    file: FileRow
+    rows: Sequence[ItemRow] = ()
+    made: Made = field(default_factory=dict)
+    "The items among the rows, as documents are made of them."
+
+
+def promote(work: Work, person: PersonId, arrived: Arrived | None = None) -> Promoted:
+    """Let the shared record of one person be what consent and links allow; idempotent."""
     crossref.lock(work, person)
     standing = ledger.standing(work, person)
     if standing.participates:
-        return _share(work, person, made)
+        return _share(work, person, arrived)
+    if arrived is not None:
+        rows.insert_staged(work.db, arrived.rows)
     if standing.withdrawn and work.policy.withdrawal.effect is not WithdrawalEffect.DELETE:
         return Promoted()  # kept and invisible (WDR-01: 支援中止, sharing stopped)
     removal.unshare(work, person)
@@ -67,11 +78,11 @@ def promote(work: Work, person: PersonId, made: Made = MappingProxyType({})) -> 
 
 def in_memory(fresh: Sequence[ItemRow], batch: Batch) -> Made:
     """Those items of a batch that became rows, as they would be read."""
-    items = {item.resource["id"]: item for item in batch.items}
+    items = {(item.key, item.resource["id"]): item for item in batch.items}
     found = {}
     for row in fresh:
-        item = items.get(row.resource)
-        if item is not None and item.key == row.key:
+        item = items.get((row.key, row.resource))
+        if item is not None:
             place = item.source
             source = {"file": place.file, "at": place.at, "start": place.start, "end": place.end}
             found[row.origin] = Shared(item.category, item.resource, item.companions, source)
@@ -89,7 +100,7 @@ def newest(versions: Iterable[ItemRow]) -> dict[_Key, ItemRow]:
     return found
 
 
-def _share(work: Work, person: PersonId, made: Made) -> Promoted:
+def _share(work: Work, person: PersonId, arrived: Arrived | None) -> Promoted:
     members = work.once(facilities.snapshot)
 
     def provided(facility: str, category: str) -> bool:
@@ -97,31 +108,42 @@ def _share(work: Work, person: PersonId, made: Made) -> Promoted:
         kind = Category(category)
         return kind in work.policy.categories and (facility, kind) not in members.withheld
 
-    moving = rows.select_waiting(work.db, person, provided, made)
+    moving = rows.select_waiting(work.db, person, provided)
+    arriving: list[ItemRow] = []
+    if arrived is not None:
+        arriving = [row for row in arrived.rows if provided(row.facility, row.category)]
+        staying = [row for row in arrived.rows if not provided(row.facility, row.category)]
+        rows.insert_staged(work.db, staying)
     held = document_rows.select_held(work.db, person)
     waiting = [row for row in held if provided(row.facility, row.category)]
-    if moving:
+    moved = [*moving, *arriving]
+    if moved:
         lock_blobs(work.db, removing=False)
-        _move(work, members, moving, made)
+        before = rows.select_touched(work.db, moved)
+        added = rows.share(work.db, moving, work.now)
+        added += rows.insert_shared(work.db, arriving, work.now)
+        _document(work, members, before, added, arrived)
     for document in waiting:
         document_rows.delete_documents(work.db, [document.entry_uuid], held=True)
         document_rows.insert_document(
             work.db, replace(document, registered=work.now, person=None, deprecated=False)
         )
-    _enter(work, members, moving, waiting)
-    if moving or waiting:
-        work.trail.detail["promoted"] = len(moving)
+    _enter(work, members, moved, waiting)
+    if moved or waiting:
+        work.trail.detail["promoted"] = len(moved)
         work.trail.detail["promoted_documents"] = len(waiting)
-    return Promoted(items=len(moving), documents=len(waiting))
+    return Promoted(items=len(moved), documents=len(waiting))
 
 
-def _move(work: Work, members: Members, moving: Sequence[ItemRow], made: Made) -> None:
-    """Items into the shared record, with the documents made of them.
+def _document(
+    work: Work, members: Members, before: Sequence[ItemRow], added: Sequence[ItemRow],
+    arrived: Arrived | None,
+) -> None:  # fmt: skip
+    """Documents of what was added to the shared record, and anew of what of `before` it changes.
 
-    Only what they may change is looked at, however long the record is.
+    Only that is looked at, however long the record is.
     """
-    before = rows.select_touched(work.db, moving)
-    added = rows.share(work.db, moving, work.now)
+    made = arrived.made if arrived is not None else {}
     alive = _alive([*before, *added], made)
     fresh = alive - _alive(before, made)  # an item that is no longer covered by another comes back
     gone = {row.id for row in before} - alive
@@ -131,7 +153,7 @@ def _move(work: Work, members: Members, moving: Sequence[ItemRow], made: Made) -
         left += [identity for identity in contents if identity not in gone]
     staying = rows.select_items_by_id(work.db, left) if left else []
     for group in _grouped([*staying, *(row for row in (*before, *added) if row.id in fresh)]):
-        _make_document(work, members, group, made)
+        _make_document(work, members, group, arrived)
 
 
 def remake(work: Work, person: PersonId, file: str) -> None:
@@ -143,7 +165,7 @@ def remake(work: Work, person: PersonId, file: str) -> None:
     lock_blobs(work.db, removing=False)
     for entry_uuid, contents in document_rows.select_made_of(work.db, items).items():
         document_rows.insert_deprecation(work.db, entry_uuid, work.now)
-        _make_document(work, members, rows.select_items_by_id(work.db, contents), {})
+        _make_document(work, members, rows.select_items_by_id(work.db, contents))
 
 
 def _alive(versions: Iterable[ItemRow], made: Made) -> set[int]:
@@ -160,9 +182,17 @@ def _grouped(items: Iterable[ItemRow]) -> list[list[ItemRow]]:
     return list(groups.values())
 
 
-def _make_document(work: Work, members: Members, group: Sequence[ItemRow], made: Made) -> None:
+def _make_document(
+    work: Work, members: Members, group: Sequence[ItemRow], arrived: Arrived | None = None
+) -> None:
     """File one document of one facility's items of one category."""
     first = group[0]
+    file: FileRow | None
+    if arrived is not None and arrived.file.id == first.file:
+        file = arrived.file
+    else:
+        file = uploads.select_file(work.db, first.file)
+    made = arrived.made if arrived is not None else {}
     chart = PatientId(Oid(first.domain), first.value)
     facility = members.facilities.get(first.facility)
     title = facility.title if facility and facility.title else first.facility
@@ -175,7 +205,6 @@ def _make_document(work: Work, members: Members, group: Sequence[ItemRow], made:
         facility_type=facility.type if facility else FacilityType.OTHER,
         source_system=first.source,
     )
-    file = uploads.select_file(work.db, first.file)
     items = [made.get(row.origin) or rows.read_content(row) for row in group]
     bundle = fhir_document.document_bundle(
         patient=_patient(work, chart, file),

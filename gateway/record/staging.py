@@ -5,8 +5,8 @@
 staged or promoted twice adds nothing (STG-04). The gateway never writes to a source (STG-08).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.consent import ledger
@@ -18,7 +18,7 @@ from gateway.model.batch import Batch, Finding, Item, Severity
 from gateway.model.category import Source
 from gateway.model.identifiers import PatientId, PersonId
 from gateway.record import difference, findings, scopes, senders
-from gateway.record.promotion import Promoted, in_memory, promote
+from gateway.record.promotion import Arrived, Promoted, in_memory, promote
 from gateway.record.queue import ATTEMPTS
 from gateway.store.blobs import Damaged
 from gateway.store.raw import writes_alone
@@ -26,28 +26,15 @@ from gateway.store.record import items as item_rows
 from gateway.store.record import lock_blobs
 from gateway.store.record import uploads as rows
 from gateway.store.record.contents import Contents
-from gateway.store.record.items import ItemRow, Shared
+from gateway.store.record.items import ItemRow
 from gateway.store.record.marks import insert_marks
 from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 from gateway.wire import fhir
 
 __all__ = [
-    "FileRow",
-    "Promoted",
-    "Receipt",
-    "ReceivedFile",
-    "Staged",
-    "failed",
-    "lock",
-    "lost",
-    "may_keep",
-    "promote",
-    "receive",
-    "refuse_file",
-    "requeue",
-    "set_aside",
-    "stage",
+    "FileRow", "Promoted", "Receipt", "ReceivedFile", "Staged", "failed", "lock", "lost",
+    "may_keep", "promote", "receive", "refuse_file", "requeue", "set_aside", "stage",
 ]  # fmt: skip
 
 _NOT_STATED = "patient-not-stated"
@@ -84,8 +71,8 @@ class Staged:
     duplicates: int = 0
     person: PersonId | None = None
     "Whose chart it is about, where we know the chart id."
-    made: Mapping[tuple[str, str, str], Shared] = field(default_factory=dict)
-    "The items that were new, for `promote`."
+    arrived: Arrived | None = None
+    "The items that were new, where they are not written yet: `promote` takes them."
 
 
 def receive(
@@ -138,10 +125,14 @@ def receive(
     )
 
 
-def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = None) -> Staged:
+def stage(
+    work: Work, file_id: str, batch: Batch, *, known: FileRow | None = None, at_once: bool = False
+) -> Staged:
     """Put what a file became into staging; a file that was worked on before changes nothing.
 
-    `known` is the file's row as it was when its turn began, so that it need not be read whole.
+    `known` is the file's row as it was when its turn began, so that it need not be read whole. Who
+    says `at_once` promotes what `arrived` in the same Work: where the person takes part it is not
+    written here.
     """
     patient = batch.patient
     person = None if patient is None else _person(work, patient)
@@ -182,16 +173,17 @@ def stage(work: Work, file_id: str, batch: Batch, *, known: FileRow | None = Non
         work.trail.code = "SSMIX"
         return _close(work, file, rows.SET_ASIDE, batch)
     fresh, duplicates, unknown = _new_rows(work, file, batch, custody=custody)
-    item_rows.insert_staged(work.db, fresh)
+    if not (at_once and shares):
+        item_rows.insert_staged(work.db, fresh)
     if fresh:
         insert_marks(work.db, file.id, batch.resources())
     work.trail.detail.update(staged=len(fresh), duplicates=duplicates)
     said = (findings.DELETE_UNKNOWN,) if unknown else ()
     more = (*said, *_unshared(work, members, file, batch))
-    done = _close(work, file, rows.STANDARDIZED, batch, *more)
-    made = in_memory(fresh, batch) if shares else {}
+    done = _say(work, file, rows.STANDARDIZED, batch, *more)
+    arrived = Arrived(done, fresh, in_memory(fresh, batch)) if at_once and shares else None
     return Staged(
-        state=done.state, items=len(fresh), duplicates=duplicates, person=person, made=made
+        state=done.state, items=len(fresh), duplicates=duplicates, person=person, arrived=arrived
     )
 
 
@@ -372,20 +364,22 @@ def _unshared(work: Work, members: Members, file: FileRow, batch: Batch) -> tupl
 
 
 def _close(work: Work, file: FileRow, state: str, batch: Batch, *more: Finding) -> Staged:
-    """Say what became of a file."""
-    rows.update_file(
-        work.db,
-        file._replace(
-            state=state,
-            format=batch.format,
-            findings=[findings.told(finding) for finding in (*batch.findings, *more)],
-            patient=batch.patient_resource if state == rows.STANDARDIZED else None,
-            mapping=batch.mapping,
-            tables=batch.tables,
-        ),
+    return Staged(state=_say(work, file, state, batch, *more).state)
+
+
+def _say(work: Work, file: FileRow, state: str, batch: Batch, *more: Finding) -> FileRow:
+    """Say what became of a file; its row as it is now."""
+    done = file._replace(
+        state=state,
+        format=batch.format,
+        findings=[findings.told(finding) for finding in (*batch.findings, *more)],
+        patient=batch.patient_resource if state == rows.STANDARDIZED else None,
+        mapping=batch.mapping,
+        tables=batch.tables,
     )
+    rows.update_file(work.db, done)
     work.trail.detail["state"] = state
-    return Staged(state=state)
+    return done
 
 
 def _finish(work: Work, file_id: str, state: str, found: Iterable[Finding]) -> None:

@@ -4,12 +4,9 @@ The Composition stands first, every reference points into the Bundle, and equal 
 bytes. JP Core 1.2.0 has no profile for a general Composition, so it is a plain one.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
-
-import orjson
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
@@ -21,7 +18,9 @@ _SUMMARY = fhir.coding("34133-9", _LOINC, "Summarization of Episode Note")
 _ABOUT = ("subject", "patient", "beneficiary")
 _URN = "urn:uuid:"
 _TO_RESOURCE = b'"reference":"urn:uuid:'
-_REFERENCE = re.compile(rb'"reference":"(urn:uuid:[^"\\]*)"')
+_UUID_AND_QUOTE = 37
+_LEFT_OUT = (b"null", b":[]")
+"What `_bound` leaves out, as it is written."
 
 SECTIONS: Mapping[Category, tuple[str, dict[str, Any] | None]] = {
     Category.DIAGNOSIS: ("病名", fhir.coding("11450-4", _LOINC)),
@@ -89,33 +88,33 @@ def document_bundle(
         writer["name"] = [{"text": author}]
         people.append(writer)
     resources = _unique(contents)
-    known = {_URN + one["id"] for one in [*people, patient, *resources]}
-    about = {_about(one) for one in resources} - {""}
-    target = _URN + patient["id"]
-    bound = [(one["id"], _written(one, about, target, known)) for one in resources]
     composition = _composition(
         contents, patient, people, title=title, moment=_moment(created), category=category
     )
     composition["id"] = fhir.resource_id("Composition", identifier)
     composition["identifier"] = fhir.identifier("urn:ietf:rfc:3986", identifier)
-    return fhir.dumps(
-        {
-            "resourceType": "Bundle",
-            "id": fhir.resource_id("Bundle", identifier),
-            "language": "ja",
-            "identifier": fhir.identifier("urn:ietf:rfc:3986", identifier),
-            "type": "document",
-            "timestamp": _moment(created),
-            "entry": [
-                {"fullUrl": _URN + identity, "resource": one}
-                for identity, one in [
-                    *((one["id"], one) for one in [composition, patient, *people]),
-                    *bound,
-                    *((one["id"], one) for one in provenances),
-                ]
-            ],
-        }
-    )
+    head: Resource = {
+        "resourceType": "Bundle",
+        "id": fhir.resource_id("Bundle", identifier),
+        "language": "ja",
+        "identifier": fhir.identifier("urn:ietf:rfc:3986", identifier),
+        "type": "document",
+        "timestamp": _moment(created),
+    }
+    before, after = [composition, patient, *people], list(provenances)
+    made = fhir.dumps(head | {"entry": _entries(before, resources, after)})
+    known = {one["id"] for one in [*people, patient, *resources]}
+    about = {_about(one) for one in resources} - {""}
+    target = _URN + patient["id"]
+    if about <= {target} and _is_bound(made, known):
+        return made
+    known = {_URN + one for one in known}
+    bound = [_bound(one, about, target, known) for one in resources]
+    return fhir.dumps(head | {"entry": _entries(before, bound, after)})
+
+
+def _entries(*groups: Iterable[Resource]) -> list[dict[str, Any]]:
+    return [{"fullUrl": _URN + one["id"], "resource": one} for group in groups for one in group]
 
 
 def _composition(
@@ -166,15 +165,13 @@ def _about(one: Resource) -> str:
     return next((one[name].get("reference", "") for name in _ABOUT if name in one), "")
 
 
-def _written(one: Resource, about: set[str], target: str, known: set[str]) -> Any:
-    """A resource as `_bound` gives it; as it is where nothing in it is to be changed."""
-    text = fhir.dumps(one)
-    references = [to.decode() for to in _REFERENCE.findall(text)]
-    leads = all(to in known and (to == target or to not in about) for to in references)
-    plain = len(references) == text.count(_TO_RESOURCE)
-    if leads and plain and b"null" not in text and b"[]" not in text:
-        return orjson.Fragment(text)
-    return _bound(one, about, target, known)
+def _is_bound(made: bytes, known: set[str]) -> bool:
+    """Whether `_bound` would change nothing of a document: as it is with what we make ourselves."""
+    _, *references = made.split(_TO_RESOURCE)
+    there = {one.encode() + b'"' for one in known}
+    return {one[:_UUID_AND_QUOTE] for one in references} <= there and not any(
+        one in made for one in _LEFT_OUT
+    )
 
 
 def _bound(value: Any, about: set[str], target: str, known: set[str]) -> Any:

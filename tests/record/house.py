@@ -158,9 +158,9 @@ class House:
             "version": "1", **batch,
         }  # fmt: skip
         with self.work(sender or name) as work:
-            staged = staging.stage(work, receipt.files[0][0], Batch(**values))
+            staged = staging.stage(work, receipt.files[0][0], Batch(**values), at_once=True)
             if staged.person is not None:
-                staging.promote(work, staged.person)
+                staging.promote(work, staged.person, staged.arrived)
         return receipt.id, staged
 
     def receipt(self, who: str, receipt: str) -> dict[str, Any]:

@@ -8,12 +8,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.audit.door import Door
+from gateway.consent import ledger
 from gateway.identity import crossref
-from gateway.model.category import Category
+from gateway.model.batch import Batch
+from gateway.model.category import Category, Source
 from gateway.model.document import Availability, DocumentEntry, DocumentQuery
 from gateway.model.identifiers import PatientId
 from gateway.record import consistency, disclose, provision, staging
+from gateway.record.staging import ReceivedFile
 from gateway.store.database import Database
+from gateway.store.record import items as rows
 from tests.conftest import Clock
 from tests.record.house import CHARTS, HOSPITAL, House, item
 
@@ -174,9 +178,9 @@ def test_storage_counts_from_the_upload_not_from_the_work(house: House, clock: C
     began = clock.now
     original = staging.stage
 
-    def later(*arguments: object) -> staging.Staged:
+    def later(*arguments: object, **more: object) -> staging.Staged:
         clock.advance(hours=2)
-        return original(*arguments)  # type: ignore[arg-type]
+        return original(*arguments, **more)  # type: ignore[arg-type]
 
     staging.stage = later  # type: ignore[assignment]
     try:
@@ -210,3 +214,42 @@ def test_promoting_a_stranger_moves_nothing(house: House, door: Door) -> None:
     person = house.person(CHARTS["hospital-a"])
     with house.work() as work:
         assert staging.promote(work, person) == staging.Promoted()
+
+
+def test_what_arrives_is_written_where_it_belongs_and_nowhere_else(house: House) -> None:
+    """What may be shared is never staged; what nobody may have yet is not shared."""
+    house.enrol("hospital-a")
+    history = Category.VISIT_HISTORY  # not shared in this network
+    batch = Batch(
+        path="x", format="test", patient=CHARTS["hospital-a"], version="1",
+        items=(item(LAB, "k1"), item(history, "k2")),
+    )  # fmt: skip
+    file, person = received(house), house.person()
+    with house.work() as work:
+        staged = staging.stage(work, file, batch, at_once=True)
+        assert rows.select_staged(work.db, person) == []
+        assert staging.promote(work, person, staged.arrived).items == 1
+        assert [row.key for row in rows.select_staged(work.db, person)] == ["k2"]
+        assert [row.key for row in rows.select_items(work.db, person)] == ["k1"]
+
+
+def test_what_arrives_waits_where_the_person_withdrew_meanwhile(house: House) -> None:
+    house.custody("hospital-a")
+    house.enrol("hospital-a")
+    file = received(house)
+    batch = Batch(path="x", format="test", patient=CHARTS["hospital-a"], items=(item(),))
+    person = house.person()
+    with house.work() as work:
+        staged = staging.stage(work, file, batch, at_once=True)
+        ledger.withdraw(work, person, reason="patient_withdrawal", form="2026-1")
+        assert staging.promote(work, person, staged.arrived) == staging.Promoted()
+        assert rows.select_items(work.db, person) == []
+        assert [row.key for row in rows.select_staged(work.db, person)] == ["k1"]
+
+
+def received(house: House) -> str:
+    with house.work("hospital-a") as work:
+        blob = work.blobs.put_bytes(b"content")
+        files = [ReceivedFile(path="x", sha256=blob.sha256, size=blob.size)]
+        made = staging.receive(work, facility="hospital-a", source=Source.EMR, files=files)
+    return made.files[0][0]

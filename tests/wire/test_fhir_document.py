@@ -1,10 +1,12 @@
 """The document Bundle: self-contained, deterministic, and about one patient."""
 
+import uuid
 from datetime import UTC, datetime
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from gateway.model.batch import Item, SourcePosition
 from gateway.model.category import Category
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.person import Demographics, PersonName
@@ -107,3 +109,34 @@ def test_items_are_not_changed_by_filing_them():
     before = [fhir.dumps(one.resource) for one in contents]
     bundle(contents)
     assert [fhir.dumps(one.resource) for one in contents] == before
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        pytest.param({"note": None, "value": []}, {}, id="nothing and empty lists go"),
+        pytest.param({"text": "null"}, {"text": "null"}, id="a text of that name stays"),
+        pytest.param({"seen": {"reference": "urn:uuid:" + "0" * 36}}, {}, id="leads nowhere"),
+        pytest.param({"seen": {"reference": "urn:uuid:short"}}, {}, id="no UUID"),
+        pytest.param({"seen": {"reference": "urn:uuid:\"x"}}, {}, id="a quote inside"),
+        pytest.param({"seen": {"reference": "Patient/1"}}, {"seen": {"reference": "Patient/1"}},
+                     id="of elsewhere"),
+        pytest.param({"subject": {"reference": "urn:uuid:" + "1" * 36}},
+                     {"subject": {"reference": "urn:uuid:" + PATIENT["id"]}}, id="another chart"),
+        pytest.param({"text": '"reference":"urn:uuid:x"'}, {"text": '"reference":"urn:uuid:x"'},
+                     id="only said in a text"),
+    ],
+)  # fmt: skip
+def test_each_resource_is_bound_to_the_document(change, left):
+    own = {"resourceType": "Observation", "id": str(uuid.UUID(int=5)), "status": "final"}
+    one = Item(
+        category=Category.LAB_RESULT, resource={**own, **change}, key="k",
+        source=SourcePosition("f", "OBX[1]"),
+    )  # fmt: skip
+    other = next(one for one in items() if one.resource["resourceType"] == "Observation")
+    found = [entry["resource"] for entry in fhir.loads(bundle([one, other]))["entry"]]
+    assert {**own, **left} in found
+    (beside,) = [one for one in found if one["id"] == other.resource["id"]]
+    assert fhir.dumps(beside).replace(PATIENT["id"].encode(), b"") == fhir.dumps(
+        other.resource
+    ).replace(other.resource["subject"]["reference"].removeprefix("urn:uuid:").encode(), b"")

@@ -30,7 +30,7 @@ def whole(resource: Resource, companions: Sequence[Resource], source: Mapping[st
 
 
 def _write(
-    resource: Resource, source: Mapping[str, Any], companions: Sequence[Any], beside: Sequence[Any]
+    resource: Resource, source: Mapping[str, Any], companions: Sequence[Any], beside: Any
 ) -> str:
     made = {"resource": resource, "source": source, "companions": companions}
     if beside:
@@ -49,6 +49,9 @@ class Contents:
 
     def __init__(self) -> None:
         self._written: dict[tuple[str, str], _Written] = {}
+        self._last: tuple[str, Sequence[Resource]] = ("", ())
+        self._said: orjson.Fragment | None = None
+        "What items say that have the companions of the last one, where none of these was new."
 
     def write(
         self,
@@ -59,6 +62,8 @@ class Contents:
         source: Mapping[str, Any],
     ) -> str:
         """The content of one more item."""
+        if companions is self._last[1] and category == self._last[0] and self._said:
+            return _write(resource, source, (), self._said)
         own: list[Resource] = []
         beside: list[tuple[str, ...]] = []
         before = None
@@ -74,6 +79,8 @@ class Contents:
                 before = written.place
             else:
                 own.append(one)
+        self._last = category, companions
+        self._said = orjson.Fragment(orjson.dumps(beside)) if beside and not own else None
         return _write(resource, source, own, beside)
 
 

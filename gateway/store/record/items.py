@@ -1,7 +1,7 @@
 """Statements on items: staged apart from shared, versions side by side."""
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ _COLUMNS = (
     "posted", "content", "resource",
 )  # fmt: skip
 _STAGED_COLUMNS = (*_COLUMNS, "custody")
+_SHARED_COLUMNS = (*_COLUMNS, "registered")
+_IDS = "SELECT id, key, version FROM item WHERE file = ?"
 _NAMES = ", ".join(_COLUMNS)
 _CHARTS = "(domain, value) IN (SELECT domain, value FROM identifier WHERE person = ?)"
 _KINDS = f"SELECT DISTINCT facility, category FROM staged_item WHERE {_CHARTS}"  # noqa: S608
@@ -90,15 +92,27 @@ def read_content(row: ItemRow) -> Shared:
 def insert_staged(db: Connection, rows: Sequence[ItemRow]) -> None:
     """Stage items."""
     truth = raw.truth(db)
-    values = [
-        (
-            row.file, row.facility, row.source, str(row.domain), row.value, row.category, row.key,
-            row.version, truth[row.cancelled], write_moment(row.posted), row.content, row.resource,
-            truth[row.custody],
-        )
-        for row in rows
-    ]  # fmt: skip
+    values = [(*_values(row, truth), truth[row.custody]) for row in rows]
     raw.insert(db, STAGED, _STAGED_COLUMNS, values)
+
+
+def insert_shared(db: Connection, rows: Sequence[ItemRow], registered: datetime) -> list[ItemRow]:
+    """Put items into the shared record that were never staged; they have ids, in order."""
+    truth, moment = raw.truth(db), write_moment(registered)
+    values = [(*_values(row, truth), moment) for row in rows]
+    raw.insert(db, ITEM, _SHARED_COLUMNS, values)
+    ids: dict[Origin, int] = {}
+    for file in {row.file for row in rows}:
+        for id, key, version in raw.rows(db, _IDS, (file,)):
+            ids[file, key, version] = id
+    return [row._replace(id=ids[row.origin], custody=False, registered=registered) for row in rows]
+
+
+def _values(row: ItemRow, truth: tuple[object, object]) -> tuple[object, ...]:
+    return (
+        row.file, row.facility, row.source, str(row.domain), row.value, row.category, row.key,
+        row.version, truth[row.cancelled], write_moment(row.posted), row.content, row.resource,
+    )  # fmt: skip
 
 
 def share(db: Connection, rows: Sequence[ItemRow], registered: datetime) -> list[ItemRow]:
@@ -160,22 +174,16 @@ def select_versions(
 
 
 def select_waiting(
-    db: Connection,
-    person: PersonId,
-    provided: Callable[[str, str], bool],
-    known: Container[Origin] = (),
+    db: Connection, person: PersonId, provided: Callable[[str, str], bool]
 ) -> list[ItemRow]:
-    """What is staged of one person and `provided`, by facility and category; oldest first.
-
-    The content of those that are `known` is as it is stored, not whole.
-    """
+    """What is staged of one person and `provided`, by facility and category; oldest first."""
     kinds = [kind for kind in raw.rows(db, _KINDS, (person,)) if provided(*kind)]
     if not kinds:
         return []
     either = " OR ".join(["(facility = ? AND category = ?)"] * len(kinds))
     where = f"{_CHARTS} AND ({either})"
     values = (person, *(value for kind in kinds for value in kind))
-    return _read(db, STAGED, where, values, known)
+    return _read(db, STAGED, where, values)
 
 
 def select_touched(db: Connection, arriving: Sequence[ItemRow]) -> list[ItemRow]:
@@ -297,14 +305,8 @@ def _items(db: Connection, table: Table, statement: Select[Any]) -> list[ItemRow
     ]
 
 
-def _read(
-    db: Connection,
-    table: Table,
-    where: str,
-    values: Sequence[object],
-    known: Container[Origin] = (),
-) -> list[ItemRow]:
-    """The rows of a table where this holds, in the order of their ids; whole but for the known."""
+def _read(db: Connection, table: Table, where: str, values: Sequence[object]) -> list[ItemRow]:
+    """The rows of a table where this holds, whole and in the order of their ids."""
     last = "custody" if table is STAGED else "registered"
     statement = f"SELECT {_NAMES}, {last}, id FROM {table.name} WHERE {where} ORDER BY id"  # noqa: S608
     beside = Beside(db, table)
@@ -317,10 +319,8 @@ def _read(
                 is_staged and bool(more), None if is_staged else read_moment(more), id,
             )
         )  # fmt: skip
-        if row.origin not in known:
-            whole = beside.complete(row.domain, row.value, content)
-            row = row if whole is content else row._replace(content=whole)
-        found.append(row)
+        whole = beside.complete(row.domain, row.value, content)
+        found.append(row if whole is content else row._replace(content=whole))
     return found
 
 
