@@ -93,9 +93,7 @@ def load(*, files: tuple[Path, ...], source: str, older: bool, config: Path, as_
         largest = gateway.settings.hpki.crl_bytes
         for file in files:
             try:
-                if file.stat().st_size > largest:
-                    raise click.UsageError(f"{file}: larger than [hpki] crl_bytes / 上限超過")
-                content = file.read_bytes()
+                content = _read(file, largest)
                 kept = lists.load(content, gateway.operator(), named=source, older=older)
             except Refusal as refusal:
                 kept = Fetched(
@@ -104,6 +102,18 @@ def load(*, files: tuple[Path, ...], source: str, older: bool, config: Path, as_
                 )  # fmt: skip
             found.append((str(file), kept))
     _say([one for _, one in found], as_json=as_json, names=[name for name, _ in found])
+
+
+def _read(file: Path, largest: int) -> bytes:
+    """The bytes of a file, or a usage error; never more than a list may have."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(largest + 1)
+    except OSError as error:
+        raise click.UsageError(f"cannot read {file} / 読み込めません: {file}") from error
+    if len(content) > largest:
+        raise click.UsageError(f"{file}: larger than [hpki] crl_bytes / 上限超過")
+    return content
 
 
 @contextmanager
