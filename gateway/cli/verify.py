@@ -281,7 +281,7 @@ def _time(moment: datetime | None) -> str:
 def _covered(signature: Signature) -> str:
     if signature.files and not signature.whole_document:
         return "these files or parts / 次のファイルまたは部分"
-    if not signature.covered:
+    if not signature.octets:
         return "an earlier revision / 以前の版" if signature.covered_sha256 else ""
     if signature.whole_document:
         return "the whole document / 文書全体"

@@ -223,7 +223,7 @@ def _signature(
         proven=_moment(found["times"]["proven"]),
         not_before=_moment(found["times"].get("not_before")),
         covered_sha256=found["covered"]["sha256"] or "",
-        covered=content,
+        octets=content,
         whole_document=found["covered"]["whole_document"],
         files=tuple(SignedFile(**one) for one in found["covered"].get("files", ())),
         embedded=tuple(_inner(one) for one in found.get("embedded", ())),

@@ -110,10 +110,10 @@ def _work(job: dict[str, Any], policy: SignaturePolicy) -> None:
 
 def _covered(content: bytes, signature: Signature) -> dict[str, Any]:
     """The covered bytes: how much of the file's start they are, or themselves."""
-    covered = signature.covered
-    if content.startswith(covered):
-        return {"first": len(covered)}
-    return {"bytes": base64.b64encode(covered).decode("ascii")}
+    octets = signature.octets
+    if isinstance(octets, memoryview) or content.startswith(octets):
+        return {"first": len(octets)}
+    return {"bytes": base64.b64encode(octets).decode("ascii")}
 
 
 def look(content: bytes) -> dict[str, Any]:

@@ -82,7 +82,8 @@ class Opened:
     digests: frozenset[str] = frozenset()
     "Digests that the signature rests on, where its reader took retired ones too."
     claimed: datetime | None = None
-    covered: bytes = b""
+    covered: bytes | memoryview = b""
+    "A view of the file where it is the beginning of one."
     covered_sha256: str = ""
     "Where the covered bytes are not kept, because a later signature covers them too."
     whole_document: bool = False

@@ -7,6 +7,7 @@ own, with limits (`security.md` E-11).
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -36,8 +37,32 @@ LARGEST = 100 * 1024 * 1024
 _SUBFILTERS = {"/ETSI.CAdES.detached", "/adbe.pkcs7.detached"}
 _TRACE = b"/ByteRange"
 "What only a signature has, and never compressed."
+_LONG = 64 * 1024
+_TEXT = re.compile(rb"/(?:ASCII|AHx|A85)")
+"Filters of the library that ask for bytes proper."
 _MOST = 30
 _TROUBLE: tuple[type[BaseException], ...] = (*RAISED, PdfError, Malformed)
+
+
+class _Shared(BytesIO):
+    """A file whose streams are views of it: comparing revisions reads every one, and keeps it."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._view = memoryview(content)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """What follows; a view of it where it is long."""
+        if size is None or size < _LONG:
+            return super().read(size)
+        start = self.tell()
+        found = self._view[start : start + size]
+        self.seek(start + len(found))
+        return found  # type: ignore[return-value]  # read like bytes by all but _TEXT
+
+
+def _file(content: bytes) -> BytesIO:
+    return BytesIO(content) if _TEXT.search(content) else _Shared(content)
 
 
 def open_signatures(content: bytes, allowed: Algorithms) -> tuple[Opened, ...]:
@@ -49,7 +74,7 @@ def open_signatures(content: bytes, allowed: Algorithms) -> tuple[Opened, ...]:
     if not content.startswith(b"%PDF-") or len(content) > LARGEST:
         return (_unreadable(),) if traces else ()
     try:
-        reader = PdfFileReader(BytesIO(content))
+        reader = PdfFileReader(_file(content))
         if reader.encrypted:
             return (_encrypted(),) if traces else ()
         fields = _fields(reader)
@@ -166,7 +191,9 @@ def _open(
         level=_level(tokens=bool(tokens), values=bool(enclosed.crls), stamps=bool(later)),
         digests=signer.digests,
         claimed=claimed if claimed is not None and claimed.tzinfo is not None else None,
-        covered=content[: found.reach] if sound and outermost else b"",
+        covered=(content if found.reach == len(content) else covered)
+        if sound and outermost
+        else b"",
         covered_sha256=hashlib.sha256(covered).hexdigest() if sound and not outermost else "",
         whole_document=sound and outermost,
     )

@@ -189,7 +189,7 @@ def _judge(
         proven=proven,
         not_before=None if broken else not_before,
         covered_sha256=opened.covered_sha256 or _sha256(opened.covered),
-        covered=opened.covered,
+        octets=opened.covered,
         whole_document=opened.whole_document,
         files=opened.files,
         embedded=embedded,
@@ -262,7 +262,7 @@ def _level(opened: Opened, level: str) -> str:
     return f"{opened.form}-T" if opened.tokens else without[opened.form]
 
 
-def _sha256(covered: bytes) -> str:
+def _sha256(covered: bytes | memoryview) -> str:
     return hashlib.sha256(covered).hexdigest() if covered else ""
 
 

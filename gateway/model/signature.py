@@ -145,8 +145,8 @@ class Signature:
     "Time of a trusted time-stamp that is among what is signed: it was signed later than that."
     covered_sha256: str = ""
     "SHA-256 of the bytes that the signature covers."
-    covered: bytes = b""
-    "Those bytes: what callers use from here on; the original is dropped (J-06)."
+    octets: bytes | memoryview = b""
+    "Those bytes, or a view of the file that begins with them."
     whole_document: bool = False
     files: tuple[SignedFile, ...] = ()
     "What is covered beside the document, or of it where it is several things."
@@ -158,6 +158,11 @@ class Signature:
     "SHA-256 of each certificate, CRL and token that was used."
     revocation: Revocation | None = None
     "What a list says of the signer or an authority, before or after the moment that counts."
+
+    @property
+    def covered(self) -> bytes:
+        """What callers use from here on; the original is dropped (J-06). A view is copied."""
+        return bytes(self.octets)
 
     def as_json(self) -> dict[str, Any]:
         """The signature as `INTERFACES.md` section 7 names it, and what is about it or inside."""

@@ -39,7 +39,7 @@ def _without_inner_bytes(signature: Signature) -> Signature:
     """As it is handed over: what is inside or about it without the bytes that it covers."""
 
     def bare(one: Signature) -> Signature:
-        return replace(_without_inner_bytes(one), covered=b"")
+        return replace(_without_inner_bytes(one), octets=b"")
 
     return replace(
         signature,

@@ -19,6 +19,7 @@ from gateway.hpki.trust import shipped
 from gateway.hpki.verify import verify
 from gateway.model.signature import Signature
 from tests import pki, xades, xades_levels
+from tests.hpki.test_xades_files import renew
 from tests.shared import SHARED
 
 # What only noise reaches is not covered; following it costs twice the time of the test.
@@ -144,6 +145,9 @@ def signed_xml() -> dict[str, tuple[bytes, Mapping[str, bytes]]]:
     xades.stamp(xades.countersign(archived, card=xades.PHARMACIST))
     xades_levels.values(archived)
     xades_levels.archive(archived, pki.SIGNED + timedelta(days=1))
+    renewed = xades.stamped(xades.manifest(FILES))
+    renew(renewed, FILES)
+    xades_levels.archive(renewed, pki.AFTER)
     parts = etree.fromstring("<r><p Id='One'>処方</p><p Id='Two'/></r>")
     younger = deepcopy(parts)
 
@@ -163,6 +167,7 @@ def signed_xml() -> dict[str, tuple[bytes, Mapping[str, bytes]]]:
         "beside": (xades.written(xades.stamped(xades.beside(parts, "One", "Two"))), {}),
         "detached": (xades.written(xades.stamped(xades.detached(FILES))), FILES),
         "list of files": (xades.written(xades.stamped(xades.manifest(FILES))), FILES),
+        "renewed list": (xades.written(renewed), FILES),
         "dispensing": (xades.written(xades.stamped(xades.dispensing()[1])), {}),
     }
 

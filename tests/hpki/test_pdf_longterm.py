@@ -1,6 +1,8 @@
 """PAdES LT and LTA, several signatures: what each covers, and at what time each is judged."""
 
 import hashlib
+import random
+import tracemalloc
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -329,3 +331,41 @@ def test_one_bad_signature_spoils_the_document() -> None:
     verdicts = [one.indication for one in report.signatures]
     assert report.indication is not VERIFIED
     assert verdicts[0] is VERIFIED
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def large(size: int, name: str) -> bytes:
+    """A page with a stream of so many bytes, which only its catalogue names."""
+    writer = IncrementalPdfFileWriter(BytesIO(pki.page()))
+    entries = {generic.pdf_name("/Note"): generic.pdf_name(name)}
+    held = generic.StreamObject(entries, stream_data=random.Random(1).randbytes(size))  # noqa: S311
+    writer.root[generic.pdf_name("/Held")] = writer.add_object(held)
+    writer.update_root()
+    return written(writer)
+
+
+@pytest.mark.parametrize(
+    ("name", "copies"), [("/Plain", 0), ("/ASCII85Decode", 1)], ids=["views", "a copy"]
+)
+def test_what_is_large_is_not_copied(name: str, copies: int) -> None:
+    """Comparing revisions reads every stream, and the covered bytes are the file's beginning."""
+    size = 4 * 1024 * 1024
+    hand = pki.hand(pki.doctor())
+    authority = sign.stamper(HERE.tsa.certificate, HERE.tsa.key, pki.SIGNED)
+    first = sign.pades(large(size, name), hand, authority)
+    content = stamped(first)
+    assert judge(content).passed  # what is loaded once does not count
+    tracemalloc.start()
+    try:
+        report = judge(content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert report.passed
+    assert copies * size <= peak < (copies + 0.5) * size
+    (one,) = report.signatures
+    assert isinstance(one.octets, memoryview)
+    assert one.covered == first
+    assert one.covered_sha256 == hashlib.sha256(first).hexdigest()

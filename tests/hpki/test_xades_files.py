@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 from lxml import etree
 
-from gateway.hpki.xades.names import BASE64, DS, EXCLUSIVE
+from gateway.hpki.xades.names import BASE64, DS, EXCLUSIVE, INCLUSIVE_10, XADES141
 from gateway.model.signature import CheckOutcome, SignedFile
-from tests import xades
+from tests import pki, xades, xades_levels
 from tests.xades import INVALID, PDF, UNVERIFIABLE, Tree, judge, reasons, stamped, the
 
 FILES = {"a.pdf": PDF, "検査/b.txt": b"HbA1c 6.1"}
@@ -149,3 +150,137 @@ def test_a_second_list_cannot_stand_beside_the_signed_one() -> None:
     evil.append(deepcopy(the(made.signature, f".//{DS}Manifest")))
     evil[0].set("Id", "Evil")
     assert "something that is not signed" in reasons(judge(made, FILES))
+
+
+# --- renewed digests (EN 319 132-1 5.5.3) --------------------------------------------------------
+
+SHA512 = "http://www.w3.org/2001/04/xmlenc#sha512"
+
+
+def renew(made: xades.Made, files: dict[str, bytes], method: str = EXCLUSIVE) -> Tree:
+    """Add digests of the listed files by SHA-512, each naming its reference by a digest too."""
+    element = etree.SubElement(made.unsigned, f"{XADES141}RenewedDigestsV2")
+    etree.SubElement(element, f"{DS}CanonicalizationMethod", Algorithm=method)
+    etree.SubElement(element, f"{DS}DigestMethod", Algorithm=SHA512)
+    for reference in made.signature.findall(f".//{DS}Manifest/{DS}Reference"):
+        value = etree.SubElement(element, f"{XADES141}RecomputedDigestValue")
+        for name, octets in (
+            ("NewSDODigestValue", files[reference.get("URI")]),
+            ("OriginalRefDigest", xades.c14n(reference, method)),
+        ):
+            digest = hashlib.sha512(octets).digest()
+            etree.SubElement(value, f"{XADES141}{name}").text = xades.b64(digest)
+    return element
+
+
+def renewed() -> xades.Made:
+    made = stamped(xades.manifest(FILES))
+    renew(made, FILES)
+    return made
+
+
+@pytest.mark.parametrize("method", [EXCLUSIVE, INCLUSIVE_10])
+def test_renewed_digests_hold_beside_those_of_the_list(method: str) -> None:
+    made = stamped(xades.manifest(FILES))
+    renew(made, FILES, method)
+    xades_levels.archive(made, pki.AFTER)
+    renew(made, FILES)  # and once more, before the next archive time-stamp
+    xades_levels.archive(made, pki.AFTER + timedelta(days=1))
+    report = judge(made, FILES)
+    assert reasons(report) == ""
+    assert "renewed-digests" in {check.name for check in report.signatures[0].checks}
+    assert judge(made, {"a.pdf": PDF}).indication is UNVERIFIABLE
+
+
+def test_a_file_whose_old_digest_was_broken_is_found_out() -> None:
+    """Two files of one SHA-256 are not to be had: the newer digest is of another file."""
+    made = stamped(xades.manifest(FILES))
+    renew(made, {**FILES, "a.pdf": b"the genuine one"})
+    report = judge(made, FILES)
+    assert report.indication is INVALID
+    assert "renewed-digests: a file of the signed list does not match" in reasons(report)
+    assert report.signatures[0].files == ()
+
+
+def _of_another_list(element: Tree) -> None:
+    the(element[2], f"{XADES141}OriginalRefDigest").text = xades.b64(bytes(64))
+
+
+def _renewed_swapped(element: Tree) -> None:
+    one, two = element.findall(f".//{XADES141}NewSDODigestValue")
+    one.text, two.text = two.text, one.text
+
+
+def _renewed_by_sha1(element: Tree) -> None:
+    the(element, f"{DS}DigestMethod").set("Algorithm", "http://www.w3.org/2000/09/xmldsig#sha1")
+
+
+def _canonicalised_otherwise(element: Tree) -> None:
+    the(element, f"{DS}CanonicalizationMethod").set("Algorithm", INCLUSIVE_10)
+
+
+def _no_method(element: Tree) -> None:
+    element.remove(element[0])
+
+
+def _no_value(element: Tree) -> None:
+    del element[2:]
+
+
+def _half_a_value(element: Tree) -> None:
+    element[2].remove(element[2][0])
+
+
+def _no_base64(element: Tree) -> None:
+    element[2][0].text = "!"
+
+
+RENEWED: dict[Callable[[Tree], None], str] = {
+    _of_another_list: "renewed-digests: a renewed digest is of no file",
+    _renewed_swapped: "renewed-digests: a file of the signed list does not match",
+    _renewed_by_sha1: "algorithm: ",
+    _canonicalised_otherwise: "renewed-digests: a renewed digest is of no file",
+    _no_method: "structure: ",
+    _no_value: "structure: ",
+    _half_a_value: "structure: ",
+    _no_base64: "structure: ",
+}
+
+
+@pytest.mark.parametrize("attack", RENEWED, ids=lambda one: one.__name__)
+def test_attacks_on_renewed_digests(attack: Callable[[Tree], None]) -> None:
+    made = renewed()
+    attack(the(made.unsigned, f"{XADES141}RenewedDigestsV2"))
+    report = judge(made, FILES)
+    assert report.indication is INVALID
+    assert RENEWED[attack] in reasons(report)
+
+
+def test_renewed_digests_that_are_archived_cannot_be_taken_away() -> None:
+    made = renewed()
+    xades_levels.archive(made, pki.AFTER)
+    assert judge(made, FILES).passed
+    made.unsigned.remove(the(made.unsigned, f"{XADES141}RenewedDigestsV2"))
+    assert "archive-time-stamp: it stamps something else" in reasons(judge(made, FILES))
+
+
+def test_renewed_digests_without_a_list_are_of_nothing() -> None:
+    made = stamped(xades.detached(FILES))
+    element = renew(stamped(xades.manifest(FILES)), FILES)
+    made.unsigned.append(element)
+    assert "renewed-digests: a renewed digest is of no file" in reasons(judge(made, FILES))
+
+
+def test_the_withdrawn_form_is_told_to_be_unread() -> None:
+    made = stamped(xades.manifest(FILES))
+    etree.SubElement(made.unsigned, f"{XADES141}RenewedDigests")
+    report = judge(made, FILES)
+    assert report.indication is UNVERIFIABLE
+    assert "withdrawn form" in reasons(report)
+
+
+def test_a_crowd_of_renewals_is_not_looked_at() -> None:
+    made = renewed()
+    for _ in range(10):
+        made.unsigned.append(deepcopy(made.unsigned[-1]))
+    assert "more signatures or references than are looked at" in reasons(judge(made, FILES))

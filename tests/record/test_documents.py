@@ -30,7 +30,7 @@ def signed(
         signatures=(
             Signature(
                 format="PAdES-T", indication=indication, checks=(), role=HcRole(role),
-                roles=(HcRole(role),), proven=MOMENT if stamped else None, covered=inner,
+                roles=(HcRole(role),), proven=MOMENT if stamped else None, octets=inner,
                 covered_sha256=hashlib.sha256(inner).hexdigest(),
                 whole_document=covered is None,
             ),

@@ -17,6 +17,7 @@ from gateway.hpki.xades import (
     places,
     references,
     refusals,
+    renewed,
     signer,
     unsigned,
 )
@@ -114,6 +115,7 @@ class _Reading:
         certificate, given = signer.find(parts, enclosed, self.allowed)
         result = core.verify(parts, mechanism, found, certificate, self.handed, self.allowed)
         listed = files.read_lists(found, self.handed, self.allowed)
+        self.names.update(one.name for one in (*found, *listed.references) if one.role is Role.FILE)
         added = unsigned.Unsigned()
         if result.octets:
             added = unsigned.read(parts, found, result.octets, self.handed)
@@ -121,15 +123,16 @@ class _Reading:
             # What archive time-stamps are over is not at hand; without them the rest would be
             # judged at the wrong time.
             return Opened(form="XAdES", checks=result.checks, level=added.level)
+        beside = tuple(zip(listed.references, listed.octets, strict=True))
         stamped = contents.read(
             parts,
             tuple(zip(found, result.octets, strict=False)),
-            tuple(zip(listed.references, listed.octets, strict=True)),
+            beside,
             self.document.ids,
             self.handed,
         )
-        self.names.update(one.name for one in (*found, *listed.references) if one.role is Role.FILE)
-        checks = (*result.checks, *files.judge(listed))
+        again = renewed.judge(parts, beside, self.allowed)
+        checks = (*result.checks, *files.judge(listed), *again)
         content = _Content()
         holds = all(check.outcome is CheckOutcome.PASSED for check in checks)
         if holds and parts.kind is not Kind.COUNTER:

@@ -86,8 +86,13 @@ class Reference:
     prefixes: tuple[str, ...]
     algorithm: str
     value: bytes
-    mark: str = ""
-    "Its own id, by which a time-stamp may include it."
+    element: etree._Element
+    "The reference itself."
+
+    @property
+    def mark(self) -> str:
+        """Its own id, by which a time-stamp may include it; empty without one."""
+        return self.element.get("Id") or ""
 
     @property
     def bare(self) -> bool:
@@ -183,7 +188,7 @@ def _read(
     return Reference(
         role=role, name=uri, target=target, removed=removed, decoded=decoded, method=method,
         prefixes=prefixes, algorithm=_digest(element, allowed), value=_value(element),
-        mark=element.get("Id") or "",
+        element=element,
     )  # fmt: skip
 
 
@@ -199,7 +204,7 @@ def _external(element: etree._Element, allowed: Algorithms) -> Reference:
     return Reference(
         role=Role.FILE, name=name, target=None, removed=(), decoded=False, method=method,
         prefixes=prefixes, algorithm=_digest(element, allowed), value=_value(element),
-        mark=element.get("Id") or "",
+        element=element,
     )  # fmt: skip
 
 

@@ -40,7 +40,8 @@ _OVER = {
     f"{XADES141}RefsOnlyTimeStampV2": (_REFERENCES_V2, Reach.NOTHING),
 }
 _ORDER = {_SIGNATURE: 0, **dict.fromkeys(_OVER, 1), **dict.fromkeys(_ARCHIVES, 2)}
-_UNREAD = {f"{XADES141}RenewedDigests", f"{XADES141}RenewedDigestsV2"}
+_UNREAD = f"{XADES141}RenewedDigests"
+"Withdrawn (EN 319 132-1 A.2.2); it counts the references of the lists instead of naming them."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +71,10 @@ def read(
     places = [_ORDER[str(stamp.tag)] for stamp in containers]
     if places != sorted(places):
         raise refusals.order()
-    if any(child.tag in _UNREAD for child in properties):
+    if any(child.tag == _UNREAD for child in properties):
         raise refusals.unread(
-            "renewed digests of listed files are not read by this version",
-            "ファイル一覧のハッシュ更新（RenewedDigests）はこの版では読み取れません",
+            "renewed digests of the withdrawn form are not read by this version, but those of V2",
+            "廃止された形式のハッシュ更新（RenewedDigests）は読み取れません（V2 のみ対応）",
         )
     tokens: list[tuple[bytes, bytes]] = []
     archives: list[Archive] = []
