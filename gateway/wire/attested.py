@@ -16,7 +16,10 @@ from gateway.wire import fhir
 from gateway.wire.provenance import DIGEST, PARTICIPANT, SUBSETTED
 
 VERDICT = "urn:x-regional-gateway:signature-verdict"
-"Extension of a signature, or of the entity of one that did not verify."
+"""Extension of a signature, or of the entity of one that did not verify; defined in
+`docs/fhir/StructureDefinition-signature-verdict.json`."""
+_DEEPEST = 2
+"Levels of signatures inside and about that are told; the stored report has all."
 CERTIFICATE = "urn:x-regional-gateway:certificate"
 "System of a signer's identifier: number of the certificate, and who issued it."
 _PURPOSES = "urn:iso-astm:E1762-95:2013"
@@ -127,10 +130,10 @@ def _doubtful(one: Attestation, signed: Signed) -> Resource:
 
 def _verdict(one: Attestation) -> Resource:
     """The verdict with what it rests on; signatures inside and about are told within."""
-    return {"url": VERDICT, "extension": list(_parts(one))}
+    return {"url": VERDICT, "extension": list(_parts(one, 0))}
 
 
-def _parts(one: Attestation) -> Iterable[Resource]:
+def _parts(one: Attestation, level: int) -> Iterable[Resource]:
     yield fhir.extension("verdict", "Code", one.verdict.value)
     yield fhir.extension("level", "String", one.level)
     if one.policy:
@@ -146,16 +149,17 @@ def _parts(one: Attestation) -> Iterable[Resource]:
         yield fhir.extension("covers", "String", one.covers)
     for doubt in one.doubts:
         yield fhir.extension("doubt", "Code", doubt)
-    yield from _others("inside", one.inside)
-    yield from _others("countersigned", one.countersigned)
+    if level < _DEEPEST:
+        yield from _others("inside", one.inside, level + 1)
+        yield from _others("countersigned", one.countersigned, level + 1)
 
 
-def _others(name: str, several: Sequence[Attestation]) -> Iterable[Resource]:
+def _others(name: str, several: Sequence[Attestation], level: int) -> Iterable[Resource]:
     """Signatures that are not of this document's signers."""
     for one in several:
         about = [fhir.extension("signer", "String", one.name)] if one.name else []
         about += [fhir.extension("role", "String", role) for role in one.roles]
-        yield {"url": name, "extension": [*about, *_parts(one)]}
+        yield {"url": name, "extension": [*about, *_parts(one, level)]}
 
 
 def _agent(code: str, name: str, who: Resource) -> Resource:

@@ -18,7 +18,10 @@ _PROFILE = f"{_CORE}StructureDefinition/"
 _MHLW = f"{_CORE}mhlw/"
 _UCUM = "http://unitsofmeasure.org"
 _JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
-_NAMES = ("patient", "specimen", "result", "request", "dispense", "condition", "report")
+_NAMES = (
+    "patient", "specimen", "result", "request", "dispense", "condition", "report", "provenance",
+)  # fmt: skip
+_VERDICT = "urn:x-regional-gateway:signature-verdict"
 _IDS = {name: str(uuid.uuid5(uuid.NAMESPACE_OID, name)) for name in _NAMES}
 
 
@@ -58,6 +61,60 @@ def _rp() -> list[Resource]:
 def _category(code: str) -> list[Resource]:
     system = f"{_CORE}CodeSystem/JP_SimpleObservationCategory_CS"
     return [{"coding": [{"system": system, "code": code}]}]
+
+
+def _verdict(*, verdict: str = "verified", more: Sequence[Resource] = ()) -> Resource:
+    """Our extension of a signature (`docs/fhir`)."""
+    return {
+        "url": _VERDICT,
+        "extension": [
+            {"url": "verdict", "valueCode": verdict},
+            {"url": "level", "valueString": "XAdES-T"},
+            {"url": "policy", "valueOid": "urn:oid:1.2.392.100495.1.5.1.1.0.1"},
+            {"url": "proven", "valueInstant": "2026-01-02T09:00:00.000+09:00"},
+            {"url": "checked", "valueInstant": "2026-01-02T09:30:00.000+09:00"},
+            {"url": "when", "valueCode": "proven"},
+            {"url": "covers", "valueString": "ab" * 32},
+            *more,
+        ],
+    }
+
+
+def _inside(*more: Resource) -> Resource:
+    """A signature inside of the document: the same parts, with who signed."""
+    parts = _verdict()["extension"]
+    role = {"url": "role", "valueString": "Medical Doctor"}
+    return {"url": "inside", "extension": [role, *parts, *more]}
+
+
+def _provenance() -> Resource:
+    """A signature of our document with the verdict on it, and one that did not verify."""
+    agents = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+    purpose = {"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.1"}
+    kind = {"coding": [{"system": agents, "code": "verifier"}]}
+    doubt = {"url": "doubt", "valueCode": "revocation"}
+    return {
+        "resourceType": "Provenance",
+        "id": _IDS["provenance"],
+        "target": [_to("result")],
+        "recorded": "2026-01-02T09:30:00+09:00",
+        "agent": [{"type": kind, "who": {"display": "gateway"}}],
+        "entity": [
+            {
+                "extension": [_verdict(verdict="unverifiable", more=[doubt])],
+                "role": "source",
+                "what": {"display": "unverifiable signature"},
+            }
+        ],
+        "signature": [
+            {
+                "extension": [_verdict(more=[_inside(_inside())])],
+                "type": [purpose],
+                "when": "2026-01-02T09:00:00.000+09:00",
+                "who": {"display": "見本 太郎"},
+            }
+        ],
+    }
 
 
 def right() -> dict[str, Resource]:
@@ -129,6 +186,7 @@ def right() -> dict[str, Resource]:
             "effectiveDateTime": "2026-01-02T09:00:00+09:00",
             "result": [_to("result")],
         },
+        "provenance": _provenance(),
     }
 
 
@@ -170,6 +228,7 @@ def _drop(*path: str | int) -> _Change:
     return change
 
 
+_PARTS = ("signature", 0, "extension", 0, "extension")
 _SUPPLY = ("dispenseRequest", "expectedSupplyDuration", "unit")
 FAULTS = (
     Fault("status of no code system", "request", _put("status", value="done")),
@@ -216,6 +275,18 @@ FAULTS = (
     Fault("end without its status", "condition", _put("abatementDateTime", value="2026-01-03")),
     Fault("report of no category", "report", _drop("category"), guide=True),
     Fault("report without a code", "report", _drop("code")),
+    Fault("verdict of no kind", "provenance", _put(*_PARTS, 0, "valueCode", value="perhaps")),
+    Fault("no verdict", "provenance", _drop(*_PARTS, 0)),
+    Fault("verdict as a text", "provenance",
+          _put(*_PARTS, 0, value={"url": "verdict", "valueString": "verified"})),
+    Fault("proven as a day", "provenance",
+          _put(*_PARTS, 3, value={"url": "proven", "valueDate": "2026-01-02"})),
+    Fault("part of a verdict that is none", "provenance",
+          _put(*_PARTS, 1, value={"url": "levle", "valueString": "XAdES-T"})),
+    Fault("digest that is none", "provenance", _put(*_PARTS, 6, "valueString", value="abc")),
+    Fault("inside of a signature without a verdict", "provenance",
+          _drop(*_PARTS, 7, "extension", 1)),
+    Fault("verdict on what is no signature", "result", _put("extension", value=[_verdict()])),
     Fault("result that is no observation", "report", _put("result", value=[_to("patient")])),
 )  # fmt: skip
 

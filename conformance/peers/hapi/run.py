@@ -33,6 +33,10 @@ RUN_SECONDS = 900.0
 FLAGS = ("-Xmx3g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4")
 PACKAGES = ("jp-core.r4-1.2.0-rebuilt.tgz", "jp-clins.r4-1.5.2-snap.tgz")
 "In this order: what the first defines, the second does not define anew."
+OWN_DEFINITIONS = tuple(sorted((inputs.REPOSITORY / "docs" / "fhir").glob("*.json")))
+"Extensions of ours that neighbours get: judged by their definitions, not passed over by name."
+UNDEFINED = f"{OWN}source-position"
+"The one of ours that has no definition: a plain string."
 _NAME = re.compile(r'"((?:https?://|urn:)[^"|\s]*)')
 _LISTED = re.compile(r'(?:https?://|urn:oid:)[^\s|*"]+')
 LISTS = (
@@ -78,6 +82,8 @@ def judge(
 ) -> dict[str, list[dict[str, Any]]]:
     """Judge the Bundles of a folder in one JVM: the peer's lines by the name of the Bundle."""
     arguments = [str(folder), "--threads", "2"]
+    for file in OWN_DEFINITIONS:
+        arguments += ["--definition", str(file)]
     for file in files:
         arguments += ["--package", str(file)]
     for domain in domains:
@@ -171,7 +177,7 @@ def _run(options: argparse.Namespace, folder: Path, scratch: Path) -> int:
     files = everything(shared if guides else None, scratch)
     made = write_bundles(folder, files)
     planted = faults.write(folder, with_guide=bool(guides))
-    lines = judge(folder, guides, [OWN, *([] if guides else ["http://jpfhir.jp/"])])
+    lines = judge(folder, guides, [UNDEFINED, *([] if guides else ["http://jpfhir.jp/"])])
     rows = accepted(DIVERGENCES.read_text("utf-8"))
     known = names(shared, guides) if shared is not None and guides else frozenset()
     found = verdicts(files, messages(lines, made), rows, known)

@@ -27,17 +27,25 @@ import org.hl7.fhir.r4.model.MetadataResource;
  * ship excerpts of code systems that others own and call them complete (JP-CLINS: a LOINC of two codes); those are left
  * out. Canonicals that end in {@code |4.0.1} lose it: HAPI does not find its own core definitions by it.
  */
-record Definitions(PrePopulatedValidationSupport support, List<String> used, List<String> leftOut) {
+record Definitions(PrePopulatedValidationSupport support, List<String> used, List<String> leftOut, boolean guided) {
     private static final Set<String> KINDS = Set.of("StructureDefinition", "ValueSet", "CodeSystem");
     /** Owners of code systems that a Japanese guide may define. */
     private static final List<String> OWNERS = List.of(
             "http://jpfhir.jp/", "http://jami.jp/", "http://medis.or.jp/", "http://medis.jp/", "http://www.hospital.or.jp/", "urn:oid:1.2.392.");
 
-    static Definitions load(FhirContext context, List<Path> packages) throws IOException {
+    /** Of single files, which come before all packages, and of packages; {@code guided} says whether there were any. */
+    static Definitions load(FhirContext context, List<Path> files, List<Path> packages) throws IOException {
         var core = new DefaultProfileValidationSupport(context);
         var support = new PrePopulatedValidationSupport(context);
         Map<String, MetadataResource> found = new TreeMap<>();
         var leftOut = new ArrayList<String>();
+        for (var file : files) {
+            if (parse(context.newJsonParser(), Files.readString(file)) instanceof MetadataResource definition) {
+                found.put(definition.fhirType() + " " + definition.getUrl(), definition);
+            } else {
+                throw new IOException(file + " defines nothing");
+            }
+        }
         for (var file : packages) {
             for (var text : read(file)) {
                 var parser = context.newJsonParser();
@@ -53,7 +61,7 @@ record Definitions(PrePopulatedValidationSupport support, List<String> used, Lis
             }
         }
         found.values().forEach(support::addResource);
-        return new Definitions(support, List.copyOf(found.keySet()), leftOut);
+        return new Definitions(support, List.copyOf(found.keySet()), leftOut, !packages.isEmpty());
     }
 
     private static boolean isForeign(MetadataResource definition) {

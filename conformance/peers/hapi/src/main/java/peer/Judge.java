@@ -40,7 +40,7 @@ final class Judge {
                 unknown);
         var module = new FhirInstanceValidator(chain);
         module.setAnyExtensionsAllowed(false);
-        module.setErrorForUnknownProfiles(!definitions.used().isEmpty());
+        module.setErrorForUnknownProfiles(definitions.guided());
         module.setNoTerminologyChecks(false);
         module.setBestPracticeWarningLevel(BestPracticeWarningLevel.Ignore);
         module.setCustomExtensionDomains(extensionDomains);

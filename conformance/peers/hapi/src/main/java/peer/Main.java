@@ -15,18 +15,20 @@ import java.util.concurrent.Executors;
 /** The command line: judges every Bundle of a folder by the definitions of some packages. */
 final class Main {
     private static final String USAGE = """
-            usage: FOLDER [--package FILE.tgz]... [--allow-extensions PREFIX]... [--threads N]
-                   FOLDER holds FHIR R4 Bundles, one in each *.json; packages are used in the order given.""";
+            usage: FOLDER [--definition FILE.json]... [--package FILE.tgz]... [--allow-extensions PREFIX]... [--threads N]
+                   FOLDER holds FHIR R4 Bundles, one in each *.json; definitions come first, packages in the order given.""";
 
     private Main() {}
 
     public static void main(String[] arguments) throws Exception {
+        var definitions = new ArrayList<Path>();
         var packages = new ArrayList<Path>();
         var domains = new ArrayList<String>();
         int threads = 1;
         for (int at = 1; at < arguments.length; at += 2) {
             var value = at + 1 < arguments.length ? arguments[at + 1] : "";
             switch (value.isEmpty() ? "" : arguments[at]) {
+                case "--definition" -> definitions.add(Path.of(value));
                 case "--package" -> packages.add(Path.of(value));
                 case "--allow-extensions" -> domains.add(value);
                 case "--threads" -> threads = Integer.parseInt(value);
@@ -37,7 +39,7 @@ final class Main {
             wrongUsage();
         }
         try (var out = new PrintStream(System.out, false, StandardCharsets.UTF_8)) {
-            judge(Path.of(arguments[0]), packages, domains, threads, out);
+            judge(Path.of(arguments[0]), definitions, packages, domains, threads, out);
         } catch (Exception error) {
             // What was printed so far is not everything; the caller must not take it for that.
             error.printStackTrace();
@@ -52,11 +54,11 @@ final class Main {
     }
 
     /** Each thread judges whole Bundles; lines come in the order of the files' names. */
-    private static void judge(Path folder, List<Path> packages, List<String> domains, int threads, PrintStream out)
-            throws Exception {
+    private static void judge(
+            Path folder, List<Path> files, List<Path> packages, List<String> domains, int threads, PrintStream out) throws Exception {
         long started = System.nanoTime();
         var context = FhirContext.forR4();
-        var definitions = Definitions.load(context, packages);
+        var definitions = Definitions.load(context, files, packages);
         var judge = new Judge(context, definitions, domains);
         System.err.printf("%d definitions of %d packages, %d not used, %.1f s%n", definitions.used().size(),
                 packages.size(), definitions.leftOut().size(), (System.nanoTime() - started) / 1e9);
