@@ -42,12 +42,20 @@ def pdf(made: Installation, who: str = "doctor", *, stamped: bool = True) -> byt
     return sign.pades(one_page(("参加同意書", f"{now}")), card, authority)
 
 
+def refused(made: Installation, said: str, *words: str) -> None:
+    done = forked.run(*words, "--config", str(made.config))
+    assert done.returncode == 1, (said, done.stdout, done.stderr)
+    for one in (said, "拒否:", "[SIG-05]"):
+        assert one in done.stderr
+
+
 def test_a_sealed_consent_is_entered_shown_and_repeatable(
     sealing: Installation, tmp_path: Path
 ) -> None:
     file = write(tmp_path / "consent.pdf", pdf(sealing))
     digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
     shared = sealing.command(*ENROL, "--document", file)["shared_id"]
+    refused(sealing, "another registration already", *ENROL, "--document", file)
     Path(file).unlink()
     told = sealing.command("consent", "show", shared)
     assert told["participates"]
@@ -73,23 +81,16 @@ def test_a_sealed_consent_is_entered_shown_and_repeatable(
 def test_what_does_not_carry_the_seal_is_refused_and_leaves_nothing(
     sealing: Installation, tmp_path: Path
 ) -> None:
-    signed = pdf(sealing)
-    sealing.command(*ENROL, "--document", write(tmp_path / "used.pdf", signed))
+    """The other reasons: `tests/consent/test_seals.py`."""
     submitted = sealing.command(*ENROL, "--submitted")["shared_id"]
     grant = ("consent", "grant", submitted, "--basis", ENROL[-1])
     count = len(list((sealing.folder / "blobs").rglob("*")))
-    for said, entry, content in (
-        ("name it with --document", ENROL, None),
-        ("name it with --document", grant, None),
-        ("is no Medical Doctor or Dentist", ENROL, pdf(sealing, "pharmacist")),
-        ("another registration already", grant, signed),
+    for said, content in (
+        ("name it with --document", None),
+        ("is no Medical Doctor or Dentist", pdf(sealing, "pharmacist")),
     ):
         words = ("--document", write(tmp_path / "x.pdf", content)) if content else ()
-        done = forked.run(*entry, *words, "--config", str(sealing.config))
-        assert done.returncode == 1, (said, done.stdout, done.stderr)
-        assert said in done.stderr
-        assert "拒否:" in done.stderr
-        assert "[SIG-05]" in done.stderr
+        refused(sealing, said, *grant, *words)
     assert not sealing.command("consent", "show", submitted)["participates"]
     assert len(list((sealing.folder / "blobs").rglob("*"))) == count, "no bytes of theirs stay"
 
