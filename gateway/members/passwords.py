@@ -122,8 +122,9 @@ def give(work: Work, name: str, digest: str, *, holds: timedelta) -> Issued:
     """What `issue` does, for who has looked whether this caller may."""
     binding.require_alive(work, name)
     if gets_new_id(work, name):
-        temporary = "id" in work.policy.credentials.temporary.replace
-        ids.replace(work, name, chance.new_login_id(), temporary=temporary)
+        rules = work.policy.credentials
+        drawn = chance.new_login_id(rules.id.min_length)
+        ids.replace(work, name, drawn, temporary="id" in rules.temporary.replace)
     require_usable_id(work, name)
     login = ids.current(work.db, name)
     before = rows.select_password(work.db, name)

@@ -35,10 +35,11 @@ _EASY = "abcdefghijkmnpqrstuvwxyz", "ABCDEFGHJKLMNPQRSTUVWXYZ", "23456789", "+-=
 "Kinds of characters that are not taken for each other on paper."
 
 
-def new_login_id() -> str:
-    """A fresh id to log in with: 12 letters and digits (about 60 random bits)."""
+def new_login_id(least: int = 0) -> str:
+    """A fresh id to log in with: `least` or 12 letters and digits (about 60 random bits)."""
     every = "".join((_EASY[0], _EASY[2]))
-    return secrets.choice(_EASY[0]) + "".join(secrets.choice(every) for _ in range(11))
+    more = max(least, 12) - 1
+    return secrets.choice(_EASY[0]) + "".join(secrets.choice(every) for _ in range(more))
 
 
 def new_password() -> str:

@@ -15,6 +15,7 @@ from gateway.model import network
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller
 from gateway.model.passwords import digest
+from gateway.model.rules import IdRules
 from tests.conftest import Clock
 from tests.edge.test_account_logins import events
 from tests.edge.test_password_logins import (
@@ -115,6 +116,15 @@ def test_the_temporary_id_is_no_choice_and_an_id_changes_once(
     site.change(BROWSER, Given(NEW, OWN), other)
     with pytest.raises(Inconsistent), door.work(EventKind.ADMIN, operator) as work:
         users.register(work, name=NEW.upper(), facility="hospital-a", position="doctor")
+
+
+def test_an_id_that_is_given_out_is_as_long_as_the_network_wants(
+    site: PasswordLogins, door: Door, operator: Caller
+) -> None:
+    rules(door, "fko")
+    made = replace(door.policy.credentials, id=IdRules(min_length=20))
+    door.policy = replace(door.policy, credentials=made)
+    assert len(issue(door, operator).login_id) == 20
 
 
 def test_who_lost_the_pair_gets_another_and_the_old_id_is_nobodys(
