@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import psycopg
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -21,9 +20,9 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from gateway.errors import Busy
 from gateway.settings import SettingsError
+from gateway.store import revisions
 
 Kind = Literal["sqlite", "postgresql"]
-_SCHEMA = Path(__file__).parent / "schema"
 _SEAL_LOCK = 0x5EA1
 _MIGRATION_LOCK = 0x5C8E
 _CONNECT_SECONDS = 5
@@ -265,17 +264,13 @@ class Database:
     def check_schema(self) -> None:
         """Refuse to work on a schema that is older or newer than this program's (R-20)."""
         found = self.schema_version()
-        if found != newest_revision():
+        if found != revisions.newest():
             raise SchemaError(f"schema is {found or 'empty'}: run `gateway migrate`")
 
     def _known(self, connection: Connection) -> str:
         """The revision, if it is one of ours."""
-        from alembic.runtime.migration import MigrationContext
-        from alembic.script import ScriptDirectory
-
-        found = MigrationContext.configure(connection).get_current_revision() or ""
-        known = {script.revision for script in ScriptDirectory(str(_SCHEMA)).walk_revisions()}
-        if found and found not in known:
+        found = revisions.current(connection)
+        if found and found not in revisions.known():
             raise SchemaError(f"schema {found} is newer than this program: install the newer one")
         return found
 
@@ -293,6 +288,8 @@ def _is_passing(error: BaseException) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return code & 0xFF in _SQLITE_PASSING
+    import psycopg  # only who is on PostgreSQL has loaded it
+
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
         return True  # no server answered
     state = getattr(error, "sqlstate", None) or ""
@@ -306,13 +303,6 @@ def _away() -> Busy:
         rule="R-05",
         log="AUDIT-STOP",
     )
-
-
-def newest_revision() -> str:
-    """The newest revision this program has."""
-    from alembic.script import ScriptDirectory
-
-    return ScriptDirectory(str(_SCHEMA)).get_current_head() or ""
 
 
 def execute(connection: Connection, statement: str, values: Sequence[object]) -> None:
@@ -394,6 +384,6 @@ def _alembic(connection: Connection) -> Any:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(_SCHEMA).replace("%", "%%"))
+    config.set_main_option("script_location", str(revisions.FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config

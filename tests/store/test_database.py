@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 import gateway.store
 from gateway.settings import SettingsError
-from gateway.store.database import Database, SchemaError, newest_revision
+from gateway.store import revisions
+from gateway.store.database import Database, SchemaError
 from gateway.store.metadata import METADATA
 
 
@@ -55,8 +56,16 @@ def test_sqlite_is_durable_by_its_settings(tmp_path: Path) -> None:
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
-    assert database.migrate() == newest_revision() == database.schema_version()
+    assert database.migrate() == revisions.newest() == database.schema_version()
     database.check_schema()
+
+
+def test_revisions_are_those_that_alembic_finds_in_a_row() -> None:
+    from alembic.script import ScriptDirectory
+
+    found = ScriptDirectory(str(revisions.FOLDER))
+    assert [one.revision for one in found.walk_revisions()] == revisions.known()[::-1]
+    assert found.get_current_head() == revisions.newest()
 
 
 def test_a_newer_schema_is_refused(database: Database) -> None:
