@@ -1,0 +1,98 @@
+"""Documents that DSS made, with content and archive time-stamps: what it makes, we verify."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from gateway.hpki.certificates import read_certificate
+from gateway.hpki.policy import Anchor, AnchorKind, SignaturePolicy, Trust
+from gateway.hpki.revocation import read_list
+from gateway.hpki.verify import verify
+from gateway.model.signature import SignatureReport, SignedFile
+from tests.hpki.test_cades import reasons
+from tests.hpki.test_fuzz import covering, mutated
+
+FOLDER = Path(__file__).parent / "dss"
+AT = datetime(2026, 12, 1, tzinfo=UTC)
+LETTER = {"letter.txt": "紹介状\r\n".encode()}
+BOTH = {**LETTER, "report.txt": "検査\r\n".encode()}
+MADE: dict[str, tuple[str, dict[str, bytes], int, int]] = {
+    # level, content beside it, content time-stamps, archive time-stamps
+    "cades-content.p7m": ("CAdES-T", {}, 1, 0),
+    "cades-lt.p7m": ("CAdES-LT", {}, 0, 0),
+    "cades-lta.p7m": ("CAdES-LTA", {}, 1, 1),
+    "cades-lta-twice.p7m": ("CAdES-LTA", {}, 1, 2),
+    "cades-lta-detached.p7s": ("CAdES-LTA", LETTER, 0, 1),
+    "xades-content.xml": ("XAdES-T", {}, 1, 0),
+    "xades-lta.xml": ("XAdES-A", {}, 0, 1),
+    "xades-lta-enveloping.xml": ("XAdES-A", {}, 1, 1),
+    "xades-lta-detached.xml": ("XAdES-A", BOTH, 1, 1),
+}
+
+
+@cache
+def policy() -> SignaturePolicy:
+    root, tsa, signing = (
+        read_certificate((FOLDER / f"{name}.der").read_bytes())
+        for name in ("root", "tsa-root", "signing")
+    )
+    lists = [read_list(file.read_bytes()) for file in sorted(FOLDER.glob("*.crl"))]
+    return SignaturePolicy(
+        trust=Trust(
+            anchors=(
+                Anchor(kind=AnchorKind.HPKI, certificate=root),
+                Anchor(kind=AnchorKind.TSA, certificate=tsa),
+            ),
+            certificates=(signing,),
+            crls=tuple(lists),
+        )
+    )
+
+
+def judge(content: bytes, beside: dict[str, bytes]) -> SignatureReport:
+    return verify(content, policy(), at=AT, detached=beside)
+
+
+def test_every_document_is_looked_at() -> None:
+    assert {file.name for file in FOLDER.glob("*.[px]*")} == set(MADE)
+    assert all((FOLDER / name).read_bytes() == content for name, content in BOTH.items())
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_it_verifies(name: str) -> None:
+    level, beside, contents, archives = MADE[name]
+    report = judge((FOLDER / name).read_bytes(), beside)
+    assert reasons(report) == ""
+    (one,) = report.signatures
+    assert one.format == level
+    names = [check.name for check in one.checks]
+    found = [names.count(kind) for kind in ("content-time-stamp", "archive-time-stamp")]
+    assert found == [contents, archives]
+    assert one.proven is not None
+    if contents:
+        assert one.not_before is not None
+        assert one.not_before <= one.proven < one.not_before + timedelta(seconds=10)
+    if name.startswith("cades"):
+        assert one.covered == LETTER["letter.txt"]
+    elif beside:
+        assert [file.name for file in one.files] == list(BOTH)
+        assert all(isinstance(file, SignedFile) for file in one.files)
+    else:
+        assert "紹介状".encode() in one.covered
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_changed_it_covers_nothing_else(name: str) -> None:
+    _, beside, _, _ = MADE[name]
+    content = (FOLDER / name).read_bytes()
+    expected = covering(judge(content, beside).signatures)
+    chance = random.Random(name)  # noqa: S311
+    for _ in range(30):
+        report = judge(mutated(content, chance), beside)
+        assert not report.passed or covering(report.signatures) <= expected
+    for one in beside:
+        changed = {**beside, one: beside[one] + b" "}
+        assert not judge(content, changed).passed
