@@ -1,5 +1,6 @@
 """`gateway backup` and `gateway restore`: everything comes back, or nothing does (R-19, M-09)."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import sys
 import tarfile
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,13 @@ import pytest
 
 from gateway import settings
 from gateway.backup import archive
+from gateway.demo.page import one_page
+from gateway.demo.sign import sign_pdf
 from gateway.store import copy
 from gateway.store.blobs import blobs_from_url
 from gateway.store.database import Database
 from tests import forked
+from tests.cli.test_registrations import ENROL
 from tests.served import Installation, Templates, _database, command
 
 MARKERS = ("見本", "ミホン", "2.999.30.1", "hospital-a", "PRIVATE KEY")
@@ -101,6 +106,10 @@ def test_everything_comes_back_on_the_other_kind_of_database(
     installation: Installation, elsewhere: Elsewhere
 ) -> None:
     assert len(installation.command("crl", "fetch")) == 4
+    consent = elsewhere.folder / "consent.pdf"
+    consent.write_bytes(sign_pdf(one_page(("参加同意書",)), installation.folder, datetime.now(UTC)))
+    installation.command(*ENROL, "--document", str(consent))
+    digest = hashlib.sha256(consent.read_bytes()).hexdigest()
     before, patient = rows(installation), installation.patient("A")["identifiers"][0]["value"]
     seen = installation.command("patient", "show", patient, "--as", "doctor-a")
     file = taken(installation)
@@ -125,6 +134,8 @@ def test_everything_comes_back_on_the_other_kind_of_database(
     assert [item["resource"] for item in again["items"]] == [
         item["resource"] for item in seen["items"]
     ]
+    repeated = target.command("verify", "--document", digest)["stored"]
+    assert (repeated["same"], repeated["missing"]) == (True, [])  # SIG-05, SIG-06
     # New rows are numbered where the old ones end.
     target.command("facility", "suspend", "clinic-b", "--reason", "review")
     # What was configured is there, and no private key came along (M-03).
@@ -335,7 +346,7 @@ def documents_named(made: Installation) -> list[str]:
     table = {str(t.name): copy.columns(t) for t in copy.tables()}
     return [
         row[table[name].index("sha256")]
-        for name in ("upload_file", "document", "held_document")
+        for name in ("upload_file", "document", "held_document", "registration_document")
         for row in found[name]
     ]
 
