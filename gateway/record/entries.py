@@ -15,6 +15,7 @@ from gateway.model import attestation
 from gateway.model.category import Category, FacilityType
 from gateway.model.document import Assurance, Availability, Code, DocumentEntry
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
+from gateway.store.blobs import Blob
 from gateway.store.record.documents import DocumentRow
 from gateway.store.work import Work
 from gateway.wire.fhir_document import SECTIONS
@@ -57,9 +58,18 @@ def new_unique_id(work: Work) -> str:
     return f"2.25.{uuid.UUID(work.new_id()).int}"
 
 
+def made_title(category: Category, facility_title: str) -> str:
+    """What a document that we make is called."""
+    words, _ = SECTIONS.get(category, (category.value, None))
+    return f"{words}（{facility_title}）"
+
+
 def made_entry(
     work: Work,
+    blob: Blob,
     *,
+    unique_id: str,
+    title: str,
     chart: PatientId,
     category: Category,
     facility: str,
@@ -72,12 +82,12 @@ def made_entry(
     kind = Code(code["code"], _LOINC, code.get("display", words)) if code else _SUMMARY
     return DocumentEntry(
         entry_uuid=f"urn:uuid:{work.new_id()}",
-        unique_id=new_unique_id(work),
+        unique_id=unique_id,
         repository=work.community.repository,
         home=work.community.home,
         patient=chart,
         source_patient=chart,
-        title=f"{words}（{facility_title}）",
+        title=title,
         category=category,
         class_code=_SUMMARY,
         type_code=kind,
@@ -92,6 +102,9 @@ def made_entry(
         facility=facility,
         source_system=source_system,
         posted=work.now,
+        sha256=blob.sha256,
+        hash_sha1=blob.sha1,
+        size=blob.size,
     )
 
 

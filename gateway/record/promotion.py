@@ -196,29 +196,33 @@ def _make_document(
     chart = PatientId(Oid(first.domain), first.value)
     facility = members.facilities.get(first.facility)
     title = facility.title if facility and facility.title else first.facility
-    entry = entries.made_entry(
-        work,
-        chart=chart,
-        category=Category(first.category),
-        facility=first.facility,
-        facility_title=title,
-        facility_type=facility.type if facility else FacilityType.OTHER,
-        source_system=first.source,
-    )
+    category, unique_id = Category(first.category), entries.new_unique_id(work)
+    heading = entries.made_title(category, title)
     items = [made.get(row.origin) or rows.read_content(row) for row in group]
     bundle = fhir_document.document_bundle(
         patient=_patient(work, chart, file),
         items=items,
         author="",
         facility=title,
-        title=entry.title,
+        title=heading,
         created=work.now,
-        identifier=f"urn:oid:{entry.unique_id}",
-        category=entry.category,
+        identifier=f"urn:oid:{unique_id}",
+        category=category,
         provenances=_provenances(work, title, file, first, items),
     )
     blob = work.blobs.put_bytes(bundle)
-    entry = entries.with_bytes(entry, sha256=blob.sha256, sha1=blob.sha1, size=blob.size)
+    entry = entries.made_entry(
+        work,
+        blob,
+        unique_id=unique_id,
+        title=heading,
+        chart=chart,
+        category=category,
+        facility=first.facility,
+        facility_title=title,
+        facility_type=facility.type if facility else FacilityType.OTHER,
+        source_system=first.source,
+    )
     document_rows.insert_document(
         work.db, entries.to_row(entry, file=first.file, posted=first.posted, registered=work.now)
     )
@@ -238,14 +242,18 @@ def _provenances(
         return []
     targets: dict[str, str] = {file.patient["id"]: ""} if file.patient else {}
     mappings, tables = set(), set()
+    before: Sequence[Resource] = ()
     for one in items:
         # A replay says of each item what made it; else it is what the file was read with.
         mappings.add(one.source.get("mapping", file.mapping))
         tables.update(one.source.get("tables", file.tables))
         said = one.source
         place = provenance.place(said["at"], said.get("start", 0), said.get("end", 0))
-        for resource in (one.resource, *one.companions):
-            targets.setdefault(resource["id"], place)
+        targets.setdefault(one.resource["id"], place)
+        if one.companions is not before:  # else they are there: those of an order are one tuple
+            before = one.companions
+            for resource in before:
+                targets.setdefault(resource["id"], place)
     source = provenance.Source(
         sha256=file.received_sha256, format=file.format, received=first.posted,
         receipt=file.receipt, mappings=tuple(sorted(mappings - {""})),

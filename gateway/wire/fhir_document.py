@@ -154,9 +154,12 @@ def _composition(
 def _unique(contents: list[Content]) -> list[Resource]:
     """Items, then what they refer to, each once."""
     found = {one.resource["id"]: one.resource for one in contents}
+    before: tuple[Resource, ...] = ()
     for one in contents:
-        for companion in one.companions:
-            found.setdefault(companion["id"], companion)
+        if one.companions is not before:  # those of an order are one tuple
+            before = one.companions
+            for companion in before:
+                found.setdefault(companion["id"], companion)
     return [one for one in found.values() if one["resourceType"] != "Patient"]
 
 
