@@ -375,6 +375,7 @@ def _prepare_sqlite(cache: int, connection: Any, _record: Any) -> None:
         "PRAGMA temp_store=MEMORY",
         f"PRAGMA cache_size=-{cache * 1024}",
         "PRAGMA secure_delete=ON",
+        "PRAGMA wal_autocheckpoint=4000",  # pages: intake writes the same ones again and again
     ):
         connection.execute(statement)
 

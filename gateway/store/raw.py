@@ -38,6 +38,11 @@ def locking(db: Connection) -> str:
     return "" if writes_alone(db) else " FOR UPDATE"
 
 
+def skipping(db: Connection) -> str:
+    """The same, but for what others have locked: that is as if it were not there."""
+    return "" if writes_alone(db) else " FOR UPDATE SKIP LOCKED"
+
+
 def writes_alone(db: Connection) -> bool:
     """Whether nobody else writes while a writing transaction is open: what it read stays so."""
     return bool(db.dialect.name == "sqlite")

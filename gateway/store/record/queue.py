@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy import text as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store import raw
 from gateway.store.metadata import read_moment, write_moment
-from gateway.store.record import FILE, LANE
-from gateway.store.record.uploads import FileRow, file_of
+from gateway.store.record import FILE, LANE, uploads
+from gateway.store.record.uploads import FileRow
 
-_WAITING = sql("upload_file.state = 'received'")
-"Written out, not bound: only so does the index of files that wait serve."
 _FACILITIES = """
 WITH RECURSIVE waiting(name) AS (
   SELECT min(facility) FROM upload_file WHERE state = 'received'
@@ -30,6 +27,11 @@ WITH RECURSIVE waiting(name) AS (
 ) SELECT name FROM waiting WHERE name IS NOT NULL
 """
 "One look into the index for each facility, not for each file."
+_NEXT = (
+    f"SELECT {uploads.NAMES} FROM upload_file WHERE state = 'received' AND facility = ? "  # noqa: S608
+    "ORDER BY queued, receipt, number, part LIMIT ?"
+)
+_TAKE = "UPDATE intake_lane SET token = ?, until = ?, served = ? WHERE facility = ?"
 _HOLDER = "SELECT token FROM intake_lane WHERE facility = ?"
 _EPOCH = "1970-01-01T00:00:00.000000Z"
 
@@ -75,28 +77,25 @@ def take_lane(
     _add_lanes(db, names)
     ended = ["", *dropped]
     statement = (
-        select(LANE.c.facility, LANE.c.token, LANE.c.careful, LANE.c.ended, LANE.c.pace)
-        .where(LANE.c.facility.in_(names), LANE.c.token.in_(ended) | (LANE.c.until < now))
-        .order_by(LANE.c.served, LANE.c.facility)
-        .limit(1)
-        .with_for_update(skip_locked=True)
+        f"SELECT facility, token, careful, ended, pace FROM intake_lane "  # noqa: S608
+        f"WHERE facility IN ({raw.some(len(names))}) "
+        f"AND (token IN ({raw.some(len(ended))}) OR until < ?) "
+        f"ORDER BY served, facility LIMIT 1{raw.skipping(db)}"
     )
-    row = db.execute(statement).first()
-    if row is None:
+    moment = write_moment(now)
+    found = raw.rows(db, statement, (*names, *ended, moment))
+    if not found:
         return None
-    db.execute(
-        update(LANE)
-        .where(LANE.c.facility == row.facility)
-        .values(token=token, until=until, served=now)
-    )
+    name, before, careful, last, pace = found[0]
+    raw.run(db, _TAKE, (token, write_moment(until), moment, name))
     return LaneRow(
-        row.facility, token, row.token not in ended, row.careful, row.ended, row.pace
+        name, token, before not in ended, careful, read_moment(last), float(pace)
     )  # fmt: skip
 
 
 def _add_lanes(db: Connection, names: Sequence[str]) -> None:
-    found = db.execute(select(LANE.c.facility).where(LANE.c.facility.in_(names))).scalars()
-    missing = set(names) - set(found)
+    statement = f"SELECT facility FROM intake_lane WHERE facility IN ({raw.some(len(names))})"  # noqa: S608
+    missing = set(names).difference(row[0] for row in raw.rows(db, statement, names))
     if missing:
         dialect = sqlite if db.dialect.name == "sqlite" else postgresql
         db.execute(
@@ -167,13 +166,7 @@ def is_waiting(db: Connection, facility: str = "") -> bool:
 
 def select_next(db: Connection, facility: str, limit: int) -> list[FileRow]:
     """The next files of a facility, in the order in which they came."""
-    rows = db.execute(
-        select(FILE)
-        .where(_WAITING, FILE.c.facility == facility)
-        .order_by(FILE.c.queued, FILE.c.receipt, FILE.c.number, FILE.c.part)
-        .limit(limit)
-    )
-    return [file_of(row) for row in rows]
+    return [uploads.read_row(row) for row in raw.rows(db, _NEXT, (facility, limit))]
 
 
 def count_attempt(db: Connection, file: str) -> int:

@@ -20,9 +20,6 @@ SET_ASIDE, DUPLICATE = "set-aside", "duplicate"
 SPLIT, PENDING = "split", "pending"
 "A file whose parts are worked on in its place; a part whose file is not wholly cut yet."
 _UPLOAD = "SELECT receipt, sender, facility, source, received FROM upload WHERE receipt = ?"
-_COLUMNS = tuple(column.name for column in FILE.columns)
-_JSON = ("findings", "patient", "spans", "tables")
-_FILE = f"SELECT {', '.join(_COLUMNS)} FROM upload_file WHERE id = ?"  # noqa: S608
 _STATE = "SELECT state, attempts FROM upload_file WHERE id = ?"
 _UPDATE = (
     "UPDATE upload_file SET state = ?, attempts = ?, format = ?, domain = ?, value = ?, "
@@ -86,6 +83,12 @@ class FileRow(NamedTuple):
     def received_sha256(self) -> str:
         """Digest of the bytes as received."""
         return self.original or self.sha256
+
+
+NAMES = ", ".join(FileRow._fields)
+"The columns of a file in the order that `read_row` takes."
+_QUEUED = FileRow._fields.index("queued")
+_FILE = f"SELECT {NAMES} FROM upload_file WHERE id = ?"  # noqa: S608
 
 
 def insert_upload(db: Connection, row: UploadRow, files: Sequence[FileRow]) -> None:
@@ -152,11 +155,7 @@ def select_file(db: Connection, file: str, *, locking: bool = False) -> FileRow 
     found = raw.rows(db, _FILE + (raw.locking(db) if locking else ""), (file,))
     if not found:
         return None
-    row: dict[str, Any] = dict(zip(_COLUMNS, found[0], strict=True))
-    for name in _JSON:
-        row[name] = None if row[name] is None else orjson.loads(row[name])
-    row["queued"] = read_moment(row["queued"])
-    return FileRow(**row)
+    return read_row(found[0])
 
 
 def count_received(db: Connection) -> int:
@@ -251,3 +250,16 @@ def delete_file(db: Connection, file: str) -> None:
 def file_of(row: Any) -> FileRow:
     """A row of the table."""
     return FileRow(**row._mapping)
+
+
+def read_row(values: Sequence[Any]) -> FileRow:
+    """A row as the driver gives it, of the columns `NAMES`."""
+    row = FileRow._make(values)
+    return row._replace(
+        queued=read_moment(values[_QUEUED]), findings=_read(row.findings),
+        patient=_read(row.patient), spans=_read(row.spans), tables=_read(row.tables),
+    )  # fmt: skip
+
+
+def _read(text: Any) -> Any:
+    return text if text is None else [] if text == "[]" else orjson.loads(text)
