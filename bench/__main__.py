@@ -4,9 +4,11 @@ import argparse
 import importlib
 import sys
 import time
+from pathlib import Path
 
 from bench.figures import Figure, write
 from bench.run import Run, beside
+from gateway.wire import hl7v2
 
 CASES = (
     "standardization", "claims", "hpki", "intake", "workers", "mllp", "start", "xca", "pix",
@@ -22,6 +24,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each window of load")
     arguments = parser.parse_args()
     run = Run(peer=arguments.peer, seconds=arguments.seconds, schemas=beside())
+    ahead = Path(hl7v2.__file__).suffix != ".py"
+    print("readers compiled" if ahead else "readers not compiled", file=sys.stderr)
     figures: list[Figure] = []
     begun = time.perf_counter()
     for name in CASES:

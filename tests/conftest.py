@@ -22,6 +22,7 @@ from gateway.model.network import NetworkPolicy
 from gateway.store.blobs import blobs_from_url
 from gateway.store.database import Database
 from gateway.store.work import Community
+from gateway.wire import hl7v2
 from tests import postgres
 from tests.served import Installation, Served, Templates, serve
 
@@ -34,6 +35,10 @@ settings.register_profile(
 )  # fmt: skip
 settings.register_profile("campaign", print_blob=True)
 settings.load_profile("campaign" if os.environ.get("CAMPAIGN") else "suite")
+
+# `make compiled-check` means the compiled readers: sources that come first would hide them.
+if os.environ.get("COMPILED") and not hl7v2.__file__.endswith((".so", ".pyd")):
+    raise pytest.UsageError(f"the readers are not compiled: {hl7v2.__file__}")
 
 COMMUNITY = Community(HomeCommunityId("2.999.10.1"), Oid("2.999.40.1"))
 

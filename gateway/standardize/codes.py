@@ -38,11 +38,11 @@ _DENTAL = "3"
 "Fee table (点数表) of dental institutions: third digit of an institution's number."
 _HOT_LENGTHS = {7: "HOT7", 9: "HOT9", 13: "HOT13"}
 
-JLAC10 = _SYSTEMS["JC10"]
-UCUM = _SYSTEMS["UCUM"]
-MERIT9 = _SYSTEMS["MR9P"]
-RECEIPT_DRUG = SYSTEMS["receipt-drug"]
-USAGE = _SYSTEMS["JAMISDP01"]
+JLAC10: str = _SYSTEMS["JC10"]
+UCUM: str = _SYSTEMS["UCUM"]
+MERIT9: str = _SYSTEMS["MR9P"]
+RECEIPT_DRUG: str = SYSTEMS["receipt-drug"]
+USAGE: str = _SYSTEMS["JAMISDP01"]
 MATERIAL = "urn:x-regional-gateway:code:jlac10-material"
 DEPARTMENT = "http://jami.jp/SS-MIX2/CodeSystem/ClinicalDepartment"
 MERIT9_CATEGORY = "http://jpfhir.jp/fhir/core/CodeSystem/JP_MedicationCategoryMERIT9_CS"

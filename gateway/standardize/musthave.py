@@ -157,7 +157,7 @@ _NESTED: Mapping[str, Mapping[str, _Kind]] = {
 }
 "Elements with minimum 1 inside parents that need not be there; for a choice, one type of it."
 
-PROFILES = frozenset(_ELEMENTS)
+PROFILES: frozenset[str] = frozenset(_ELEMENTS)
 "Names of the profiles that our own mappers write."
 
 _CHOICES = {"effectiveDateTime": ("effectivePeriod",)}
@@ -213,8 +213,8 @@ def _within(found: Any, path: tuple[str, ...], kind: _Kind) -> Any:
         return found
     step, rest = path[0], path[1:]
     if rest:
-        inside = found.get(step)
-        made = _within(inside, rest, kind) if inside is not None else inside
+        inside: Any = found.get(step)
+        made: Any = _within(inside, rest, kind) if inside is not None else inside
         return found if made is inside else {**found, step: made}
     if any(one in found for one in _ways(step)):
         return found

@@ -15,7 +15,7 @@ LONGEST = 512
 
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
-    "\ufff0-\uffff\ud800-\udfff]|[\U000e0000-\U000e007f]"
+    r"\ufff0-\uffff\ud800-\udfff]|[\U000e0000-\U000e007f]"
 )
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:")

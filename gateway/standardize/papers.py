@@ -164,5 +164,5 @@ def _read_xml(upload: Upload) -> Batch:
     return replace(batch, findings=(*batch.findings, finding("layout-unknown", "document")))
 
 
-PDF_FORMAT = Format(name="pdf", recognise=is_pdf, read=_read_pdf)
-XML_FORMAT = Format(name="xml-document", recognise=is_xml_document, read=_read_xml)
+PDF_FORMAT: Format = Format(name="pdf", recognise=is_pdf, read=_read_pdf)
+XML_FORMAT: Format = Format(name="xml-document", recognise=is_xml_document, read=_read_xml)

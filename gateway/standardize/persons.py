@@ -22,7 +22,7 @@ from gateway.wire.hl7v2 import Segment
 
 PID = frozenset({1, 3, 5, 7, 8, 11, 13, 14, 33})
 NK1 = frozenset({1, 2, 3, 4, 5, 6, 8, 9, 13, 15})
-ORC = frozenset({1, 2, 3, 4, 9, 10, 12, 17, 21, 22, 23, 29})
+ORC: frozenset[int] = frozenset({1, 2, 3, 4, 9, 10, 12, 17, 21, 22, 23, 29})
 "Fields that the mappings take."
 
 _SCRIPTS = {"I": Script.KANJI, "P": Script.KANA, "A": Script.ROMAN}

@@ -198,9 +198,9 @@ def absent(reason: str, text: str = "") -> dict[str, Any]:
 
 def structured_numeric(parts: list[str]) -> tuple[str, Decimal] | None:
     """An SN of comparator and one number; None where it is a ratio, an interval, or nothing."""
-    sign, number = (*parts, "", "")[:2]
+    sign, number = [*parts, "", ""][:2]
     value = decimal(number)
-    if value is None or any(parts[2:]) or sign not in ("", "=", *_SIGNS):
+    if value is None or any(parts[2:]) or sign not in {"", "=", *_SIGNS}:
         return None
     return _SIGNS.get(sign, ""), value
 

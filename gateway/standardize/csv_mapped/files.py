@@ -227,4 +227,4 @@ def _unbound(stream: BinaryIO) -> Iterator[Part]:
     raise Unsupported("a mapping is needed", "対応表が必要です", at="mapping")
 
 
-FORMAT = Format(name="csv", recognise=recognise, read=read, split=_unbound, bind=bind)
+FORMAT: Format = Format(name="csv", recognise=recognise, read=read, split=_unbound, bind=bind)

@@ -19,6 +19,7 @@ from gateway.wire.japanese import Charset
 
 _PIECE = 1024 * 1024
 _LONGEST_RECORD = 1024 * 1024
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe]")
 _WIDE_LINE = re.compile("[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _UTF_8_MARK, _WIDE_MARK = b"\xef\xbb\xbf", b"\xff\xfe"
@@ -111,7 +112,7 @@ def _wide(stream: BinaryIO, row: int, start: int) -> Iterator[Line]:
             size = len(one.encode("utf-16-le", "surrogatepass"))
             if last and place == len(found) - 1 and whole % 2:
                 one, size = _BROKEN, size + 1
-            broken = _CONTROL.search(_body(one)) or any("\ud800" <= c <= "\udfff" for c in one)
+            broken = _CONTROL.search(_body(one)) or _SURROGATE.search(one)
             yield Line(row, _BROKEN if broken else one.removeprefix("\ufeff"), start, start + size)
             row += 1
             start += size

@@ -332,4 +332,4 @@ def _document(source: Source, sound: list[Entry], references: References) -> Pap
     )
 
 
-FORMAT = Format(name=NAME, recognise=recognise, read=read)
+FORMAT: Format = Format(name=NAME, recognise=recognise, read=read)

@@ -18,7 +18,7 @@ from gateway.wire import fhir
 
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"[A-Z][A-Za-z]{1,40}"')
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]', re.DOTALL)
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f" r"\ud800-\udfff]")
 _MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 _DEEPEST = 100

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from gateway.errors import Malformed, NotOwner, Unsupported
 from gateway.model.batch import Batch
 from gateway.model.identifiers import PatientId
-from gateway.standardize import persons, ssmix2
+from gateway.standardize import persons
 from gateway.standardize.findings import finding
 from gateway.standardize.format import Format, Run, Upload
 from gateway.standardize.hl7 import batches
 from gateway.standardize.laboratory import groups as laboratory
 from gateway.standardize.laboratory import observation
 from gateway.standardize.message import MessageReading
-from gateway.standardize.ssmix2 import data_types
+from gateway.standardize.ssmix2 import data_types, stored_name
 from gateway.wire import hl7v2
 from gateway.wire.hl7v2 import Message
 
@@ -69,7 +69,7 @@ def recognise(upload: Upload) -> bool:
         head.startswith(_BEGINNINGS)
         and head[3:4] not in (b"", b"\r", b"\n")
         and not head[3:4].isalnum()
-        and ssmix2.stored_name(upload.path) is None
+        and stored_name(upload.path) is None
     )
 
 
@@ -178,4 +178,4 @@ def bind(upload: Upload) -> Format:
 
 _SEVERAL = Format(name="hl7", recognise=recognise, read=read, split=batches.split)
 _ONE = Format(name="hl7", recognise=recognise, read=read)
-FORMAT = Format(name="hl7", recognise=recognise, read=read, split=batches.split, bind=bind)
+FORMAT: Format = Format(name="hl7", recognise=recognise, read=read, split=batches.split, bind=bind)

@@ -70,7 +70,7 @@ def _order(record: Record, notes: set[str]) -> dict[str, str] | None:
     fitting = [
         layout
         for layout, length in ((ORDER, 6), (ORDER_DATED, 8))
-        if _fits(record.content[layout["sex"]], record.content[layout["birth"]], length)
+        if _fits(records.cut(record, layout["sex"]), records.cut(record, layout["birth"]), length)
     ]
     if len(fitting) != 1:
         return None
@@ -303,4 +303,4 @@ def _parts(groups: dict[str, list[Span]]) -> Iterator[Part]:
         yield Part(own=tuple(runs))
 
 
-FORMAT = Format(name=NAME, recognise=recognise, read=read, split=split)
+FORMAT: Format = Format(name=NAME, recognise=recognise, read=read, split=split)

@@ -106,9 +106,14 @@ def _record(body: bytes, row: int, start: int, end: int, by_line: bool) -> Recor
     return Record(number=row, start=start, end=end, content=content, by_line=by_line)
 
 
+def cut(record: Record, place: slice) -> bytes:
+    """The bytes of a field."""
+    return record.content[place.start : place.stop]
+
+
 def text(record: Record, place: slice, notes: set[str]) -> str:
     """A field as text, blanks around it left out; control characters refuse the part (F-03)."""
-    raw = record.content[place].strip()
+    raw = cut(record, place).strip()
     if not raw:
         return ""
     if any(byte < 0x20 or byte == 0x7F for byte in raw):

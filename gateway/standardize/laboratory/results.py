@@ -88,7 +88,7 @@ def read(
         terms=named.terms,
         effective=(reading.time(obx, 14) if observed else "") or context.effective,
         issued=context.issued,
-        notes=tuple(text for note in notes if (text := note.value(3))),
+        notes=tuple(said for note in notes if (said := note.value(3))),
         request=context.request,
         encounter=context.encounter,
         specimen=context.specimen,

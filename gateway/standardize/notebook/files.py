@@ -176,4 +176,4 @@ def _read_otc(reading: NotebookReading, row: Row, ingredients: list[Row]) -> Non
     reading.add(Category.DISPENSING, made, key, row)
 
 
-FORMAT = Format(name=FORMAT_NAME, recognise=recognise, read=read)
+FORMAT: Format = Format(name=FORMAT_NAME, recognise=recognise, read=read)

@@ -158,4 +158,4 @@ def _filed(upload: Upload, kind: str, paper: Paper) -> Batch:
     return replace(batch, findings=(*batch.findings, finding("layout-unknown", "document")))
 
 
-FORMAT = Format(name=FORMAT_NAME, recognise=recognise, read=read, signed=covered)
+FORMAT: Format = Format(name=FORMAT_NAME, recognise=recognise, read=read, signed=covered)

@@ -205,7 +205,7 @@ def _preparation(code: str, display: str, text: str) -> dict[str, Any]:
 
 def _substitution(reading: PrescriptionReading, drug: Drug) -> dict[str, Any]:
     """Record 281: whether another product may be given; what has no code stays text."""
-    chosen = [row for row in drug.notes if row.get("kind") in (*_FIXED, _FIXED_BOTH)]
+    chosen = [row for row in drug.notes if row.get("kind") in {*_FIXED, _FIXED_BOTH}]
     if not chosen:
         return {}
     coding = []

@@ -68,4 +68,4 @@ def standardized(
     return replace(batch, account=ordered)
 
 
-FORMAT = Format(name=FORMAT_NAME, recognise=recognise, read=read)
+FORMAT: Format = Format(name=FORMAT_NAME, recognise=recognise, read=read)

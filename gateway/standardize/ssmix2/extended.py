@@ -255,4 +255,4 @@ def _read_message(upload: Upload, patient: PatientId) -> Batch:
     return reading.batch(label)
 
 
-FORMAT = Format(name="ssmix2-extended", recognise=recognise, read=read, placed=True)
+FORMAT: Format = Format(name="ssmix2-extended", recognise=recognise, read=read, placed=True)

@@ -36,4 +36,4 @@ def read(upload: Upload) -> Batch:
     )  # fmt: skip
 
 
-FORMAT = Format(name="ssmix2-index", recognise=recognise, read=read, placed=True)
+FORMAT: Format = Format(name="ssmix2-index", recognise=recognise, read=read, placed=True)

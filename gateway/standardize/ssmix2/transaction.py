@@ -149,4 +149,4 @@ def _wrong(what: str, at: str) -> Malformed:
     return Malformed(f"header line: {what}", "ヘッダ行が正しくありません", at=at, rule="E-08")
 
 
-FORMAT = Format(name="ssmix2-transaction", recognise=recognise, read=read, split=split)
+FORMAT: Format = Format(name="ssmix2-transaction", recognise=recognise, read=read, split=split)

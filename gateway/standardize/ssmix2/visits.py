@@ -71,7 +71,7 @@ _MOMENTS: Mapping[str, tuple[str, int]] = {
 }
 
 
-DATA_TYPES = frozenset({"ADT-01", *_MOMENTS})
+DATA_TYPES: frozenset[str] = frozenset({"ADT-01", *_MOMENTS})
 
 
 def reader(data_type: str) -> Mapper:

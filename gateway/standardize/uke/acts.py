@@ -137,7 +137,7 @@ def _acts(
 
 def _beside(reading: UkeReading, row: Row) -> list[str]:
     """Comments in the columns of an act."""
-    if not _COMMENT_COLUMNS & row.cells.keys():
+    if _COMMENT_COLUMNS.isdisjoint(row.cells):
         return []
     return [reading.comment(row.get(code), row.get(text)) for code, text in _COMMENTS]
 

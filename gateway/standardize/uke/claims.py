@@ -138,4 +138,4 @@ def _nobody(upload: Upload, found: Receipt, name: str) -> Batch:
     )  # fmt: skip
 
 
-FORMAT = Format(name=NAME, recognise=recognise, read=read, split=structure.split)
+FORMAT: Format = Format(name=NAME, recognise=recognise, read=read, split=structure.split)

@@ -10,10 +10,13 @@ from functools import cache
 from gateway.standardize import tables
 from gateway.standardize.rows import Layouts
 
-MEDICAL, DPC, DENTAL, PHARMACY = "medical", "dpc", "dental", "pharmacy"
+MEDICAL = "medical"
+DPC = "dpc"
+DENTAL = "dental"
+PHARMACY = "pharmacy"
 
 HEADERS = frozenset({"IR", "YK"})
-WRAPPERS = frozenset({"HI", "HR", "JY", "MN"})
+WRAPPERS: frozenset[str] = frozenset({"HI", "HR", "JY", "MN"})
 "Records around a returned claim (返戻); their columns are not public."
 
 ONLY_DPC = frozenset({"BU", "SB", "KK", "SK", "GA", "HH", "GT", "CD"})
