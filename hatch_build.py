@@ -36,7 +36,7 @@ from mypyc.build import mypycify
 from setuptools import setup
 modules = mypycify(
     ["--config-file", sys.argv[1], *sys.argv[2:]],
-    opt_level="2", debug_level="0", multi_file=True, group_name="gateway", target_dir="build/c",
+    opt_level="1", debug_level="0", multi_file=True, group_name="gateway", target_dir="build/c",
 )
 setup(
     name="gateway", packages=[], py_modules=[], ext_modules=modules,
