@@ -30,8 +30,7 @@ HOT = (
     "gateway/wire/memo.py",
 )
 _COMPILED = (".so", ".pyd")
-_BUILD = """
-import sys
+_BUILD = """import sys
 from mypyc.build import mypycify
 from setuptools import setup
 modules = mypycify(
@@ -54,16 +53,25 @@ def hot_files(root: Path) -> list[Path]:
 def compile_to(place: Path, root: Path) -> list[Path]:
     """A copy of the package with its hot modules compiled beside their sources; the new files.
 
-    What was compiled before and has not changed stays. Raises CalledProcessError with what mypyc or
-    the C compiler said.
+    What was compiled before and has not changed stays. Raises CalledProcessError, and tells what
+    mypyc or the C compiler said.
     """
     place.mkdir(parents=True, exist_ok=True)
     mirror(root / "gateway", place / "gateway")
+    recipe = place / "recipe.py"
+    if not recipe.is_file() or recipe.read_text("utf-8") != _BUILD:
+        shutil.rmtree(place / "build", ignore_errors=True)  # it was compiled in another way
+        recipe.write_text(_BUILD, "utf-8")
     hot = [str(path.relative_to(root)) for path in hot_files(root)]
-    subprocess.run(  # noqa: S603
-        [sys.executable, "-c", _BUILD, str(root.resolve() / "pyproject.toml"), *hot],
-        cwd=place, check=True, env={**os.environ, "PYTHONPATH": "", "MYPY_FORCE_COLOR": "0"},
+    sys.stderr.write(f"compiling {len(hot)} modules: some two minutes\n")
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, recipe.name, str(root.resolve() / "pyproject.toml"), *hot],
+        cwd=place, env={**os.environ, "PYTHONPATH": "", "MYPY_FORCE_COLOR": "0"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
+    if done.returncode:
+        sys.stderr.write(done.stdout)
+    done.check_returncode()
     return [
         path for path in place.rglob("*.*")
         if path.suffix in _COMPILED and "build" not in path.relative_to(place).parts
