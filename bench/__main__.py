@@ -1,31 +1,18 @@
 """`python -m bench [--only NAME] [--peer]`: every figure with its floor; exit 1 if a goal fell."""
 
 import argparse
-import importlib
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from bench.figures import Figure, write
-from bench.run import Run, beside
+from bench.run import Run, beside, measured
 from gateway.wire import hl7v2
 
 CASES = (
     "standardization", "claims", "hpki", "intake", "workers", "mllp", "start", "xca", "pix",
 )  # fmt: skip
 "Modules of this folder with a `measure(run)` that yields figures."
-
-
-def _measured(name: str, run: Run) -> list[Figure]:
-    """What a case yields, measured in a process that has done nothing else."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-        return alone.submit(_figures, name, run).result()
-
-
-def _figures(name: str, run: Run) -> list[Figure]:
-    return [*importlib.import_module(f"bench.{name}").measure(run)]
 
 
 def main() -> None:
@@ -43,7 +30,7 @@ def main() -> None:
     for name in CASES:
         if arguments.only in (None, name):
             print(f"measuring {name} …", file=sys.stderr)
-            figures.extend(_measured(name, run))
+            figures.extend(measured(name, run))
     held = write(figures)
     print(f"{time.perf_counter() - begun:.0f} s", file=sys.stderr)
     sys.exit(0 if held else 1)

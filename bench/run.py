@@ -1,9 +1,13 @@
 """How one run of the bench is done: sizes, seconds, and what is beside the checkout."""
 
+import importlib
 import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
+from bench.figures import Figure
 from bench.server import REPOSITORY
 
 
@@ -35,3 +39,14 @@ def beside() -> Path | None:
     named = os.environ.get("GATEWAY_SHARED", "")
     found = (Path(named) if named else REPOSITORY.parent / "shared") / "ihe" / "schema"
     return found if found.is_dir() else None
+
+
+def measured(name: str, run: Run) -> list[Figure]:
+    """What a case yields, in a process that has done nothing else: as it is in production."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        return alone.submit(figures, name, run).result()
+
+
+def figures(name: str, run: Run) -> list[Figure]:
+    """What a case yields: the module of that name in this folder."""
+    return [*importlib.import_module(f"bench.{name}").measure(run)]
