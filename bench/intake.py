@@ -43,7 +43,7 @@ _COMMAND = "python -m bench --only intake"
 _DAY = "20261120"
 _FACILITY = "hospital-a"
 _FILES = 400
-_ROUNDS = 3
+_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +153,23 @@ def measure(run: Run) -> Iterator[Figure]:
         first = 1
         for kind in KINDS:
             (sample,) = population(1, 1)
-            floor = parsed(kind.make(sample))
             for consent, stored in ((False, "staged"), (True, "shared")):
-                rounds = []
+                rounds, floors = [], [parsed(kind.make(sample))]
                 for _ in range(_ROUNDS):
                     rounds.append(
                         taken(gateway, kind, first=first, consent=consent, files=_FILES,
                               place=storage)
                     )  # fmt: skip
                     first += _FILES
+                    floors.append(parsed(kind.make(sample)))  # the machine's speed changes
                 each = statistics.median(cpu for cpu, _, _ in rounds) / _FILES
                 wall = statistics.median(wall for _, wall, _ in rounds) / _FILES
+                # Each round against the floor before and after it.
+                times = statistics.median(
+                    (floors[n] + floors[n + 1]) / 2 * _FILES / cpu
+                    for n, (cpu, _, _) in enumerate(rounds)
+                )
+                floor = statistics.median(floors)
                 goal = ">= 1" if stored == "staged" else ""
                 yield Figure(
                     name=f"{kind.name}-{stored}", figure=1 / each, unit="messages/CPU s",
@@ -172,7 +178,7 @@ def measure(run: Run) -> Iterator[Figure]:
                 )  # fmt: skip
                 yield Figure(
                     name=f"{kind.name}-{stored}-wall", figure=1 / wall, unit="messages/s",
-                    against="hl7apy parse alone, CPU", floor=1 / floor, ratio=floor / each,
+                    against="hl7apy parse alone, CPU", floor=1 / floor, ratio=times,
                     goal=f">= {kind.times:.0f}" if goal else "", command=_COMMAND,
                 )  # fmt: skip
 
