@@ -67,7 +67,7 @@ HAS_CC := $(shell command -v cc 2>/dev/null || command -v gcc 2>/dev/null || com
 
 compiled: $(VENV)/.test
 ifeq ($(HAS_CC),)
-	@echo "no C compiler: the readers run as they are, two to three times slower"
+	@echo "no C compiler: the readers run as they are, and take one and a half to two times as long"
 else
 	$(BIN)/python hatch_build.py $(COMPILED)
 endif
