@@ -11,10 +11,8 @@ from asn1crypto.cms import ContentInfo
 from pyhanko.sign.diff_analysis import (
     CatalogModificationRule,
     DiffResult,
-    DocInfoRule,
     DSSCompareRule,
     FormUpdatingRule,
-    MetadataUpdateRule,
     ModificationLevel,
     ObjectStreamRule,
     SigFieldCreationRule,
@@ -26,6 +24,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from gateway.hpki.opened import Unfit, failed, passed
+from gateway.hpki.pdf_changes import PlainFieldRule, SameMetadataRule, SameWordsRule
 from gateway.model.signature import Check
 
 SECTION = "ISO 32000-2 12.8"
@@ -40,15 +39,17 @@ PERMITTED = StandardDiffPolicy(
         *(
             rule.as_qualified(_LTA)
             for rule in (
-                DocInfoRule(),
+                SameWordsRule(),
                 XrefStreamRule(),
                 ObjectStreamRule(),
                 DSSCompareRule(),
-                MetadataUpdateRule(),
+                SameMetadataRule(),
             )
         ),
     ],
-    form_rule=FormUpdatingRule(field_rules=[SigFieldCreationRule(), SigFieldModificationRule()]),
+    form_rule=FormUpdatingRule(
+        field_rules=[PlainFieldRule(), SigFieldCreationRule(), SigFieldModificationRule()]
+    ),
 )
 "What may come after a signature. The library's own policy also lets form fields be filled in."
 
