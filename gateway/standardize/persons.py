@@ -248,6 +248,8 @@ def staff(
     field_as_sent = segment.raw(field)
     if not field_as_sent:
         return None
+    if segment.delimiters[2] in field_as_sent and _names_others(field_as_sent, segment.delimiters):
+        reading.find("unmapped-field", f"{segment.at}.{field}")
     if len(field_as_sent) <= memo.LONGEST and not is_odd(field_as_sent):
         return _known_staff(field_as_sent, segment.delimiters, reading.domain, doctor)
     show = partial(visible, reading, f"{segment.at}.{field}")
@@ -255,6 +257,23 @@ def staff(
         ("doctor" if doctor else "staff", field_as_sent),
         lambda: _staff(field_as_sent, segment.delimiters, reading.domain, doctor, show),
     )
+
+
+def _own(field: str, delimiters: str) -> tuple[list[str], bool]:
+    """The repetitions of XCN about its first person, and whether there are any about another.
+
+    One person's names in two scripts are two repetitions, of which the second may lack the number.
+    """
+    stated = [(hl7v2_field.components(one, delimiters)[0], one)
+              for one in field.split(delimiters[2])]  # fmt: skip
+    number = next((number for number, _ in stated if number), "")
+    own = [one for other, one in stated if other in ("", number)]
+    return own, len(own) < len(stated)
+
+
+@memo.by_texts(4096)
+def _names_others(field: str, delimiters: str) -> bool:
+    return _own(field, delimiters)[1]
 
 
 @lru_cache(maxsize=4096)
@@ -266,7 +285,7 @@ def _known_staff(field: str, delimiters: str, domain: str, doctor: bool) -> Reso
 def _staff(
     field: str, delimiters: str, domain: str, doctor: bool, show: Callable[[str], str]
 ) -> Resource | None:
-    repetitions = field.split(delimiters[2])
+    repetitions, _ = _own(field, delimiters)
     names = [_name(one, delimiters, offset=1, show=show) for one in repetitions]
     found = tuple(name for name in names if name)
     number = next(

@@ -151,7 +151,7 @@ def test_order_control(control, status, cancelled):
 
 def test_odd_amounts_units_and_usage():
     rxe = "RXE||D1^自院軟膏^99DRG|一|2|HAKO^箱^99UNT||^薄く^99COM|||x|箱|2"
-    tq1 = "TQ1|1||U1&１日１回&99USE~V14NNNNN&不均等&JAMISDP01|||2^wk|||||夕のみ"
+    tq1 = "TQ1|1||U1&１日１回&99USE~V14NNNNN&不均等&JAMISDP01|||2^mo|||||夕のみ"
     batch = prescription(ORC.format(rp="1"), rxe, tq1, "RXR|AP^外用^HL70162|12L^左^99S")
     made = only(batch, "MedicationRequest")
     found = set(findings(batch))

@@ -156,5 +156,5 @@ def _value(reading: MessageReading, obx: Segment, kind: str, raw: str, terms: Te
         if structured is None:
             return "text", "", {"valueString": "".join(parts)}
         return "text", "", values.number_value(structured[1], terms.unit, structured[0])
-    text = parts[0] if len(parts) == 1 else raw
+    text = obx.delimiters[1].join(parts)
     return "number" if kind == "NM" else "text", text, None

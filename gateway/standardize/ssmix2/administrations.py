@@ -1,7 +1,8 @@
 """OMP-11 and OMP-12, what was given (処方実施, 注射実施): RAS^O17.
 
-OMP-11 gives one JP_MedicationAdministration an RXA. In OMP-12 the RXA of one ORC and one time are
-one injection: a JP_Medication of several parts and one JP_MedicationAdministration_Injection.
+OMP-11 gives one JP_MedicationAdministration an RXA. In OMP-12 the RXA of one ORC, one time and one
+state are one injection: a JP_Medication of several parts and one
+JP_MedicationAdministration_Injection. A part that was refused or taken back was not given with it.
 """
 
 import re
@@ -17,7 +18,10 @@ from gateway.standardize.ssmix2 import prescriptions
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
-_RXA = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 15, 16, 18, 20, 22})
+_ORC = persons.ORC - {10, 21, 22, 23}
+_RXA = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 18, 20, 21})
+_SAID_ONCE = (10, 11, 12, 18)
+"Fields of RXA that an injection of several parts has once: nurse, place, rate, reason."
 _RXR = frozenset({1, 2, 3, 4})
 _NTE = frozenset({1, 2, 3})
 _EXTENSION = fhir.EXTENSIONS + "JP_MedicationAdministration_"
@@ -84,26 +88,29 @@ def _groups(reading: MessageReading, *, mixed: bool) -> list[_Given]:
         match segment.name:
             case "ORC":
                 orc, since = segment, len(found)
-                reading.take(segment, persons.ORC)
+                reading.take(segment, _ORC)
             case "RXA" if not segment.raw(5) and any(segment.fields[1:]):
                 reading.leave(segment, "field-missing")
             case "RXA" if segment.raw(5):
                 last = found[-1] if len(found) > since and mixed else None
-                if last and (segment.value(3), segment.value(4)) == (
-                    last.parts[0].value(3),
-                    last.parts[0].value(4),
-                ):
+                if last and _given(segment) == _given(last.parts[0]):
                     last.parts.append(segment)
                 else:
                     found.append(_Given(orc, [segment]))
             case "RXR":
-                for one in found[since:]:
-                    one.route = one.route or segment
-                reading.take(segment, _RXR)
+                named = [one for one in found[since:] if one.route is None]
+                for one in named:
+                    one.route = segment
+                reading.take(segment, _RXR if named else frozenset())
             case "NTE" if len(found) > since:
                 found[-1].notes.append(segment)
                 reading.take(segment, _NTE)
     return found
+
+
+def _given(rxa: Segment) -> tuple[str, ...]:
+    """When a part was given, whether it was, and whether that still holds."""
+    return tuple(rxa.value(field) for field in (3, 4, 20, 21))
 
 
 def _order(reading: MessageReading, given: _Given) -> tuple[str, str, str]:
@@ -161,8 +168,14 @@ def _read_given(
     if nurse:
         companions.append(nurse)
         made["performer"] = [{"actor": fhir.reference(nurse["id"])}]
-    notes = [codes.text_of(first.split(one)) for one in first.repetitions(9)]
+    said = [codes.text_of(rxa.split(one)) for rxa in given.parts for one in rxa.repetitions(9)]
+    notes = list(dict.fromkeys(said))
     notes += [note.value(3) for note in given.notes]
+    notes += [
+        prescriptions.as_text(rxa, 6, 7, codes.text_of(rxa.components(5)))
+        for rxa in given.parts
+        if rxa.raw(6) and values.decimal(rxa.value(6)) is None
+    ]
     if given.route and given.route.raw(3):
         notes.append(codes.text_of(given.route.components(3)))
     if any(notes):
@@ -171,7 +184,8 @@ def _read_given(
     if dosage:
         made["dosage"] = dosage
     for rxa in given.parts:
-        reading.take(rxa, _RXA | {21}, "item MedicationAdministration")
+        apart = {field for field in _SAID_ONCE if rxa.raw(field) != first.raw(field)}
+        reading.take(rxa, _RXA - apart, "item MedicationAdministration")
     reading.add(
         Category.PRESCRIPTION,
         made,
@@ -224,7 +238,7 @@ def _what(
         )
         for place, rxa in enumerate(given.parts, start=1)
     ]
-    mixture = medication.mixture(reading.identity("Medication", f"given|{key}"), parts)
+    mixture = medication.mixture(reading.identity("Medication", reading.key(f"given|{key}")), parts)
     companions.append(mixture)
     made["medicationReference"] = fhir.reference(mixture["id"])
 

@@ -19,8 +19,9 @@ from gateway.standardize.ssmix2 import prescriptions
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
-_ORC = persons.ORC | {8}
-_OBR = frozenset({1, 2, 3, 4, 7, 8, 16, 22, 25, 29})
+_ORC = frozenset({1, 2, 3, 8})
+_ORDERER = frozenset({12, 17, 21, 22, 23})
+_OBR = frozenset({1, 2, 3, 4, 7, 16, 29})
 _TQ1 = frozenset({1, 9})
 _ZE1 = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9})
 _ZE2 = frozenset({1, 2, 3, 4, 5, 6, 7})
@@ -71,6 +72,8 @@ def _read(reading: MessageReading, *, profile: str) -> None:
     roots = set()
     for order in _orders(reading):
         number = prescriptions.number(reading, order.orc)
+        # A Procedure does not say who asked for it; its order does, and an image study.
+        reading.take(order.orc, _ORC | _ORDERER if order.images else _ORC)
         roots.add(order.orc.value(8) or (order.obr.value(29) if order.obr else "") or number)
         for ipc in order.images:
             reading.take(ipc, _IPC)
@@ -92,7 +95,6 @@ def _orders(reading: MessageReading) -> list[_Order]:
     for segment in reading.message.segments:
         if segment.name == "ORC":
             found.append(_Order(segment))
-            reading.take(segment, _ORC)
             continue
         if not found:
             continue
@@ -238,5 +240,8 @@ def _read_study(
         text = codes.text_of(order.obr.components(4))
         if text:
             made["description"] = text
+    referrer, parties = persons.orderer(reading, order.orc, order.obr)
+    if referrer and parties[0]["resourceType"] != "Organization":
+        made["referrer"] = referrer
     reading.take(ipc, _IPC, "item ImagingStudy")
-    reading.add(Category.MEDICAL, made, key, ipc, companions=tuple(visit))
+    reading.add(Category.MEDICAL, made, key, ipc, companions=(*visit, *parties))

@@ -11,7 +11,8 @@ from gateway.standardize.ssmix2 import prescriptions
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
-_TQ1 = frozenset({1, 3, 7, 8, 9, 11})
+_ORC = persons.ORC - {10, 29}
+_TQ1 = frozenset({1, 3, 7, 8, 11})
 _ODS = frozenset({1, 2, 3, 4})
 _NTE = frozenset({1, 2, 3})
 _TOLERATED = frozenset({"D", "S", "P"})
@@ -66,7 +67,7 @@ def _read_order(
         made["orderer"] = orderer
     companions.extend(parties)
     _diet(reading, made, group)
-    reading.take(orc, persons.ORC, "item NutritionOrder")
+    reading.take(orc, _ORC, "item NutritionOrder")
     last = group[-1] if group else orc
     reading.add(
         Category.MEDICAL,
@@ -83,11 +84,13 @@ def _diet(reading: MessageReading, made: Resource, group: list[Segment]) -> None
     """ODS as oral diet and supplements, TQ1 as their schedule."""
     schedule: list[dict[str, Any]] = []
     diet: dict[str, Any] = {}
-    supplements, notes = [], []
+    supplements: list[dict[str, Any]] = []
+    notes: list[str] = []
     for segment in group:
         if segment.name == "TQ1":
             reading.take(segment, _TQ1)
             schedule.append(_timing(reading, segment))
+            notes.append(segment.value(11))
         elif segment.name == "NTE":
             reading.take(segment, _NTE)
             notes.append(segment.value(3))
@@ -102,9 +105,11 @@ def _diet(reading: MessageReading, made: Resource, group: list[Segment]) -> None
                 diet.setdefault("type", []).append(kind)
                 if segment.value(4):
                     notes.append(segment.value(4))
+    times = [one for one in schedule if one]
+    for one in [diet] if diet else supplements:
+        if times:
+            one["schedule"] = times
     if diet:
-        if any(schedule):
-            diet["schedule"] = [one for one in schedule if one]
         made["oralDiet"] = diet
     if supplements:
         made["supplement"] = [

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.model.batch import Resource
-from gateway.standardize import medication, values
+from gateway.standardize import codes, medication, values
 from gateway.standardize.message import MessageReading
 from gateway.standardize.ssmix2 import prescriptions
 from gateway.standardize.ssmix2.prescriptions import Kind, Order
@@ -21,7 +21,7 @@ def _fill(
 ) -> tuple[Resource, ...]:
     """The drug, how it is taken and how much is dispensed."""
     made["medicationCodeableConcept"] = _drug(reading, rxe)
-    dosage = prescriptions.dosage(reading, order, rxe, _doses(reading, rxe))
+    dosage = prescriptions.dosage(reading, order, rxe, _doses(reading, order, rxe))
     if dosage:
         made["dosageInstruction"] = dosage
     supply = _supply(reading, order, rxe)
@@ -42,7 +42,7 @@ def _drug(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
     return made or fhir.absent()
 
 
-def _doses(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
+def _doses(reading: MessageReading, order: Order, rxe: Segment) -> dict[str, Any]:
     """RXE-3 to 5 (at one time) and RXE-19 (a day)."""
     made: dict[str, Any] = {}
     least, most = prescriptions.amount(reading, rxe, 3, 5), prescriptions.amount(reading, rxe, 4, 5)
@@ -50,6 +50,10 @@ def _doses(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
         made["doseRange"] = {"low": least, "high": most}
     elif least:
         made["doseQuantity"] = least
+    elif most:
+        made["doseRange"] = {"high": most}
+    elif rxe.raw(3):
+        order.unread += (prescriptions.as_text(rxe, 3, 5, "1回量"),)
     number = rxe.value(19)
     value = values.decimal(number) if number else None
     if value is not None:
@@ -59,6 +63,7 @@ def _doses(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
         )
     elif number:
         reading.find("not-a-number", f"{rxe.at}.19")
+        order.unread += (f"1日量 {codes.text_of(rxe.components(19))}",)
     return made
 
 
@@ -71,6 +76,8 @@ def _supply(reading: MessageReading, order: Order, rxe: Segment) -> dict[str, An
     whole = prescriptions.amount(reading, rxe, 10, 11)
     if whole:
         made["quantity"] = whole
+    elif rxe.raw(10):
+        order.unread += (prescriptions.as_text(rxe, 10, 11, "全量"),)
     duration = prescriptions.duration(reading, order.timings[0]) if order.timings else None
     if duration:
         made["expectedSupplyDuration"] = duration

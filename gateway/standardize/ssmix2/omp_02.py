@@ -7,14 +7,14 @@ table 0002). The mixture is a JP_Medication beside the JP_MedicationRequest_Inje
 from typing import Any
 
 from gateway.model.batch import Resource
-from gateway.standardize import medication, values
+from gateway.standardize import codes, medication, values
 from gateway.standardize.message import MessageReading
 from gateway.standardize.ssmix2 import prescriptions
 from gateway.standardize.ssmix2.prescriptions import Kind, Order
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
-_RXC = frozenset({1, 2, 3, 4})
+_RXC = frozenset({2, 3, 4})
 
 
 def read(reading: MessageReading) -> None:
@@ -30,6 +30,8 @@ def _fill(
     for rxc in order.parts:
         reading.take(rxc, _RXC)
         amount = prescriptions.amount(reading, rxc, 3, 4)
+        if amount is None and rxc.raw(3):
+            order.unread += (prescriptions.as_text(rxc, 3, 4, codes.text_of(rxc.components(2))),)
         parts.append(medication.ingredient(reading.concept(rxc, 2), amount, len(parts) + 1))
     kind = reading.concept(rxe, 2, wanted=False)
     if not parts:
@@ -41,7 +43,7 @@ def _fill(
     key = f"{order.number}|{order.rp}|{order.place}"
     mixture = medication.mixture(reading.identity("Medication", key), parts)
     made["medicationReference"] = fhir.reference(mixture["id"])
-    dosage = prescriptions.dosage(reading, order, rxe, _doses(reading, rxe))
+    dosage = prescriptions.dosage(reading, order, rxe, _doses(reading, order, rxe))
     if dosage:
         made["dosageInstruction"] = dosage
     return (mixture,)
@@ -51,12 +53,14 @@ def _amount(reading: MessageReading, rxe: Segment) -> dict[str, Any] | None:
     return prescriptions.amount(reading, rxe, 3, 5)
 
 
-def _doses(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
+def _doses(reading: MessageReading, order: Order, rxe: Segment) -> dict[str, Any]:
     """RXE-3 and 5 (the whole volume), RXE-23 and 24 (the rate)."""
     made: dict[str, Any] = {}
     whole = _amount(reading, rxe)
     if whole:
         made["doseQuantity"] = whole
+    elif rxe.raw(3):
+        order.unread += (prescriptions.as_text(rxe, 3, 5, "投与量"),)
     number = rxe.value(23)
     value = values.decimal(number) if number else None
     if value is not None:
@@ -67,6 +71,7 @@ def _doses(reading: MessageReading, rxe: Segment) -> dict[str, Any]:
         made["rateQuantity"] = fhir.quantity(value, **unit)
     elif number:
         reading.find("not-a-number", f"{rxe.at}.23")
+        order.unread += (prescriptions.as_text(rxe, 23, 24, "投与速度"),)
     return made
 
 

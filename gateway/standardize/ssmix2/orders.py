@@ -18,9 +18,9 @@ from gateway.standardize.ssmix2 import prescriptions
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
-_ORC = persons.ORC | {8}
+_ORC = persons.ORC - {10, 29} | {8}
 _OBR = frozenset({1, 2, 3, 4, 7, 13, 16, 29})
-_TQ1 = frozenset({1, 2, 7, 8, 9, 11})
+_TQ1 = frozenset({1, 7, 8, 9, 11})
 _OBX = frozenset({1, 2, 3, 4, 5, 6, 11})
 _NTE = frozenset({1, 2, 3})
 _PRIORITY = {"S": "stat", "A": "asap", "R": "routine"}
@@ -86,13 +86,15 @@ def _orders(reading: MessageReading) -> list[_Order]:
     current: _Order | None = None
     specimen: Segment | None = None
     pending: Segment | None = None
+    before: list[Segment] = []
+    "TQ1 between an ORC and its OBR, where OMG^O19 has them."
     for segment in reading.message.segments:
         match segment.name:
             case "SPM":
                 specimen, current = segment, None
             case "ORC":
                 reading.take(segment, _ORC)
-                pending, current = segment, None
+                pending, current, before = segment, None, []
             case "OBR" if pending:
                 number = prescriptions.number(reading, pending)
                 # A laboratory order has one number for all of its panels.
@@ -100,15 +102,12 @@ def _orders(reading: MessageReading) -> list[_Order]:
                 current = found.setdefault((number, panel), _Order(number, pending, segment))
                 current.parent = pending.value(8) or segment.value(29)
                 current.specimen = current.specimen or specimen
+                current.timings.extend(before)
+                before = []
                 reading.take(segment, _OBR)
             case "TQ1" if current or pending:
                 reading.take(segment, _TQ1)
-                if current:
-                    current.timings.append(segment)
-                elif pending:
-                    key = (prescriptions.number(reading, pending), "")
-                    if key in found:
-                        found[key].timings.append(segment)
+                (current.timings if current else before).append(segment)
             case "OBX" if current:
                 current.items.append(segment)
             case "NTE" if current:
@@ -140,7 +139,7 @@ def _read_order(
         made["status"] = "revoked"
     made["intent"] = "order"
     made["category"] = [fhir.concept(text=kind.title)]
-    priority = next((p for tq1 in order.timings if (p := _PRIORITY.get(tq1.value(9)))), "")
+    priority = _priority(reading, order)
     if priority:
         made["priority"] = priority
     made["code"] = reading.concept(obr, 4, wanted=False) or fhir.absent()
@@ -151,9 +150,7 @@ def _read_order(
     made["subject"] = reading.subject
     encounters.refer(made, visit)
     companions.extend(visit)
-    when = next((t for tq1 in order.timings if (t := reading.time(tq1, 7))), "")
-    if when:
-        made["occurrenceDateTime"] = when
+    made.update(_when(reading, order))
     ordered = reading.time(order.orc, 9)
     if ordered:
         made["authoredOn"] = ordered
@@ -184,6 +181,28 @@ def _read_order(
         companions=tuple(companions),
         cancelled=made["status"] in ("revoked", "entered-in-error"),
     )
+
+
+def _priority(reading: MessageReading, order: _Order) -> str:
+    """The first priority of TQ1-9 that FHIR has; another one is found."""
+    for tq1 in order.timings:
+        stated = tq1.value(9)
+        if stated in _PRIORITY:
+            return _PRIORITY[stated]
+        if stated:
+            reading.find("unmapped-code", f"{tq1.at}.9")
+    return ""
+
+
+def _when(reading: MessageReading, order: _Order) -> Resource:
+    """TQ1-7 and 8, when it is to be done."""
+    for tq1 in order.timings:
+        start, end = reading.time(tq1, 7), reading.time(tq1, 8)
+        if end and end != start:
+            return {"occurrencePeriod": encounters.period(start, end)}
+        if start:
+            return {"occurrenceDateTime": start}
+    return {}
 
 
 def _details(reading: MessageReading, order: _Order) -> tuple[list[dict[str, Any]], list[str]]:

@@ -9,13 +9,14 @@ from typing import Any
 
 from gateway.model.batch import Resource
 from gateway.model.category import Category
-from gateway.standardize import codes, insurances, persons
+from gateway.standardize import codes, dates, insurances, persons
 from gateway.standardize.message import HEADER, MessageReading
 from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
 _PREFIX = "ssmix2/PPR-01|"
 _PRB = frozenset({1, 2, 3, 4, 7, 9, 10, 13, 14, 15, 16, 17, 18, 25})
+_ORC = frozenset({1, 12, 17, 21, 22, 23})
 _ZPR = frozenset({1, 2, 3, 4, 5, 6, 7})
 _NTE = frozenset({1, 2, 3})
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
@@ -118,15 +119,18 @@ def _read_problem(reading: MessageReading, problem: _Problem) -> None:
         recorder, companions = persons.orderer(reading, problem.orc)
         if recorder:
             made["recorder"] = recorder
-        reading.take(problem.orc, persons.ORC)
+        reading.take(problem.orc, _ORC)
     # A Condition names no coverage: the insurance it is treated under is kept and shared with it.
     companions += insurances.beside(reading, problem.insurances, key)[1]
     notes = [zpr.value(7)] if zpr and zpr.value(7) else []
     notes += [note.value(3) for note in problem.notes if note.value(3)]
     if notes:
         made["note"] = [{"text": text} for text in notes]
-    reading.take(prb, _PRB, "item Condition")
-    for segment, fields in ((zpr, _ZPR), *((note, _NTE) for note in problem.notes)):
+    reading.take(prb, _PRB - _beside(prb, made), "item Condition")
+    for segment, fields in (
+        (zpr, _ZPR - _otherwise(zpr, prb)),
+        *((note, _NTE) for note in problem.notes),
+    ):
         if segment:
             reading.take(segment, fields)
     reading.add(
@@ -138,6 +142,26 @@ def _read_problem(reading: MessageReading, problem: _Problem) -> None:
         companions=companions,
         cancelled=wrong,
     )
+
+
+def _beside(prb: Segment, made: Resource) -> set[int]:
+    """The fields of PRB that this one does not use: a day of the outcome, marks that JP Core lacks.
+
+    An outcome that ends nothing (続く, 後遺症) has a day that is not the end.
+    """
+    left = set()
+    if prb.value(15) and dates.fhir_time(prb.value(15)) != made.get("abatementDateTime"):
+        left.add(15)
+    if prb.value(13) not in ("", "1"):
+        left.add(13)
+    if prb.value(25) and prb.value(25) not in _SECURITY:
+        left.add(25)
+    return left
+
+
+def _otherwise(zpr: Segment | None, prb: Segment) -> set[int]:
+    """ZPR-2 repeats the key number of PRB-3; another one is not taken over."""
+    return {2} if zpr and zpr.value(2) not in ("", prb.value(3)) else set()
 
 
 def _code(reading: MessageReading, prb: Segment, zpr: Segment | None) -> dict[str, Any]:

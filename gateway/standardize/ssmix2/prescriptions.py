@@ -31,7 +31,12 @@ from gateway.wire.hl7v2 import Segment
 RXE = frozenset({2, 3, 4, 5, 7, 10, 11, 12, 15, 19, 21, 31, 32})
 TQ1 = frozenset({1, 3, 6, 7, 8, 11})
 RXR = frozenset({1, 2, 3, 4})
+_DEVICE = frozenset({3})
+"Of a second route: a Dosage has one."
 NTE = frozenset({1, 2, 3})
+_NO_USAGE = usage.Supplement("", "")
+_UNITS = {"d": 1, "day": 1, "日": 1, "": 1, "w": 7, "wk": 7, "week": 7, "週": 7}
+"Days of a unit of TQ1-6."
 _RP = re.compile(r".*_([0-9]{1,6})_([0-9]{1,6})")
 _CANCELLED = frozenset({"CA", "OC", "CR", "UA"})
 _STOPPED = frozenset({"DC", "OD", "DR"})
@@ -54,6 +59,8 @@ class Order:
     rp: str = ""
     place: str = ""
     "Of the drug in its RP."
+    unread: tuple[str, ...] = ()
+    "Amounts that are no numbers, as people read them."
     end: int = 0
 
 
@@ -147,6 +154,7 @@ def _read_order(
         made["recorder"] = fhir.reference(clerk["id"])
         companions.append(clerk)
     notes = [note.value(3) for note in order.notes if note.value(3)]
+    notes += order.unread
     if notes:
         made["note"] = [{"text": text} for text in notes]
     reading.take(orc, persons.ORC)
@@ -155,6 +163,8 @@ def _read_order(
     for segments, fields in taken:
         for segment in segments:
             reading.take(segment, fields)
+    for segment in order.routes[1:]:
+        reading.take(segment, _DEVICE)
     reading.add(
         Category.PRESCRIPTION,
         made,
@@ -241,6 +251,12 @@ def amount(
     return made
 
 
+def as_text(segment: Segment, field: int, unit: int, name: str) -> str:
+    """An amount that is no number, as people read it: what it is of, as written, its unit."""
+    said = (name, segment.value(field), codes.text_of(segment.components(unit)))
+    return " ".join(one for one in said if one)
+
+
 def in_unit(
     reading: MessageReading, segment: Segment, field: int, value: Decimal, parts: list[str]
 ) -> dict[str, Any]:
@@ -304,17 +320,22 @@ def timing(reading: MessageReading, tq1: Segment) -> dict[str, Any]:
         period = {name: value for name, value in (("start", start), ("end", end)) if value}
         extensions.append(fhir.extension(medication.PERIOD_OF_USE, "Period", period))
     days = duration(reading, tq1)
+    main = _NO_USAGE
+    supplements = []
     if days:
         extensions.append(fhir.extension(medication.USAGE_DURATION, "Duration", days))
+    elif tq1.value(6):
+        unit = codes.text_of(tq1.subcomponents(tq1.raw(6), 2))
+        supplements.append(usage.Supplement("", f"期間 {tq1.value(6)}{unit}"))
     if extensions:
         made["extension"] = extensions
-    main = usage.Supplement("", "")
-    supplements = []
     for repetition in tq1.repetitions(3):
         parts = [*tq1.subcomponents(repetition, 1), "", "", ""]
         code, text, system = parts[:3]
         if medication.is_supplement(code):
             supplements.append(usage.Supplement(code, text))
+        elif system == "JAMISDP01" and main != _NO_USAGE:
+            supplements.append(usage.Supplement("", text or code))
         elif system == "JAMISDP01":
             main = usage.Supplement(code, text)
         else:
@@ -349,17 +370,18 @@ def _remembered(
 
 
 def duration(reading: MessageReading, tq1: Segment) -> dict[str, Any] | None:
-    """TQ1-6 in days: `5^d` or `3^D&日&ISO+`; another unit is kept in no field of ours."""
+    """TQ1-6 in days: `5^d` or `3^D&日&ISO+`; weeks are seven; another unit stays text."""
     number = tq1.value(6)
     value = values.decimal(number) if number else None
     if value is None:
         if number:
             reading.find("not-a-number", f"{tq1.at}.6")
         return None
-    if tq1.subcomponents(tq1.raw(6), 2)[0].casefold() not in ("d", "day", "日", ""):
+    days = _UNITS.get(tq1.subcomponents(tq1.raw(6), 2)[0].casefold())
+    if days is None:
         reading.find("unmapped-unit", f"{tq1.at}.6")
         return None
-    return medication.days(value)
+    return medication.days(value * days)
 
 
 def route(reading: MessageReading, rxr: Segment) -> dict[str, Any]:

@@ -1,0 +1,161 @@
+"""Values that have no place of their own: said as text or found, never dropped."""
+
+import pytest
+
+from tests.standardize.build import PID, findings, only, stored
+from tests.standardize.test_administrations import DRUG, ORC, rxa
+
+RXE = "RXE||{drug}|{least}|{most}|TAB^錠^MR9P|||||{whole}|TAB^錠^MR9P"
+TQ1 = "TQ1|1||1013044400000000&内服・経口・１日３回朝昼夕食後&JAMISDP01|||{days}"
+
+
+def prescribed(*behind, least="1", most="", whole="", days="3^D"):
+    rxe = RXE.format(drug=DRUG, least=least, most=most, whole=whole)
+    return stored("RDE^O11", PID, ORC, rxe, TQ1.format(days=days), *behind)
+
+
+def notes(made):
+    return [one["text"] for one in made.get("note", ())]
+
+
+@pytest.mark.parametrize(
+    ("fields", "note", "at"),
+    [
+        ({"least": "適量"}, "1回量 適量 錠", "RXE[1].3"),
+        ({"least": "1〜2"}, "1回量 1〜2 錠", "RXE[1].3"),
+        ({"whole": "一式"}, "全量 一式 錠", "RXE[1].10"),
+    ],
+)
+def test_an_amount_that_is_no_number_is_kept_as_text(fields, note, at):
+    batch = prescribed(**fields)
+    assert notes(only(batch, "MedicationRequest")) == [note]
+    assert f"not-a-number {at}" in findings(batch)
+
+
+def test_a_most_without_a_least_is_a_range():
+    made = only(prescribed(least="", most="2"), "MedicationRequest")
+    (rate,) = made["dosageInstruction"][0]["doseAndRate"]
+    assert set(rate["doseRange"]) == {"high"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "days", "text", "found"),
+    [
+        ("2^w", 14, "", ""),
+        ("2^週", 14, "", ""),
+        ("5^回", 0, "期間 5回", "unmapped-unit"),
+        ("数^D", 0, "期間 数D", "not-a-number"),
+    ],
+)
+def test_a_duration_in_other_units(stated, days, text, found):
+    batch = prescribed(days=stated)
+    made = only(batch, "MedicationRequest")
+    supply = made.get("dispenseRequest", {})
+    assert supply.get("expectedSupplyDuration", {}).get("value", 0) == days
+    (dosage,) = made["dosageInstruction"]
+    extra = [one["text"] for one in dosage.get("additionalInstruction", ())]
+    assert extra == ([text] if text else [])
+    assert [one for one in findings(batch) if found and one.startswith(found)] == (
+        [f"{found} TQ1[1].6"] if found else []
+    )
+
+
+def test_a_second_usage_is_said_beside_the_first():
+    usage = (
+        "TQ1|1||1013044400000000&１日３回毎食後&JAMISDP01~1011000090000000&寝る前&JAMISDP01|||3^D"
+    )
+    batch = stored("RDE^O11", PID, ORC, f"RXE||{DRUG}|1||TAB^錠^MR9P", usage)
+    (dosage,) = only(batch, "MedicationRequest")["dosageInstruction"]
+    assert dosage["timing"]["code"]["coding"][0]["code"] == "1013044400000000"
+    assert "寝る前" in [one["text"] for one in dosage["additionalInstruction"]]
+
+
+def test_a_second_route_is_found():
+    batch = prescribed("RXR|PO^口^HL70162", "RXR|SL^舌下^HL70162")
+    made = only(batch, "MedicationRequest")
+    assert made["dosageInstruction"][0]["route"]["text"] == "口"
+    assert "unmapped-field RXR[2].1" in findings(batch)
+
+
+def test_a_repetition_about_another_person_gives_the_first_no_name():
+    first = "D1^医師^一郎^^^^^^^L^^^^^I"
+    others = f"{first}~D1^イシ^イチロウ^^^^^^^L^^^^^P~D2^別^太郎"
+    orc = ORC.replace(first, others)
+    batch = stored("RDE^O11", PID, orc, RXE.format(drug=DRUG, least="1", most="", whole=""))
+    kinds = {one["resourceType"]: one for one in batch.items[0].companions}
+    doctor = kinds["Practitioner"]
+    assert [one["family"] for one in doctor["name"]] == ["医師", "イシ"]
+    assert "unmapped-field ORC[1].12" in findings(batch)
+
+
+def test_a_part_that_was_refused_was_not_injected():
+    batch = stored(
+        "RAS^O17", PID, ORC, rxa(drug="1^輸液^HOT9"), rxa(drug="2^薬^HOT9", f20="RE"),
+        "RXR|IV^静脈内^HL70162", data_type="OMP-12",
+    )  # fmt: skip
+    first, second = batch.items
+    assert [one.resource["status"] for one in batch.items] == ["completed", "not-done"]
+    assert first.key != second.key
+    mixtures = [
+        next(one for one in item.companions if one["resourceType"] == "Medication")
+        for item in batch.items
+    ]
+    assert [[one["itemCodeableConcept"]["text"] for one in mixture["ingredient"]]
+            for mixture in mixtures] == [["輸液"], ["薬"]]  # fmt: skip
+    assert mixtures[0]["id"] != mixtures[1]["id"]
+
+
+def test_what_each_part_of_an_injection_says():
+    batch = stored(
+        "RAS^O17", PID, ORC, rxa(f9="^左手^99", f10="N1^看護^花子", f15="L1"),
+        rxa(f9="^右手^99", f10="N2^看護^次郎", f6="少量"), data_type="OMP-12",
+    )  # fmt: skip
+    made = only(batch, "MedicationAdministration")
+    assert notes(made) == ["左手", "右手", "テスト錠 少量 錠"]
+    assert {"unmapped-field RXA[2].10", "unmapped-field RXA[1].15"} <= {*findings(batch)}
+
+
+def test_when_an_examination_is_to_be_done():
+    orc = "ORC|NW|000000000090001|||||||20261104100000|||D1^医師^太郎"
+    obr = "OBR||000000000090001||1000^心電図^99Z01"
+    batch = stored("OMG^O19", PID, orc, "TQ1|1||||||20261105|20261107|A^^HL70485", obr)
+    made = only(batch, "ServiceRequest")
+    assert made["priority"] == "asap"
+    assert made["occurrencePeriod"] == {"start": "2026-11-05", "end": "2026-11-07"}
+    assert not [one for one in findings(batch) if "TQ1" in one]
+    odd = stored("OMG^O19", PID, orc, "TQ1|1||||||||T^^HL70485", obr)
+    assert "priority" not in only(odd, "ServiceRequest")
+    assert "unmapped-code TQ1[1].9" in findings(odd)
+
+
+def test_a_meal_is_said_whole():
+    orc = "ORC|NW|000000000060001|||||||20261104100000|||D1^医師^太郎"
+    batch = stored("OMD^O03", PID, orc, "TQ1|1||||||20261105||||昼から", "ODS|S||1^補助食^99Z1")
+    made = only(batch, "NutritionOrder")
+    assert made["note"] == [{"text": "昼から"}]
+    (supplement,) = made["supplement"]
+    assert supplement["schedule"][0]["repeat"]["boundsPeriod"]["start"] == "2026-11-05"
+
+
+def test_who_asked_for_images():
+    orc = "ORC|CH|000000000090001|||||||20261104100000|||D1^医師^太郎"
+    obr = "OBR||000000000090001||1000^胸部^JJ1017|||20261104"
+    study = "IPC|A1|P1|1.2.392.1|S1|CR^^DCM"
+    batch = stored("OMI^Z23", PID, orc, obr, study)
+    made = only(batch, "ImagingStudy")
+    assert made["referrer"]["reference"].startswith("urn:uuid:")
+    assert "unmapped-field ORC[1].9" in findings(batch)
+    assert "unmapped-field ORC[1].12" not in findings(batch)
+    without = stored("OMI^Z23", PID, orc, obr)
+    assert "unmapped-field ORC[1].12" in findings(without)
+
+
+def test_a_day_of_an_outcome_that_ends_nothing():
+    prb = "PRB|AD|20261101|20054174^胃炎^MDCDX2|P1|||||||||0|C^継続^JHSD0006|20261102"
+    batch = stored("PPR^ZD1", PID, prb, "ZPR||1^別^MDCDX2")
+    assert {
+        "unmapped-field PRB[1].13",
+        "unmapped-field PRB[1].15",
+        "unmapped-field ZPR[1].2",
+    } <= {*findings(batch)}
+    assert "abatementDateTime" not in only(batch, "Condition")
