@@ -9,7 +9,7 @@ from typing import Any
 from gateway.errors import Invalid, Malformed
 from gateway.members.facilities import Facility
 from gateway.model.category import Category
-from gateway.model.document import Code, DocumentEntry, derived_unique_id
+from gateway.model.document import BARE_CONTROL, Code, DocumentEntry, derived_unique_id
 from gateway.model.identifiers import Oid, PatientId
 from gateway.record.entries import FACILITY_CODES, GENERAL, NORMAL
 from gateway.store.work import Work
@@ -20,7 +20,6 @@ _KEYS = frozenset({"patient", "title", "category", "class", "type", "format", "m
                    "language", "created", "author", "facility", "confidentiality", "unique_id",
                    "service_start", "service_stop"})  # fmt: skip
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", re.ASCII)
-_BARE_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 def parse(content: bytes) -> dict[str, Any]:
@@ -185,7 +184,7 @@ def _text(found: dict[str, Any], key: str, *, needed: bool = False, at: str = ""
     if (
         not isinstance(value, str)
         or len(value) > _LONGEST_TEXT
-        or _BARE_CONTROL.search(value)
+        or BARE_CONTROL.search(value)
         or (needed and not value.strip())
     ):
         raise _wrong(at or key)

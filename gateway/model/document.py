@@ -5,6 +5,7 @@ SHA-256 and are never changed (REC-02).
 """
 
 import hashlib
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,9 @@ from pathlib import Path
 from gateway.model.attestation import Attestation
 from gateway.model.category import Category
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
+
+BARE_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+"What no text about a document has: controls, and what turns the direction of others."
 
 
 def derived_unique_id(*of: str) -> str:
@@ -46,6 +50,19 @@ class Assurance(Enum):
 
     NONE = "none"
     VERIFIED = "verified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """One author of a document, each attribute as its source wrote it (ITI TF-3: 4.2.3.1.4)."""
+
+    person: str = ""
+    "XCN: number and name."
+    institutions: tuple[str, ...] = ()
+    "XON: name and number."
+    roles: tuple[str, ...] = ()
+    specialties: tuple[str, ...] = ()
+    telecoms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +110,20 @@ class DocumentEntry:
     assurance: Assurance = Assurance.NONE
     signatures: tuple[Attestation, ...] = ()
     "Its signatures and what verification said of each (SIG-06)."
+    authors: tuple[Author, ...] = ()
+    """All of them, where the source described them for XDS; `author` and `author_institution` are
+    then what people read of the first."""
+    event_codes: tuple[Code, ...] = ()
+    further_confidentiality: tuple[Code, ...] = ()
+    "Beside `confidentiality`: each of them holds."
+    comments: str = ""
+    source_patient_info: tuple[str, ...] = ()
+    "Demographics at the source, `PID-3|…` (ITI TF-3: 4.2.3.2.23)."
+
+    @property
+    def confidentialities(self) -> tuple[Code, ...]:
+        """Every confidentiality code."""
+        return (self.confidentiality, *self.further_confidentiality)
 
 
 @dataclass(frozen=True, slots=True)

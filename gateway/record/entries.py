@@ -6,14 +6,14 @@ code for content that its media type describes (ITI TF-3: 4.2.3.2).
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from gateway.model import attestation
 from gateway.model.category import Category, FacilityType
-from gateway.model.document import Assurance, Availability, Code, DocumentEntry
+from gateway.model.document import Assurance, Author, Availability, Code, DocumentEntry
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
 from gateway.store.blobs import Blob
 from gateway.store.record.documents import DocumentRow
@@ -48,6 +48,7 @@ FACILITY_CODES: Mapping[FacilityType, Code] = MappingProxyType(
 
 _CODES = ("class_code", "type_code", "format_code", "facility_type", "practice_setting",
           "confidentiality")  # fmt: skip
+_SEVERAL = ("event_codes", "further_confidentiality")
 _MOMENTS = ("created", "service_start", "service_stop")
 _PLAIN = ("title", "mime_type", "language", "author", "author_institution", "hash_sha1", "size",
           "source_system")  # fmt: skip
@@ -130,6 +131,7 @@ def to_row(
         content[name] = moment.isoformat() if moment else None
     content["repository"] = str(entry.repository)
     content["assurance"] = entry.assurance.value
+    content |= _described(entry)
     if report is not None:
         content["report"] = report
     if series:
@@ -147,6 +149,37 @@ def to_row(
         content=content,
         registered=registered,
     )
+
+
+def _described(entry: DocumentEntry) -> dict[str, Any]:
+    """What only sources that describe their documents for XDS say; absent where nothing is said."""
+    told: dict[str, Any] = {
+        "authors": [asdict(author) for author in entry.authors],
+        "comments": entry.comments,
+        "source_patient_info": list(entry.source_patient_info),
+    }
+    for name in _SEVERAL:
+        told[name] = [[code.code, code.system, code.display] for code in getattr(entry, name)]
+    return {name: value for name, value in told.items() if value}
+
+
+def _told(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, back."""
+    values: dict[str, Any] = {
+        "authors": tuple(
+            Author(**{name: _listed(value) for name, value in author.items()})
+            for author in content.get("authors", ())
+        ),
+        "comments": content.get("comments", ""),
+        "source_patient_info": tuple(content.get("source_patient_info", ())),
+    }
+    for name in _SEVERAL:
+        values[name] = tuple(Code(*code) for code in content.get(name, ()))
+    return values
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def to_entry(row: DocumentRow, home: HomeCommunityId, patient: PatientId) -> DocumentEntry:
@@ -171,6 +204,7 @@ def to_entry(row: DocumentRow, home: HomeCommunityId, patient: PatientId) -> Doc
         posted=row.posted,
         assurance=Assurance(content["assurance"]),
         signatures=attestation.read(content.get("report")),
+        **_told(content),
         **values,
     )
 

@@ -17,9 +17,9 @@ def matches(entry: DocumentEntry, query: DocumentQuery) -> bool:
         and _coded(entry.practice_setting, query.practice_settings)
         and _coded(entry.facility_type, query.facility_types)
         and _coded(entry.format_code, query.format_codes)
-        and all(_coded(entry.confidentiality, slot) for slot in query.confidentialities)
-        and not query.event_codes  # our entries carry none
-        and _written(entry.author, query.authors)
+        and all(_any_coded(entry.confidentialities, slot) for slot in query.confidentialities)
+        and all(_any_coded(entry.event_codes, slot) for slot in query.event_codes)
+        and _written(_authors(entry), query.authors)
         and _within(entry.created, query.created)
         and _within(entry.service_start, query.service_start)
         and _within(entry.service_stop, query.service_stop)
@@ -30,8 +30,18 @@ def _coded(code: Code, wanted: tuple[Code, ...]) -> bool:
     return not wanted or any((code.code, code.system) == (w.code, w.system) for w in wanted)
 
 
-def _written(author: str, patterns: tuple[str, ...]) -> bool:
-    return not patterns or any(_pattern(one).fullmatch(author) for one in patterns)
+def _any_coded(codes: tuple[Code, ...], wanted: tuple[Code, ...]) -> bool:
+    return not wanted or any(_coded(code, wanted) for code in codes)
+
+
+def _authors(entry: DocumentEntry) -> tuple[str, ...]:
+    return tuple(author.person for author in entry.authors) or (entry.author,)
+
+
+def _written(authors: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(
+        _pattern(one).fullmatch(name) for one in patterns for name in authors
+    )
 
 
 @lru_cache(maxsize=256)

@@ -32,6 +32,7 @@ NAMESPACES = {
     "xcpd": "urn:ihe:iti:xcpd:2009",
 }
 "The prefixes of this gateway's paths."
+LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 _LOCAL = threading.local()
 _DECLARATION = re.compile(

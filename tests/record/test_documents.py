@@ -8,7 +8,14 @@ import pytest
 
 from gateway.errors import Inconsistent, Invalid, NotOwner, Refusal, UntrustedSignature
 from gateway.model.category import Category
-from gateway.model.document import Assurance, Code, Document, DocumentEntry, DocumentQuery
+from gateway.model.document import (
+    Assurance,
+    Author,
+    Code,
+    Document,
+    DocumentEntry,
+    DocumentQuery,
+)
 from gateway.model.identifiers import HomeCommunityId, Oid
 from gateway.model.signature import HcRole, Indication, Signature, SignatureReport
 from gateway.record import disclose, documents, entries
@@ -196,6 +203,9 @@ def test_no_attribute_is_lost_between_entry_and_row(house: House) -> None:
         entry(), service_start=MOMENT, service_stop=MOMENT, author_institution="A病院",
         hash_sha1="a" * 40, sha256="b" * 64, size=7, source_system="emr",
         assurance=Assurance.VERIFIED, posted=MOMENT, registered=MOMENT,
+        authors=(Author(person="^佐藤", roles=("医師", "部長")), Author(institutions=("B医院",))),
+        event_codes=(Code("Y1", "2.999.1", "一"),), comments="控え",
+        further_confidentiality=(Code("R", "2.999.2"),), source_patient_info=("PID-8|F",),
     )  # fmt: skip
     row = entries.to_row(made, posted=MOMENT, registered=MOMENT)
     assert entries.to_entry(row, HomeCommunityId("2.999.10.1"), made.patient) == made

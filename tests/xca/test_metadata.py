@@ -9,7 +9,7 @@ from lxml import etree
 from gateway.errors import Invalid, Malformed
 from gateway.model.attestation import Attestation
 from gateway.model.category import Category
-from gateway.model.document import Availability, Code, DocumentEntry
+from gateway.model.document import Author, Availability, Code, DocumentEntry
 from gateway.model.identifiers import HomeCommunityId, Oid, PatientId
 from gateway.model.signature import Indication
 from gateway.wire import ebxml, xml
@@ -55,6 +55,23 @@ def parsed(entry: DocumentEntry = ENTRY) -> etree._Element:
         pytest.param(ENTRY, id="full"),
         pytest.param(replace(ENTRY, status=Availability.DEPRECATED), id="deprecated"),
         pytest.param(replace(ENTRY, title="", author="", author_institution=""), id="thin"),
+        pytest.param(
+            replace(
+                ENTRY,
+                author="12^山田^太郎",
+                authors=(
+                    Author(
+                        person="12^山田^太郎", institutions=("中央病院", "分院"), roles=("医師",)
+                    ),
+                    Author(person="^鈴木", specialties=("内科",), telecoms=("^^Internet^a@b",)),
+                ),
+                event_codes=(Code("Y1", "2.999.1", "一"), Code("Y2", "2.999.1", "二")),
+                further_confidentiality=(Code("R", "2.16.840.1.113883.5.25", "restricted"),),
+                comments="控え & <注意>",
+                source_patient_info=("PID-5|山田^花子", "PID-8|F"),
+            ),
+            id="as a source describes it",
+        ),
         pytest.param(replace(ENTRY, author="12^山田^太郎^^^^^^&1.2.3&ISO"), id="author as XCN"),
         pytest.param(
             replace(ENTRY, service_stop=datetime(2026, 11, 21, tzinfo=UTC)), id="with stop"
@@ -130,8 +147,17 @@ def test_extra_metadata_has_names_of_its_own() -> None:
 def test_entries_and_references_fit_the_published_schema() -> None:
     schemas = Schemas(shared("ihe", "schema"))
     signed = replace(ENTRY, entry_uuid="urn:uuid:1", signatures=(SIGNED, OPEN))
+    author = Author(person="^鈴木", institutions=("A", "B"), roles=("医師",), telecoms=("t",))
+    told = replace(
+        ENTRY, entry_uuid="urn:uuid:2", comments="c", authors=(author, author),
+        event_codes=(ENTRY.type_code, ENTRY.class_code), source_patient_info=("PID-8|F",),
+        further_confidentiality=(ENTRY.type_code,),
+    )  # fmt: skip
     for write in (metadata.write, metadata.write_reference):
-        content = ebxml.write_query_response(Status.SUCCESS, (), (write(ENTRY), write(signed)))
+        written = (write(ENTRY), write(signed), write(told))
+        content = ebxml.write_query_response(Status.SUCCESS, (), written)
+        ids = [one.get("id") for one in xml.parse(content).iter(xml.clark("rim:Classification"))]
+        assert len(set(ids)) == len(ids)
         schemas.check(xml.parse(content), "ebRS/query.xsd")
 
 
