@@ -170,7 +170,10 @@ def _archived(
         check = found.check
         if not stamps.is_about(row, report, stamped[place - 1] if place else None):
             check = opened_checks.failed(
-                timestamp.NAME, "it is about something else", "別の対象に付与されています"
+                timestamp.NAME,
+                "it is about something else",
+                "別の対象に付与されています",
+                "RFC 3161 2.4.2",
             )
         yield {
             "number": row.number, "time": row.at.isoformat(), "ends": row.ends.isoformat(),

@@ -4,13 +4,14 @@ EN 319 122-1 5.4 and annex A.1, RFC 5126 6.2 and 6.3. None of it is trusted: it 
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from asn1crypto import algos, core, x509
 from asn1crypto import cms as asn1
 
 from gateway.hpki import cades_archive, cms
 from gateway.hpki.cades_archive import CERTIFICATE_REFERENCES, REVOCATION_REFERENCES, attributes
-from gateway.hpki.certificates import read_certificate
+from gateway.hpki.certificates import readable
 from gateway.hpki.libraries import RAISED
 from gateway.hpki.opened import Referred
 
@@ -92,16 +93,16 @@ class RevocationReferences(core.SequenceOf):  # type: ignore[misc]
 
 def enclosed(signer: cms.Signer) -> tuple[tuple[x509.Certificate, ...], tuple[bytes, ...]]:
     """Certificates and revocation lists of a signature; raises one of `RAISED` or `Malformed`."""
-    certificates = [
-        read_certificate(one.dump())
+    certificates = readable(
+        one.dump()
         for value in cades_archive.values(signer.info, _CERTIFICATES)
         for one in list(Lists.load(value))[:_MOST]
-    ]
+    )
     lists = [*_lists(signer.signed, signer.info)]
     for kind, _, token in attributes(signer.info):
         if kind in _STAMPS:
             lists.extend(_lists_of(token))
-    return tuple(certificates[:_MOST]), tuple(dict.fromkeys(lists[:_MOST]))
+    return tuple(islice(certificates, _MOST)), tuple(dict.fromkeys(lists[:_MOST]))
 
 
 def _lists(signed: asn1.SignedData, info: asn1.SignerInfo) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Certificates as values that are wholly read: nothing is parsed later, where it could fail."""
 
 from base64 import b64decode
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from asn1crypto import algos, keys, pem, x509
@@ -49,6 +50,18 @@ def read_certificate(der: bytes) -> x509.Certificate:
     if len(names) != len(set(names)) or certificate.serial_number <= 0:
         raise _unreadable()
     return certificate
+
+
+def readable(ders: Iterable[bytes]) -> Iterator[x509.Certificate]:
+    """Those that can be read, of certificates that came along: none of the others is needed.
+
+    A path through one that is left out is not found, and a signer that is left out is missing.
+    """
+    for der in ders:
+        try:
+            yield read_certificate(der)
+        except Malformed:
+            continue
 
 
 def read_all(content: bytes) -> tuple[x509.Certificate, ...]:

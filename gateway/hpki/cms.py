@@ -22,7 +22,7 @@ from gateway.errors import Malformed
 from gateway.hpki.certificates import (
     key_weakness,
     load_key,
-    read_certificate,
+    readable,
     signature_weakness,
 )
 from gateway.hpki.libraries import RAISED
@@ -72,8 +72,8 @@ def read_signers(
 ) -> tuple[Signer, ...]:
     """Every signer; none, or more than `MOST_SIGNERS`, is `Malformed`."""
     try:
-        embedded = (
-            read_certificate(choice.chosen.untag().dump())
+        embedded = readable(
+            choice.chosen.untag().dump()
             for choice in list(signed["certificates"] or ())[:MOST_CERTIFICATES]
             if choice.name == "certificate"
         )
@@ -134,9 +134,11 @@ def names_certificate(info: cms.SignerInfo, certificate: x509.Certificate) -> bo
 
 def _is_named(certificate: x509.Certificate, named: tsp.ESSCertID | tsp.ESSCertIDv2) -> bool:
     """Whether an ESSCertID is of the certificate: its digest and, where given, its issuer."""
-    algorithm = "sha1"
+    algorithm = "sha1"  # of the first version, by definition
     if isinstance(named, tsp.ESSCertIDv2):
         algorithm = named["hash_algorithm"]["algorithm"].native
+        if algorithm not in _HASHES:
+            return False
     if hashlib.new(algorithm, certificate.dump()).digest() != named["cert_hash"].native:
         return False
     stated = named["issuer_serial"]

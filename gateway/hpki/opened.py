@@ -97,17 +97,17 @@ class Unfit(Exception):
         self.check = check
 
 
-def passed(name: str, english: str, japanese: str, section: str = "") -> Check:
+def passed(name: str, english: str, japanese: str, section: str) -> Check:
     """A check that held."""
     return _check(name, CheckOutcome.PASSED, english, japanese, section)
 
 
-def failed(name: str, english: str, japanese: str, section: str = "") -> Check:
+def failed(name: str, english: str, japanese: str, section: str) -> Check:
     """A check that did not hold: the signature is invalid."""
     return _check(name, CheckOutcome.FAILED, english, japanese, section)
 
 
-def unknown(name: str, english: str, japanese: str, section: str = "") -> Check:
+def unknown(name: str, english: str, japanese: str, section: str) -> Check:
     """A check that could not be made: the signature is unverifiable (RD-23)."""
     return _check(name, CheckOutcome.UNKNOWN, english, japanese, section)
 

@@ -61,6 +61,12 @@ OUT_OF_TIME = failed(
     "その時点では信頼する認証局ではありません",
     SECTION,
 )
+WEAK_KEY = failed(
+    "path",
+    "the certificate's own key is too weak for that moment",
+    "証明書の鍵がその時点で認められる強度ではありません",
+    SECTION,
+)
 _DEPTH = 6
 _STEPS = 200
 _PATHS = 8
@@ -201,7 +207,7 @@ def _search(
         else:
             found = OUT_OF_TIME
         if isinstance(found, Chain):
-            return found
+            return WEAK_KEY if key_weakness(certificate.public_key, algorithms) else found
         refused = refused or found
     return refused or UNKNOWN_ISSUER
 

@@ -25,7 +25,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from gateway.errors import Malformed
 from gateway.hpki import cades_archive, cms, pdf_coverage
-from gateway.hpki.certificates import read_certificate
+from gateway.hpki.certificates import readable
 from gateway.hpki.libraries import RAISED
 from gateway.hpki.opened import Archive, Opened, Unfit, failed, passed, unknown
 from gateway.hpki.pdf_coverage import SECTION
@@ -281,7 +281,7 @@ def _store(reader: PdfFileReader) -> _Enclosed:
     entries = [one.get_object() for one in list((store.vri_entries or {}).values())[:_MOST]]
     certificates = _streams(store.certs.values(), entries, "/Cert")
     return _Enclosed(
-        certificates=tuple(read_certificate(one) for one in certificates),
+        certificates=tuple(readable(certificates)),
         crls=tuple(_streams(store.crls, entries, "/CRL")),
     )
 

@@ -84,6 +84,7 @@ def judge(token: bytes, stamped: bytes | Digest, around: Surroundings) -> Stamp:
                 NAME,
                 "the certificate of its authority is missing",
                 "時刻認証局の証明書がありません",
+                "RFC 3161 2.4.1",
             )
         )
     problem, evidence = _trust(signer.certificate, signer.others, time, around)
@@ -132,6 +133,10 @@ def _read(
     if inner["content_type"].native != "tst_info":
         raise Malformed("not a time-stamp")
     info = tsp.TSTInfo.load(bytes(inner["content"]), strict=True)
+    if info["version"].native != "v1":
+        raise Malformed("a time-stamp of another version")
+    if any(one["critical"].native for one in info["extensions"] or ()):
+        raise Malformed("an extension that is not understood")
     return info, signed_data.read_signer(signed, helpers)
 
 
@@ -248,7 +253,9 @@ def _revoked(status: revocation.Status, time: datetime) -> Check | None:
             return None
         return _failed("its authority was revoked", "時刻認証局が失効しています")
     if status.standing is Standing.HELD:
-        return unknown(NAME, "its authority is on hold", "時刻認証局が一時停止中です")
+        return unknown(
+            NAME, "its authority is on hold", "時刻認証局が一時停止中です", revocation.SECTION
+        )
     return unknown(
         NAME,
         "no usable revocation list tells whether its authority is revoked",

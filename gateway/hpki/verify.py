@@ -101,11 +101,13 @@ def _open(
     """The signatures of a document, by what its bytes are and not by what it is called."""
     head = content[:_HEAD]
     enclosing = recognised(content)  # first: what it encloses may be a PDF and begin in `head`
+    start = head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")
     if b"%PDF-" in head and not enclosing:
         from gateway.hpki.pdf import open_signatures
 
-        return open_signatures(content, policy.allowed())
-    start = head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")
+        found = open_signatures(content, policy.allowed())
+        if found or not start.startswith(b"<"):
+            return found  # else it is XML in which those letters stand
     if start.startswith(b"<"):
         from gateway.hpki.xades.reader import open_signatures as open_xml
 

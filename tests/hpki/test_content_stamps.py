@@ -287,7 +287,7 @@ ATTACKS: dict[Callable[[etree._Element], None], str] = {
     _the_element_itself: MISNAMED,
     _the_properties: MISNAMED,
     _swapped: f"{NAME}: it stamps something else",
-    _doubled: f"{NAME}: it stamps something else",
+    _doubled: MISNAMED,
 }
 
 

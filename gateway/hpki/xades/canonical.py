@@ -10,7 +10,7 @@ from copy import deepcopy
 from lxml import etree
 
 from gateway.hpki.xades import refusals
-from gateway.hpki.xades.names import CANONICAL, DS, EXCLUSIVE, INCLUSIVE_11
+from gateway.hpki.xades.names import CANONICAL, COMMENTED, DS, EXCLUSIVE, INCLUSIVE_11
 
 _XML = "{http://www.w3.org/XML/1998/namespace}"
 
@@ -24,6 +24,8 @@ def canonical(
     """
     if method is not None and method not in CANONICAL:
         raise refusals.transform()
+    comments = method in COMMENTED
+    method = COMMENTED.get(method or "", method)
     inherited = {} if method == EXCLUSIVE else _inherited(element, method)
     for name, value in inherited.items():
         element.set(name, value)
@@ -32,7 +34,7 @@ def canonical(
             element,
             method="c14n",
             exclusive=method == EXCLUSIVE,
-            with_comments=False,
+            with_comments=comments,
             inclusive_ns_prefixes=list(prefixes) or None,
         )
     except (etree.LxmlError, ValueError) as error:  # relative namespaces (B-07)

@@ -64,20 +64,20 @@ def _included(
     stamp: etree._Element, pairs: Sequence[Pair], ids: Mapping[str, Sequence[etree._Element]]
 ) -> list[Pair]:
     """What the time-stamp includes, in its order: references by their ids, and their data."""
-    found = []
+    marked = {
+        f"#{pair[0].mark}": pair
+        for pair in pairs
+        if pair[0].mark and len(ids.get(pair[0].mark, ())) == 1
+    }
+    found: dict[str, Pair] = {}
     for one in stamp.iterfind(f"{XADES}Include"):
         uri = one.get("URI") or ""
-        named = [pair for pair in pairs if pair[0].mark and uri == f"#{pair[0].mark}"]
-        if (
-            len(named) != 1
-            or len(ids.get(named[0][0].mark, ())) != 1
-            or one.get("referencedData") not in ("true", "1")
-        ):
+        if uri not in marked or uri in found or one.get("referencedData") not in ("true", "1"):
             raise _misnamed()
-        found.append(named[0])
+        found[uri] = marked[uri]
     if not found:
         raise _misnamed()
-    return found
+    return list(found.values())
 
 
 def _misnamed() -> Unfit:

@@ -10,8 +10,15 @@ from dataclasses import dataclass
 
 from gateway.hpki.opened import failed, passed, unknown
 from gateway.hpki.policy import Algorithms
+from gateway.hpki.xades import refusals
 from gateway.hpki.xades.core import matches
-from gateway.hpki.xades.references import Reference, Role, listing, read_listed
+from gateway.hpki.xades.references import (
+    MOST_REFERENCES,
+    Reference,
+    Role,
+    listing,
+    read_listed,
+)
 from gateway.model.signature import Check, SignedFile
 
 SECTION = "XMLDSig 5.1"
@@ -28,12 +35,16 @@ class Listed:
 def read_lists(
     references: tuple[Reference, ...], files: Mapping[str, bytes], allowed: Algorithms
 ) -> Listed:
-    """The files that the signed lists name. Raises `Unfit`."""
+    """The files that the signed lists name, each once. Raises `Unfit`."""
     found: list[Reference] = []
     for reference in references:
         if reference.role is Role.LIST and reference.target is not None:
             one = listing(reference.target)
             found.extend(() if one is None else read_listed(one, allowed))
+            if len(found) > MOST_REFERENCES:
+                raise refusals.crowd()
+    if len({one.name for one in found}) != len(found):
+        raise refusals.misplaced()
     return Listed(references=tuple(found), octets=tuple(one.octets(None, files) for one in found))
 
 

@@ -6,7 +6,13 @@ XADES141 = "{http://uri.etsi.org/01903/v1.4.1#}"
 EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 INCLUSIVE_10 = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 INCLUSIVE_11 = "http://www.w3.org/2006/12/xml-c14n11"
-CANONICAL = frozenset({EXCLUSIVE, INCLUSIVE_10, INCLUSIVE_11})
+COMMENTED = {
+    f"{EXCLUSIVE}WithComments": EXCLUSIVE,
+    f"{INCLUSIVE_10}#WithComments": INCLUSIVE_10,
+    f"{INCLUSIVE_11}#WithComments": INCLUSIVE_11,
+}
+"With comments, where there are any; a reference within the document has none (XMLDSig 4.4.3.3)."
+CANONICAL = frozenset({EXCLUSIVE, INCLUSIVE_10, INCLUSIVE_11, *COMMENTED})
 ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 BASE64 = "http://www.w3.org/2000/09/xmldsig#base64"
 FILTER2 = "http://www.w3.org/2002/06/xmldsig-filter2"

@@ -27,6 +27,7 @@ from gateway.hpki.xades.references import Reference, Role
 from gateway.model.signature import CheckOutcome, SignedFile
 from gateway.wire import xml
 
+_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SIGNED = DS[1:-1].encode()
 _TRACES = (_SIGNED, _SIGNED.decode().encode("utf-16-le"), _SIGNED.decode().encode("utf-16-be"))
 
@@ -41,14 +42,24 @@ def open_signatures(
     one; so does any DOCTYPE.
     """
     try:
-        if b"\x00" in content[:4]:  # UTF-16 without its mark: a parser would guess (A-05)
-            raise Malformed("encoding", "文字コードが認められません", log="XML-ENC")
+        if b"\x00" in content[:4] and content[:2] not in _MARKS:  # a parser would guess (A-05)
+            raise Malformed(
+                "UTF-16 without its byte order mark", "バイト順マークのない UTF-16 です",
+                rule="A-05", log="XML-ENC",
+            )  # fmt: skip
         root = xml.parse(content)
     except Refusal as refusal:
         if refusal.log != "XML-DTD" and not any(trace in content for trace in _TRACES):
             return ()
         return (
-            Opened(form="XML", checks=(failed("structure", refusal.english, refusal.japanese),)),
+            Opened(
+                form="XML",
+                checks=(
+                    failed(
+                        "structure", refusal.english, refusal.japanese, refusal.rule or "XML 1.0"
+                    ),
+                ),
+            ),
         )
     try:
         _screen(root)

@@ -20,12 +20,14 @@ from gateway.hpki.xades.canonical import canonical, is_signature, without
 from gateway.hpki.xades.names import (
     BASE64,
     CANONICAL,
+    COMMENTED,
     COUNTERSIGNED,
     DIGESTS,
     DS,
     ENVELOPED,
     EXCLUSIVE,
     FILTER2,
+    INCLUSIVE_10,
     MANIFEST,
     PROPERTIES,
     XPATH,
@@ -116,7 +118,8 @@ class Reference:
         element = self.target
         if self.removed and root is not None:
             element = without(root, self.removed)
-        return canonical(element, self.method or method, self.prefixes)
+        chosen = self.method or method or INCLUSIVE_10
+        return canonical(element, COMMENTED.get(chosen, chosen), self.prefixes)
 
     def _file(self, files: Mapping[str, bytes]) -> bytes | None:
         content = files.get(self.name)
@@ -201,6 +204,8 @@ def _external(element: etree._Element, allowed: Algorithms) -> Reference:
     if element.get("Type") in (PROPERTIES, COUNTERSIGNED, MANIFEST):
         raise refusals.misplaced()
     method, prefixes = _method(list(_transforms(element)))
+    if method in COMMENTED:  # those around the root would count, too
+        raise refusals.transform()
     return Reference(
         role=Role.FILE, name=name, target=None, removed=(), decoded=False, method=method,
         prefixes=prefixes, algorithm=_digest(element, allowed), value=_value(element),
@@ -321,7 +326,9 @@ def method_of(element: etree._Element) -> tuple[str, tuple[str, ...]]:
     inside = [child for child in element if isinstance(child.tag, str)]
     if not inside:
         return method, ()
-    if method != EXCLUSIVE or [one.tag for one in inside] != [_INCLUSIVE_NAMESPACES]:
+    if COMMENTED.get(method, method) != EXCLUSIVE or [one.tag for one in inside] != [
+        _INCLUSIVE_NAMESPACES
+    ]:
         raise refusals.transform()
     return method, tuple((inside[0].get("PrefixList") or "").split())
 

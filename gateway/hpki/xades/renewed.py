@@ -66,7 +66,10 @@ def _read(
     listed: Sequence[tuple[Reference, bytes | None]],
     allowed: Algorithms,
 ) -> Iterator[tuple[Reference | None, bytes | None, bytes, str]]:
-    """Of each digest: the reference that it renews, the file, the digest and its algorithm."""
+    """Of each digest: the reference that it renews, the file, the digest and its algorithm.
+
+    Each is renewed once.
+    """
     method, prefixes = method_of(only(renewal, f"{DS}CanonicalizationMethod"))
     algorithm = DIGESTS.get(only(renewal, f"{DS}DigestMethod").get("Algorithm") or "")
     if algorithm is None or algorithm not in allowed.digests:
@@ -84,7 +87,7 @@ def _read(
             original = plain_base64(only(value, f"{XADES141}OriginalRefDigest"))
         except Malformed as error:
             raise refusals.unreadable() from error
-        yield *known.get(original, (None, None)), digest, algorithm
+        yield *known.pop(original, (None, None)), digest, algorithm
 
 
 def _failed(english: str, japanese: str) -> tuple[Check]:

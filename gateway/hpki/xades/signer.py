@@ -5,7 +5,7 @@ import hashlib
 from asn1crypto import tsp, x509
 
 from gateway.errors import Malformed
-from gateway.hpki.certificates import decode_base64, read_certificate
+from gateway.hpki.certificates import decode_base64, readable
 from gateway.hpki.libraries import RAISED
 from gateway.hpki.policy import Algorithms
 from gateway.hpki.xades import refusals
@@ -26,14 +26,17 @@ def find(
     """
     given: list[x509.Certificate] = []
     serials: set[str] = set()
+    damaged = False
     if parts.key_info is not None:
         if any(child.tag == f"{DS}RetrievalMethod" for child in parts.key_info):
             raise refusals.no_signer()
         try:
-            for element in parts.key_info.findall(f"{DS}X509Data/{DS}X509Certificate")[:_MOST]:
-                given.append(read_certificate(decode_base64(element.text)))
+            place = f"{DS}X509Data/{DS}X509Certificate"
+            ders = [decode_base64(one.text) for one in parts.key_info.findall(place)[:_MOST]]
         except Malformed as error:
             raise refusals.no_signer() from error
+        given = list(readable(ders))
+        damaged = len(given) < len(ders)
         place = f"{DS}X509Data/{DS}X509IssuerSerial/{DS}X509SerialNumber"
         serials = {(one.text or "").strip() for one in parts.key_info.findall(place)}
     place = f"{XADES}SignedSignatureProperties/{XADES}SigningCertificate"
@@ -45,7 +48,9 @@ def find(
             if serials and str(candidate.serial_number) not in serials:
                 raise refusals.no_signer()
             return candidate, tuple(one for one in given if one is not candidate)
-    if all(one.ca for one in (*given, *enclosed)):  # nobody's, or only those of authorities
+    if not damaged and all(
+        one.ca for one in (*given, *enclosed)
+    ):  # nobody's, or only those of authorities
         raise refusals.absent_signer()
     raise refusals.no_signer()
 

@@ -12,7 +12,7 @@ from asn1crypto import x509
 from lxml import etree
 
 from gateway.errors import Malformed
-from gateway.hpki.certificates import decode_base64, read_certificate
+from gateway.hpki.certificates import decode_base64, readable
 from gateway.hpki.opened import Archive, Reach, Referred, Unfit
 from gateway.hpki.xades import archive, refusals, stamps
 from gateway.hpki.xades.canonical import canonical
@@ -156,13 +156,7 @@ def _referred(properties: list[etree._Element]) -> Iterator[Referred]:
 
 def certificates(parts: Parts) -> tuple[x509.Certificate, ...]:
     """Certificates among the unsigned properties; what cannot be read helps nobody."""
-    found = []
-    for value in _values(parts.unsigned, f"{XADES}EncapsulatedX509Certificate"):
-        try:
-            found.append(read_certificate(value))
-        except Malformed:
-            continue
-    return tuple(found)
+    return tuple(readable(_values(parts.unsigned, f"{XADES}EncapsulatedX509Certificate")))
 
 
 def lists(parts: Parts) -> tuple[bytes, ...]:
