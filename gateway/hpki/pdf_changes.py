@@ -6,6 +6,7 @@ four numbers of its place, run its actions, and draw fields anew where the form 
 12.5.2, 12.6.3, 12.7.3): a file could show something that nobody signed.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -28,6 +29,8 @@ from gateway.wire import xml
 _DRAWN = ("/NeedAppearances", "/DR", "/DA", "/Q")
 "What of the form decides how its fields are drawn."
 _ACTIONS = ("/A", "/AA")
+_LITTLE, _NOTHING = 64, re.compile(rb"(?:\s|[qQ](?=\s|$)|%[^\r\n]*)*")
+"Bytes of a stream that may be empty; what draws nothing, after its filters."
 _CORNERS = 4
 _NUMBERS = (generic.NumberObject, generic.FloatObject)
 _SAID = ("/Title", "/Author", "/Subject", "/Keywords")
@@ -43,13 +46,39 @@ class PlainFieldRule(FieldMDPRule):  # type: ignore[misc]
     def apply(
         self, context: FieldComparisonContext
     ) -> Iterable[tuple[ModificationLevel, FormUpdate]]:
-        """Allow nothing; raise `SuspiciousModification` for what must not be there."""
-        for spec in context.field_specs.values():
+        """Allow appearances of nothing; raise `SuspiciousModification` for what must not be there.
+
+        Signers that cannot leave an appearance away give an invisible field an empty one.
+        """
+        for name, spec in context.field_specs.items():
             if spec.field_type != "/Sig":
                 _check_settings(context.old, context.new)
             elif spec.new_field is not None and "/V" not in (spec.old_field or ()):
                 _check_field(spec.new_field)
-        return ()
+                for one in (spec.new_field, *_kids(spec.new_field)):
+                    for reference in _empty(one):
+                        if context.old.is_ref_unassignable(reference):
+                            update = FormUpdate(
+                                updated_ref=reference, field_name=name, valid_when_locked=True
+                            )
+                            yield ModificationLevel.LTA_UPDATES, update
+
+
+def _empty(field: generic.DictionaryObject) -> Iterator[generic.Reference]:
+    """The parts of an appearance in which nothing is drawn."""
+    appearance = _value(field, "/AP")
+    if not isinstance(appearance, generic.DictionaryObject) or set(appearance) != {"/N"}:
+        return
+    drawn = appearance["/N"]
+    if (
+        isinstance(drawn, generic.StreamObject)
+        and len(drawn.encoded_data) <= _LITTLE
+        and _NOTHING.fullmatch(drawn.data)
+    ):
+        for held, name in ((field, "/AP"), (appearance, "/N")):
+            found = held.raw_get(name)
+            if isinstance(found, generic.IndirectObject):
+                yield found.reference
 
 
 def _check_field(field: generic.DictionaryObject) -> None:

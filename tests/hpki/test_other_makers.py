@@ -33,13 +33,21 @@ MADE: dict[str, tuple[str, dict[str, bytes], int, int]] = {
 }
 
 
+PDFS = {
+    # level, signatures, document time-stamps
+    "page-t-second.pdf": ("PAdES-T", 2, 0),
+    "page-lta-twice.pdf": ("PAdES-LTA", 1, 2),
+    "form-lta.pdf": ("PAdES-LTA", 1, 1),
+}
+
+
 @cache
-def policy() -> SignaturePolicy:
+def policy(folder: Path = FOLDER) -> SignaturePolicy:
     root, tsa, signing = (
-        read_certificate((FOLDER / f"{name}.der").read_bytes())
+        read_certificate((folder / f"{name}.der").read_bytes())
         for name in ("root", "tsa-root", "signing")
     )
-    lists = [read_list(file.read_bytes()) for file in sorted(FOLDER.glob("*.crl"))]
+    lists = [read_list(file.read_bytes()) for file in sorted(folder.glob("*.crl"))]
     return SignaturePolicy(
         trust=Trust(
             anchors=(
@@ -96,3 +104,23 @@ def test_changed_it_covers_nothing_else(name: str) -> None:
     for one in beside:
         changed = {**beside, one: beside[one] + b" "}
         assert not judge(content, changed).passed
+
+
+# --- PDF, by way of PDFBox ------------------------------------------------------------------------
+
+
+def test_every_pdf_is_looked_at() -> None:
+    assert {file.name for file in (FOLDER / "pades").glob("*.pdf")} == set(PDFS)
+
+
+@pytest.mark.parametrize("name", PDFS)
+def test_a_pdf_verifies(name: str) -> None:
+    """PDFBox gives a field for a time-stamp an appearance of nothing."""
+    level, count, stamps = PDFS[name]
+    content = (FOLDER / "pades" / name).read_bytes()
+    report = verify(content, policy(FOLDER / "pades"), at=AT)
+    assert reasons(report) == ""
+    assert [one.format for one in report.signatures] == [level] * count
+    assert [one.whole_document for one in report.signatures] == [False] * (count - 1) + [True]
+    names = [check.name for one in report.signatures for check in one.checks]
+    assert names.count("archive-time-stamp") == stamps

@@ -125,6 +125,30 @@ def test_a_field_without_a_place_may_be_stamped() -> None:
         assert problems(judge(content)) == {}
 
 
+def drawing(writer: Writer, content: bytes, *, more: bool = False) -> generic.DictionaryObject:
+    """A field without a place, and an appearance for it."""
+    about = dictionary(Type=name("/XObject"), Subtype=name("/Form"), BBox=numbers(0, 0, 9, 9))
+    stream = generic.StreamObject(dict(about), stream_data=content)
+    stream.compress()
+    parts = {"N": writer.add_object(stream), **({"D": showing(writer)} if more else {})}
+    return dictionary(Rect=numbers(0, 0, 0, 0), AP=writer.add_object(dictionary(**parts)))
+
+
+@pytest.mark.parametrize("content", [b"", b"q\nQ\n", b"% DSBlank\n"])
+def test_a_field_may_have_an_appearance_of_nothing(content: bytes) -> None:
+    """As PDFBox writes it, which has no fields without an appearance."""
+    held = changed(BASE, lambda writer: field(writer, drawing(writer, content)))
+    assert problems(judge(stamped(held))) == {}
+    other = changed(BASE, lambda writer: field(writer, drawing(writer, content, more=True)))
+    assert judge(stamped(other)).indication is Indication.INVALID
+
+
+@pytest.mark.parametrize("content", [b"0 0 9 9 re f", b"q /X Do Q", b"% a\n0 0 9 9 re f", b"qQ f"])
+def test_and_not_of_something(content: bytes) -> None:
+    held = changed(BASE, lambda writer: field(writer, drawing(writer, content)))
+    assert judge(stamped(held)).indication is Indication.INVALID
+
+
 # --- how the form is drawn ------------------------------------------------------------------------
 
 

@@ -165,7 +165,12 @@ def test_odd_amounts_units_and_usage():
     } <= found | {"unmapped-unit RXE[1].5"}
     dosage = made["dosageInstruction"][0]
     assert dosage["text"] == "１日１回"
-    assert [one["text"] for one in dosage["additionalInstruction"]] == ["期間 2mo", "不均等", "夕のみ", "薄く"]
+    assert [one["text"] for one in dosage["additionalInstruction"]] == [
+        "期間 2mo",
+        "不均等",
+        "夕のみ",
+        "薄く",
+    ]
     assert dosage["site"]["text"] == "左"
     assert made["dispenseRequest"] == {"numberOfRepeatsAllowed": 2}
 
