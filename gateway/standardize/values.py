@@ -85,6 +85,11 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text.replace("－", "-").replace("−", "-")).strip()
 
 
+def lines(text: str) -> str:
+    r"""A text of several lines as people read it: `\.br\` ends one (HL7 v2.5 2.7.6)."""
+    return text.replace("\\.br\\", "\n") if "\\.br\\" in text else text
+
+
 @memo.by_text(8192)
 def comparison(text: str) -> tuple[str, Decimal] | None:
     """Comparator and number of `<0.5`, `0.1以下`, `≧1000`, `U10`; None where it is neither.

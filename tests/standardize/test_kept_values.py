@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.standardize import claims, prescriptions
 from tests.standardize.build import PID, findings, only, stored
 from tests.standardize.test_administrations import DRUG, ORC, rxa
 
@@ -159,3 +160,80 @@ def test_a_day_of_an_outcome_that_ends_nothing():
         "unmapped-field ZPR[1].2",
     } <= {*findings(batch)}
     assert "abatementDateTime" not in only(batch, "Condition")
+
+
+@pytest.mark.parametrize(
+    ("form", "dose", "said"),
+    [
+        ("101,1,1,,十四", "3", ["調剤数量 十四"]),
+        ("101,1,3,,1", "適量", ["用量 適量錠"]),
+        ("101,1,9,,", "2", ["用量 2錠"]),
+        ("101,1,1,,14", "3", []),
+    ],
+)
+def test_an_amount_of_a_prescription_without_an_element_is_a_note(form, dose, said):
+    drug = prescriptions.DRUG.replace(",3,1,錠", f",{dose},1,錠")
+    (made,) = prescriptions.requests(form, prescriptions.USAGE, drug)
+    assert notes(made) == said
+
+
+def test_lines_of_a_comment():
+    result = "OBX|1|FT|3A010000002327101^総蛋白^JC10||上\\.br\\下|||||F"
+    batch = stored(
+        "OUL^R22", PID, "SPM|1|S1||023^血清^JC10|||||||||||||20261104", "OBR||80001||E1^生化^99O03",
+        result, "NTE|1||乳び\\.br\\再検 \\E\\.br\\E\\",
+    )  # fmt: skip
+    made = only(batch, "Observation")
+    assert made["valueString"] == "上\n下"
+    assert notes(made)[0].startswith("乳び\n再検")
+
+
+def test_a_coded_result_of_snomed_ct():
+    result = "OBX|1|CNE|3A010000002327101^総蛋白^JC10||260385009^Negative^SCT||||||F"
+    batch = stored("OUL^R22", PID, "SPM|1|S1", "OBR||80001||E1^生化^99O03", result)
+    (coding,) = only(batch, "Observation")["valueCodeableConcept"]["coding"]
+    assert coding["system"] == "http://snomed.info/sct"
+    assert not [one for one in findings(batch) if one.startswith("unmapped-code")]
+
+
+def test_what_a_claim_says_beside_the_care_is_found():
+    pharmacy = claims.RE.replace("00000123", "") + "," * 21 + "C-001"
+    batch = claims.read_one(
+        "SH,1,1,,,", "CZ,,20261001,20261001,,7", "IY,1,620004422,3,,,,,,2",
+        head=claims.YK + "0300000001", patient=pharmacy,
+    )  # fmt: skip
+    assert "billing-only" in {one.code for one in batch.findings}
+    phones = [
+        one["telecom"][0]["value"]
+        for item in batch.items
+        for one in item.companions
+        if one["resourceType"] == "Organization" and "telecom" in one
+    ]
+    assert phones == ["0300000001"]
+
+
+def test_a_stay_whose_group_names_no_day_begins_as_the_receipt_says():
+    patient = "RE,1,1111,202610,架空　花子,2,19621103,,20261002,,,,,00000123"
+    batch = claims.read_one("BU,040080x099x0xx,,,3,", patient=patient)
+    assert only(batch, "Encounter")["period"] == {"start": "2026-10-02"}
+
+
+def test_what_was_used_in_an_examination():
+    orc = "ORC|CH|000000000090001|||||||20261104100000|||D1^医師^太郎"
+    obr = "OBR||000000000090001||1000^胸部^JJ1017|||20261104"
+    act = (
+        "ZE1|1|RS|1000^造影CT^JJ1017|2|9^加算^99Z|NS-03^EM-01^放射線技師|R1^技師^花子|造影剤|"
+        "7219415^造影剤300^99Z^100^ML&mL&MR9P^~7000001^針^99Z^1^本"
+    )
+    first, second = "IPC|A1||1.2.392.1||CT^^DCM", "IPC|A2|P1|1.2.392.1||CT^^DCM"
+    batch = stored("OMI^Z23", PID, orc, obr, act, "ZE2|1|120^kV|200^mA", first, second)
+    made = only(batch, "Procedure")
+    assert [one["text"] for one in made["usedCode"]] == ["造影剤300", "針"]
+    assert notes(made) == [
+        "手技回数: 2", "使用物品: 造影剤 造影剤300 100mL",
+        "使用物品: 針 1本", "撮影条件: 120kV 200mA",
+    ]  # fmt: skip
+    assert made["performer"][0]["function"]["text"] == "放射線技師"
+    assert "unmapped-field ZE1[1].5" in findings(batch)
+    study = only(batch, "ImagingStudy")
+    assert [one["value"] for one in study["identifier"]] == ["urn:oid:1.2.392.1", "A1", "A2", "P1"]

@@ -223,7 +223,7 @@ def test_limits():
         ("31,1,成分,1,,1", "not-yet-mapped"),
         ("999,なにか", "layout-unknown"),
         ("", None),
-        ("201,1,薬,1,錠,1,,1", "not-yet-mapped"),
+        ("201,1,薬,1,錠,1,,1", "row-order"),
     ],
 )
 def test_rows_outside_a_block(row, became):
@@ -307,3 +307,24 @@ def test_a_usage_code_of_jami():
     dosage = made["dosageInstruction"][0]
     assert dosage["timing"]["code"]["coding"][0]["code"] == "1013044400000000"
     assert [one["code"] for one in dosage["method"]["coding"]] == ["1", "10"]
+
+
+@pytest.mark.parametrize(
+    ("dose", "usage", "note", "found"),
+    [
+        ("適量", "1,調剤,5", "用量 適量錠", "not-a-number row 6 dose"),
+        ("1", ",,", "用量 1錠", ""),
+        ("500", "頓服,,3", "用法数量 頓服", "not-a-number row 7 quantity"),
+        ("3", "5,日分,1", "", ""),
+    ],
+)
+def test_an_amount_without_an_element_is_a_note(dose, usage, note, found):
+    batch = notebook(*BLOCK, DRUG.replace(",3,錠", f",{dose},錠"), f"301,1,用法,{usage},1,,1")
+    made = only(batch, "MedicationDispense")
+    assert [one["text"] for one in made.get("note", ())] == ([note] if note else [])
+    assert [one for one in findings(batch) if one.startswith("not-a")] == ([found] if found else [])
+
+
+def test_a_drug_without_a_usage_keeps_its_amount():
+    made = dispense(DRUG)
+    assert made["note"] == [{"text": "用量 3錠"}]

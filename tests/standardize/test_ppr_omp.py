@@ -166,9 +166,9 @@ def test_odd_amounts_units_and_usage():
     dosage = made["dosageInstruction"][0]
     assert dosage["text"] == "１日１回"
     assert [one["text"] for one in dosage["additionalInstruction"]] == [
-        "期間 2mo",
         "不均等",
         "夕のみ",
+        "期間 2mo",
         "薄く",
     ]
     assert dosage["site"]["text"] == "左"

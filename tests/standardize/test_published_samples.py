@@ -186,9 +186,10 @@ UNMAPPED = {
     "RXA.22": "when the administration was typed",
     "RXC.1": "base or additive: an ingredient has no element for it; their order is kept",
     "RXE.6": "the drug's code says its form; a request has no element for it",
+    "RXE.22": "time unit of the rate, which the unit of RXE-24 says too",
     "RXE.42": "where the drug is carried to",
     "TQ1.2": "how many of an examination: always one",
-    "TQ1.9": "priority of a meal: NutritionOrder has none",
+    "TQ1.9": "priority of a meal, which has none, and of what is done already",
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.model.batch import Resource
-from gateway.standardize import codes, encounters, persons
+from gateway.standardize import codes, encounters, persons, values
 from gateway.standardize.laboratory import microbiology, observation, results
 from gateway.standardize.laboratory import report as lab_report
 from gateway.standardize.laboratory.microbiology import Made, Parent
@@ -169,7 +169,7 @@ def _read_group(
     for note in group.notes:
         reading.take(note, _NTE)
     panel = obr.value(4) or obr.value(4, 2)
-    comment = "\n".join(note.value(3) for note in group.notes if note.value(3))
+    comment = "\n".join(values.lines(note.value(3)) for note in group.notes if note.value(3))
     if is_child and parent is not None:
         key = reading.key(f"{examination.prefix}|{order}|panel|{panel}|{context.mark}")
         status = _status(reading, group, statuses)

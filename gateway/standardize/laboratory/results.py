@@ -88,7 +88,7 @@ def read(
         terms=named.terms,
         effective=(reading.time(obx, 14) if observed else "") or context.effective,
         issued=context.issued,
-        notes=tuple(said for note in notes if (said := note.value(3))),
+        notes=tuple(values.lines(said) for note in notes if (said := note.value(3))),
         request=context.request,
         encounter=context.encounter,
         specimen=context.specimen,
@@ -156,5 +156,5 @@ def _value(reading: MessageReading, obx: Segment, kind: str, raw: str, terms: Te
         if structured is None:
             return "text", "", {"valueString": "".join(parts)}
         return "text", "", values.number_value(structured[1], terms.unit, structured[0])
-    text = obx.delimiters[1].join(parts)
+    text = values.lines(obx.delimiters[1].join(parts))
     return "number" if kind == "NM" else "text", text, None

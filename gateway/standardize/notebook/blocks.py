@@ -233,6 +233,10 @@ def _dispense(
     if dose is None and row.get("dose"):
         reading.find("not-a-number", f"{row.at} dose")
     count = values.decimal(usage.get("quantity")) if usage and usage.get("quantity") else None
+    texts = [note.get("text") for note in notes if note.get("text")]
+    if usage and usage.get("quantity") and count is None:
+        reading.find("not-a-number", f"{usage.at} quantity")
+        texts.append(f"用法数量 {usage.get('quantity')}{usage.get('unit')}")
     if dose is not None and count is not None:
         made["quantity"] = _in_unit(reading, row, dose * count)
         if count != 1:
@@ -245,7 +249,11 @@ def _dispense(
             made["dosageInstruction"] = [dosage]
         columns = ("rp", "text", "quantity", "unit", "form", "code_kind", "code")
         reading.take(usage, *columns)
-    texts = [note.get("text") for note in notes if note.get("text")]
+    told = "quantity" in made or any(
+        "doseAndRate" in one for one in made.get("dosageInstruction", ())
+    )
+    if row.get("dose") and not told:
+        texts.append(f"用量 {row.get('dose')}{row.get('unit')}")
     if texts:
         made["note"] = [{"text": text} for text in texts]
     for note in notes:

@@ -6,6 +6,8 @@ that describe a person differently stay two people until then: a wrong split can
 merge cannot.
 """
 
+import sys
+
 from gateway.errors import Malformed
 from gateway.model.batch import Batch
 from gateway.model.category import Category
@@ -28,6 +30,10 @@ NEWEST = 8
 _GTIN = "https://www.gs1.org/gtin"
 _KINDS = {"1": "allergy", "2": "intolerance"}
 _BLOCK = ("5", "11", "15")
+_OF_BLOCKS = frozenset(
+    {"11", "15", "51", "55", "201", "281", "291", "301", "311", "321", "391", "401", "501"}
+)
+"Records that a record 5 (the day of dispensing) comes before."
 "Records that say when and by whom something was dispensed."
 _PERSON = ("name", "sex", "birth", "postal", "address", "tel", "kana")
 
@@ -64,6 +70,7 @@ def read(upload: Upload) -> Batch:
 
 def _read_rows(reading: NotebookReading, notebook: Notebook) -> None:
     notebook_blocks.read(reading, notebook.rows)
+    begun = next((row.number for row in notebook.rows if row.record == "5"), sys.maxsize)
     left = []
     block: dict[str, Row] = {}
     for row in notebook.rows:
@@ -83,7 +90,8 @@ def _read_rows(reading: NotebookReading, notebook: Notebook) -> None:
         elif row.cells and not any(row.get(name) for name in row.cells if name != "creator"):
             reading.leave(row, "empty-row")
         elif row.record in notebook_rows.COLUMNS:
-            reading.leave(row, "not-yet-mapped")
+            early = row.record in _OF_BLOCKS and row.number < begun
+            reading.leave(row, "row-order" if early else "not-yet-mapped")
         else:
             reading.leave(row, "layout-unknown")
 

@@ -147,13 +147,14 @@ def _request(
     made["subject"] = reading.subject
     if sheet.authored:
         made["authoredOn"] = sheet.authored
-    notes = [*sheet.notes, *_notes(rp, drug)]
+    taken = dosage.dosage(reading, rp, drug)
+    supply = _supply(reading, rp, drug, sheet)
+    told = "quantity" in supply or "doseAndRate" in taken
+    notes = [*sheet.notes, *_notes(rp, drug), *_unread(reading, rp, row, told=told)]
     if notes:
         made["note"] = [{"text": text} for text in notes]
-    taken = dosage.dosage(reading, rp, drug)
     if taken:
         made["dosageInstruction"] = [taken]
-    supply = _supply(reading, rp, drug, sheet)
     if supply:
         made["dispenseRequest"] = supply
     fixed = _substitution(reading, drug)
@@ -233,6 +234,17 @@ def _notes(rp: Rp, drug: Drug) -> list[str]:
     found += [
         row.get("text") for row in drug.notes if row.get("kind") not in taken and row.get("text")
     ]
+    return found
+
+
+def _unread(reading: PrescriptionReading, rp: Rp, row: Row, *, told: bool) -> list[str]:
+    """Amounts that no element has: no numbers, or of a form that does not say what they are of."""
+    found = []
+    count = rp.about["101"].get("count") if "101" in rp.about else ""
+    if count and dosage.count_of(reading, rp) is None:
+        found.append(f"調剤数量 {count}")
+    if row.get("dose") and not told:
+        found.append(f"用量 {row.get('dose')}{row.get('unit')}")
     return found
 
 

@@ -22,8 +22,8 @@ from gateway.wire.hl7v2 import Segment
 _ORC = frozenset({1, 2, 3, 8})
 _ORDERER = frozenset({12, 17, 21, 22, 23})
 _OBR = frozenset({1, 2, 3, 4, 7, 16, 29})
-_TQ1 = frozenset({1, 9})
-_ZE1 = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9})
+_TQ1 = frozenset({1})
+_ZE1 = frozenset({1, 2, 3, 4, 6, 7, 8, 9})
 _ZE2 = frozenset({1, 2, 3, 4, 5, 6, 7})
 _OBX = frozenset({1, 2, 3, 4, 5, 6, 11})
 _IPC = frozenset({1, 2, 3, 5})
@@ -68,7 +68,7 @@ def _read(reading: MessageReading, *, profile: str) -> None:
     if pid:
         persons.describe(reading, pid)
     visit = encounters.beside(reading, message.first("PV1"))
-    studies: dict[str, tuple[Segment, _Order]] = {}
+    studies: dict[str, tuple[list[Segment], _Order]] = {}
     roots = set()
     for order in _orders(reading):
         number = prescriptions.number(reading, order.orc)
@@ -78,13 +78,13 @@ def _read(reading: MessageReading, *, profile: str) -> None:
         for ipc in order.images:
             reading.take(ipc, _IPC)
             if ipc.value(3):
-                studies.setdefault(ipc.value(3), (ipc, order))
+                studies.setdefault(ipc.value(3), ([], order))[0].append(ipc)
         # The parent and the order before it only repeat what the children did.
         if order.obr and (order.acts or order.orc.value(1) == "CH"):
             for act in order.acts or [_Act(order.obr, end=order.obr.end)]:
                 _read_act(reading, order, act, visit)
-    for uid, (ipc, order) in studies.items():
-        _read_study(reading, uid, ipc, order, visit, profile)
+    for uid, (places, order) in studies.items():
+        _read_study(reading, uid, places, order, visit, profile)
     if len(roots) == 1:
         reading.scope = f"examination|{roots.pop()}|"
 
@@ -159,7 +159,8 @@ def _read_act(reading: MessageReading, order: _Order, act: _Act, visit: Sequence
         notes.append(note.value(3))
     for exposure in act.exposures:
         reading.take(exposure, _ZE2)
-        notes.append("撮影条件: " + " ".join(part for part in exposure.fields[2:] if part))
+        stated = ("".join(exposure.components(n)) for n in range(2, len(exposure.fields)))
+        notes.append("撮影条件: " + " ".join(part for part in stated if part))
     if any(notes):
         made["note"] = [{"text": text} for text in notes if text]
     if act.head.name == "ZE1":
@@ -173,9 +174,14 @@ def _facts(
     reading: MessageReading, act: _Act, made: Resource, companions: list[Resource]
 ) -> list[str]:
     """ZE1-7 and the OBX under it: who took part, from when to when; anything else as text."""
-    performers, notes = [], []
+    performers: list[dict[str, Any]] = []
+    notes: list[str] = []
     period: dict[str, str] = {}
-    people = [(act.head, 7, "")] if act.head.name == "ZE1" else []
+    people: list[tuple[Segment, int, str]] = []
+    if act.head.name == "ZE1":
+        job = [*act.head.components(6), "", "", ""]
+        people.append((act.head, 7, job[2] or job[1] or job[0]))
+        notes += _goods(reading, act.head, made)
     for obx in act.facts:
         code, name = obx.value(3), obx.value(3, 2)
         reading.take(obx, _OBX)
@@ -206,10 +212,29 @@ def _facts(
     return notes
 
 
+def _goods(reading: MessageReading, ze1: Segment, made: Resource) -> list[str]:
+    """ZE1-4, 8 and 9: how often, and what was used (contrast media, material) with its amount."""
+    notes = [f"手技回数: {ze1.value(4)}"] if ze1.value(4) else []
+    kinds = [codes.text_of(ze1.split(one)) for one in ze1.repetitions(8)]
+    for place, repetition in enumerate(ze1.repetitions(9)):
+        parts = [*ze1.split(repetition), "", "", "", "", ""]
+        item, _ = codes.concept(parts[:3], reading.domain)
+        if item:
+            made.setdefault("usedCode", []).append(item)
+        units = ze1.subcomponents(repetition, 5)
+        said = (
+            kinds[place] if place < len(kinds) else "", parts[1] or parts[0],
+            parts[3] + codes.text_of(units),
+        )  # fmt: skip
+        notes.append("使用物品: " + " ".join(one for one in said if one))
+    notes += [f"使用物品種別: {one}" for one in kinds[len(ze1.repetitions(9)) :] if one]
+    return notes
+
+
 def _read_study(
     reading: MessageReading,
     uid: str,
-    ipc: Segment,
+    places: list[Segment],
     order: _Order,
     visit: Sequence[Resource],
     profile: str,
@@ -219,16 +244,18 @@ def _read_study(
     key = reading.key(f"examination|{number}|study|{uid}")
     made = fhir.resource("ImagingStudy", profile, reading.identity("ImagingStudy", key))
     made["identifier"] = [fhir.identifier("urn:dicom:uid", f"urn:oid:{uid}")]
-    if ipc.value(1):
+    # Every order of the examination repeats the study, and not all say all of its numbers.
+    for number_of in dict.fromkeys(ipc.value(1) for ipc in places if ipc.value(1)):
         system = codes.local_identifiers(reading.domain, "accession")
-        accession = {"type": _ACCESSION, **fhir.identifier(system, ipc.value(1))}
+        accession = {"type": _ACCESSION, **fhir.identifier(system, number_of)}
         made["identifier"].append(accession)
-    if ipc.value(2):
+    for number_of in dict.fromkeys(ipc.value(2) for ipc in places if ipc.value(2)):
         system = codes.local_identifiers(reading.domain, "requested-procedure")
-        made["identifier"].append(fhir.identifier(system, ipc.value(2)))
+        made["identifier"].append(fhir.identifier(system, number_of))
     made["status"] = "entered-in-error" if reading.cancelled else "unknown"
-    if ipc.value(5):
-        made["modality"] = [fhir.coding(ipc.value(5), _DICOM)]
+    modalities = dict.fromkeys(ipc.value(5) for ipc in places if ipc.value(5))
+    if modalities:
+        made["modality"] = [fhir.coding(one, _DICOM) for one in modalities]
     made["subject"] = reading.subject
     encounters.refer(made, visit)
     if order.obr:
@@ -243,5 +270,5 @@ def _read_study(
     referrer, parties = persons.orderer(reading, order.orc, order.obr)
     if referrer and parties[0]["resourceType"] != "Organization":
         made["referrer"] = referrer
-    reading.take(ipc, _IPC, "item ImagingStudy")
-    reading.add(Category.MEDICAL, made, key, ipc, companions=(*visit, *parties))
+    reading.take(places[0], _IPC, "item ImagingStudy")
+    reading.add(Category.MEDICAL, made, key, places[0], companions=(*visit, *parties))

@@ -79,5 +79,5 @@ _KIND = Kind(
     prefix="injection",
     profile="JP_MedicationRequest_Injection",
     fill=_fill,
-    fields=prescriptions.RXE | {22, 23, 24},
+    fields=prescriptions.RXE | {23, 24},
 )

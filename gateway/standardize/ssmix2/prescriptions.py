@@ -324,9 +324,6 @@ def timing(reading: MessageReading, tq1: Segment) -> dict[str, Any]:
     supplements = []
     if days:
         extensions.append(fhir.extension(medication.USAGE_DURATION, "Duration", days))
-    elif tq1.value(6):
-        unit = codes.text_of(tq1.subcomponents(tq1.raw(6), 2))
-        supplements.append(usage.Supplement("", f"期間 {tq1.value(6)}{unit}"))
     if extensions:
         made["extension"] = extensions
     for repetition in tq1.repetitions(3):
@@ -350,7 +347,12 @@ def timing(reading: MessageReading, tq1: Segment) -> dict[str, Any]:
         reading.find(problem, f"{tq1.at}.3")
     if tq1.value(11) and not main.text:
         made.setdefault("text", tq1.value(11))
-    return made | told
+    made |= told
+    if days is None and tq1.value(6):
+        unit = codes.text_of(tq1.subcomponents(tq1.raw(6), 2))
+        said = fhir.concept(text=f"期間 {tq1.value(6)}{unit}")
+        made["additionalInstruction"] = [*made.get("additionalInstruction", ()), said]
+    return made
 
 
 def _usage(

@@ -72,8 +72,7 @@ def groups(rows: Iterable[Row]) -> list[Group]:
 def read(reading: UkeReading, group: Group) -> None:
     """Every row of a group; comments alone are kept as what the claim tells the payer."""
     if not group.items or group.kind in _WHOLE:
-        texts = [reading.comment(row.get("コメントコード"), row.get("文字データ"))
-                 for row in group.comments]  # fmt: skip
+        texts = [_told(reading, row) for row in group.comments]
         message(reading, group.comments, texts, "レセプトコメント", Category.MEDICAL)
     usage, notes = _comments(reading, group)
     for row in group.items:
@@ -93,12 +92,19 @@ def _comments(reading: UkeReading, group: Group) -> tuple[str, list[str]]:
     for row in group.comments:
         if not reading.has(row):
             reading.take(row, "診療識別", "コメントコード", "文字データ", "歯式")
-        text = reading.comment(row.get("コメントコード"), row.get("文字データ"))
+        text = _told(reading, row)
         if drugs and not usage and row.get("コメントコード").startswith(masters.FREE_TEXT):
-            usage = text
-        elif text:
-            notes.append(" ".join(one for one in (row.get("歯式"), text) if one))
+            usage = reading.comment(row.get("コメントコード"), row.get("文字データ"))
+            text = f"歯式 {row.get('歯式')}" if row.get("歯式") else ""
+        if text:
+            notes.append(text)
     return usage, notes
+
+
+def _told(reading: UkeReading, row: Row) -> str:
+    """A comment as people read it; a dental one may say of which teeth (歯式)."""
+    text = reading.comment(row.get("コメントコード"), row.get("文字データ"))
+    return " ".join(one for one in (row.get("歯式"), text) if one)
 
 
 def is_taken(kind: str) -> bool:
@@ -382,7 +388,7 @@ def message(
         if reading.has(row):
             continue
         reading.take(
-            row, "診療識別", "コメントコード", "文字データ", "歯式", "症状詳記区分",
-            "症状詳記データ", became="item Communication",
+            row, "診療識別", "コメントコード", "文字データ", "歯式", "症状詳記データ",
+            became="item Communication",
         )  # fmt: skip
     reading.add(category, made, key, rows[0], end=rows[-1].end, companions=companions)

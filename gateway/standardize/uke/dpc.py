@@ -29,8 +29,8 @@ _DRUG, _MATERIAL, _COMMENT = "6", "7", "8"
 
 def stay(reading: UkeReading, re: Row, bu: Row | None) -> None:
     """The stay in hospital: admission (RE, BU), discharge and diagnosis group (BU)."""
-    source = bu or re
-    admitted = reading.day(source, "今回入院年月日" if bu else "入院年月日")
+    source = bu if bu and bu.get("今回入院年月日") else re
+    admitted = reading.day(source, "入院年月日" if source is re else "今回入院年月日")
     discharged = reading.day(bu, "今回退院年月日") if bu else ""
     group = bu.get("診断群分類番号") if bu else ""
     if bu:

@@ -9,7 +9,7 @@ import re
 from gateway.errors import Malformed, OverLimit
 from gateway.model.batch import Resource
 from gateway.model.identifiers import PatientId
-from gateway.model.person import Address, Demographics, Gender, PersonName, Script
+from gateway.model.person import Address, Demographics, Gender, PersonName, Script, Telecom
 from gateway.standardize import coverage, dates, persons
 from gateway.standardize.coverage import Insurance, PublicPayment
 from gateway.standardize.csv_mapped.rows import number
@@ -24,7 +24,6 @@ from gateway.standardize.uke.receipt import Receipt
 from gateway.wire import fhir
 
 _CHART = "カルテ番号等"
-_BOOK = "調剤録番号等"
 _GENDERS = {"1": Gender.MALE, "2": Gender.FEMALE}
 _NATIONAL_DOMAIN = re.compile(r"1\.2\.392\.100495\.20\.3\.51\.1([0-9]{10})")
 _KNOWN_SN = ("1", "01")
@@ -82,7 +81,14 @@ def _payers(receipt: Receipt) -> str:
 
 
 def organization(
-    reading: UkeReading, *, prefecture: str, fee_table: str, code: str, name: str, address: str = ""
+    reading: UkeReading,
+    *,
+    prefecture: str,
+    fee_table: str,
+    code: str,
+    name: str,
+    address: str = "",
+    phone: str = "",
 ) -> Resource:
     """An institution by its code of ten digits, as three cells say it."""
     prefecture = prefecture.zfill(2) if prefecture else ""
@@ -93,6 +99,7 @@ def organization(
     made = fhir.organization(
         identity, name, prefecture=prefecture, fee_table=fee_table, number=code,
         addresses=[Address(text=address)] if address else [],
+        telecoms=[Telecom(phone)] if phone else [],
     )  # fmt: skip
     if not name:
         del made["name"]
@@ -107,14 +114,15 @@ def _institution(reading: UkeReading, row: Row) -> None:
     name = row.get("薬局連絡先名称" if pharmacy else "医療機関名称")
     if code:
         reading.institution = organization(
-            reading, prefecture=prefecture, fee_table=fee_table, code=code, name=name
-        )
+            reading, prefecture=prefecture, fee_table=fee_table, code=code, name=name,
+            phone=row.get("電話番号"),
+        )  # fmt: skip
     national = _NATIONAL_DOMAIN.fullmatch(reading.domain)
     if national and code and national[1] != f"{prefecture:0>2}{fee_table}{code:0>7}":
         reading.find("institution-differs", reading.at(row, "医療機関コード"))
     reading.take(
-        row, "審査支払機関", "都道府県", "点数表", "医療機関コード", "薬局コード", "請求年月",
-        "医療機関名称", "薬局連絡先名称", "マルチボリューム識別情報", "電話番号",
+        row, "都道府県", "点数表", "医療機関コード", "薬局コード", "請求年月",
+        "医療機関名称", "薬局連絡先名称", *(["電話番号"] if code else []),
     )  # fmt: skip
 
 
@@ -140,8 +148,8 @@ def _describe(reading: UkeReading, row: Row, care: str) -> None:
     )
     reading.patient_resource = fhir.patient_resource(reading.demographics, [reading.patient])
     reading.take(
-        row, "レセプト番号", "レセプト種別", care, "氏名", "男女区分", "生年月日", "カタカナ",
-        _CHART, _BOOK, "検索番号", *_USED_ELSEWHERE,
+        row, "レセプト種別", care, "氏名", "男女区分", "生年月日", "カタカナ",
+        _CHART, *_USED_ELSEWHERE,
     )  # fmt: skip
 
 

@@ -175,8 +175,8 @@ def _dosage(reading: UkeReading, sh: Row, act: Act, *, daily: bool) -> dict[str,
     elif act.quantity is not None and form == _AS_NEEDED:
         doses["doseQuantity"] = amount(act.quantity)
     once = reading.number(act.row, "1回用量")
-    if once is not None:
-        doses.setdefault("doseQuantity", amount(once))
+    if once is not None and doses.setdefault("doseQuantity", amount(once)) != amount(once):
+        reading.find("dose-clash", reading.at(act.row, "1回用量"))
     if doses:
         made["doseAndRate"] = [doses]
     return made
