@@ -290,7 +290,7 @@ def _streams(
     listed: Iterable[generic.PdfObject], entries: Iterable[generic.DictionaryObject], name: str
 ) -> list[bytes]:
     """The contents of streams that are listed, or named by an entry for one signature."""
-    named = [one for entry in entries for one in entry.get(name, ())]
+    named = [one for entry in entries if name in entry for one in entry[name]]
     found = dict.fromkeys(
         bytes(one.get_object().data) for one in [*list(listed)[:_MOST], *named[:_MOST]]
     )

@@ -26,7 +26,7 @@ from pyhanko.sign.diff_analysis import (
 
 from gateway.wire import xml
 
-_DRAWN = ("/NeedAppearances", "/DR", "/DA", "/Q")
+_DRAWN = ("/NeedAppearances", "/DA", "/Q")
 "What of the form decides how its fields are drawn."
 _ACTIONS = ("/A", "/AA")
 _LITTLE, _NOTHING = 64, re.compile(rb"(?:\s|[qQ](?=\s|$)|%[^\r\n]*)*")
@@ -121,9 +121,29 @@ def _check_settings(old: HistoricalResolver, new: HistoricalResolver) -> None:
     for name in _DRAWN:
         if _raw(before, name) != _raw(after, name):
             raise SuspiciousModification("how form fields are drawn was changed")
+    fonts, more = _value(before, "/DR"), _value(after, "/DR")
+    if fonts is not None and not _goes_on(fonts, more):
+        raise SuspiciousModification("what form fields are drawn with was changed")
 
 
-def _raw(held: generic.DictionaryObject, name: str) -> object:
+def _goes_on(before: generic.DictionaryObject, after: object) -> bool:
+    """Whether what the form names is still there by its name; signers add their own beside it."""
+    if not isinstance(after, generic.DictionaryObject):
+        return False
+    for kind in before:
+        held, now = before[kind], _value(after, kind)
+        if _raw(before, kind) == _raw(after, kind):
+            continue
+        if not isinstance(held, generic.DictionaryObject) or not isinstance(
+            now, generic.DictionaryObject
+        ):
+            return False
+        if any(_raw(held, name) != _raw(now, name) for name in held):
+            return False
+    return True
+
+
+def _raw(held: Any, name: str) -> object:
     return held.raw_get(name) if name in held else None
 
 

@@ -156,7 +156,6 @@ SETTINGS: dict[str, tuple[str, generic.PdfObject]] = {
     "fields are drawn anew": ("/NeedAppearances", generic.BooleanObject(True)),
     "in another colour": ("/DA", words("/F1 40 Tf 1 g")),
     "to the right": ("/Q", generic.NumberObject(2)),
-    "with other fonts": ("/DR", dictionary(Font=generic.DictionaryObject())),
 }
 
 
@@ -178,6 +177,30 @@ def test_fields_of_a_signed_form_are_drawn_as_before(case: str) -> None:
         assert DIVIDED in problems(report)["coverage"]
     # Where there is no other field than for signatures, nothing is drawn anew.
     assert problems(judge(setting(BASE, *SETTINGS[case]))) == {}
+
+
+def fonts(*, drawn: str = "/Helvetica", **more: generic.PdfObject) -> generic.DictionaryObject:
+    """Resources of a form: a font, and what else there is."""
+    held = dictionary(F1=dictionary(BaseFont=name(drawn)))
+    return dictionary(Font=held, ProcSet=generic.ArrayObject([name("/PDF")]), **more)
+
+
+def test_a_signed_form_keeps_its_fonts() -> None:
+    """Signers add to them what their own field shows."""
+    form = signed(HERE.tsa, setting(with_field(b"1 mg"), "/DR", fonts()))
+    more = fonts(XObject=dictionary(FRM=generic.NullObject()))
+    more["/Font"][name("/Helv")] = dictionary(BaseFont=name("/Helvetica"))
+    assert problems(judge(setting(form, "/DR", more))) == {}
+    for other in (
+        fonts(drawn="/ZapfDingbats"),
+        dictionary(),
+        dictionary(Font=name("/F1")),
+        dictionary(Font=dictionary(F1=dictionary(BaseFont=name("/Helvetica")))),
+        name("/F1"),
+    ):
+        report = judge(setting(form, "/DR", other))
+        assert report.indication is Indication.INVALID
+        assert DIVIDED in problems(report)["coverage"]
 
 
 # --- what the file says of itself -----------------------------------------------------------------
