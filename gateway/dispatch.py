@@ -6,21 +6,22 @@ and answer are here; what a transaction means is in its row (`ARCHITECTURE.md` s
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from lxml import etree
 
-from gateway.audit.door import Door
+from gateway.audit.door import Door, tried
 from gateway.errors import Inconsistent, Malformed, Refusal, Unauthenticated
 from gateway.identity import domains
 from gateway.model.caller import Caller
 from gateway.store import replay
 from gateway.store.work import Work
-from gateway.transaction import Payload, Stamp, Table, Transaction
+from gateway.transaction import Payload, Stamp, Table, Taken, Transaction
 from gateway.wire import faults, soap, xml
 from gateway.wire.schemas import Schemas
 from gateway.wire.soap import Message
@@ -121,6 +122,9 @@ class Dispatch:
     new_id: Callable[[], str]
     schemas: Schemas | None = None
     memory: Memory = field(default_factory=Memory)
+    take: Callable[[Caller, Any, Any], Taken] | None = None
+    """Takes the documents in that came with a message: for a caller, by what `decode` read and what
+    the door spooled. What is wrong with them it keeps for `handle` to raise."""
 
     def find(self, endpoint: str, message: Message) -> Transaction:
         """The transaction of an endpoint and action, whose payload the body must be (D-03)."""
@@ -135,6 +139,13 @@ class Dispatch:
             raise fault
         return transaction
 
+    def takes_documents(self, endpoint: str) -> bool:
+        """Whether messages to an endpoint may carry documents."""
+        return any(
+            path == endpoint and transaction.documents
+            for (path, _), transaction in self.table.items()
+        )
+
     def only_reads(self, transaction: Transaction, assertion: Assertion | None = None) -> bool:
         """Whether answering this writes nothing but its audit event."""
         return transaction.reading and (assertion is None or self.memory.is_bound(assertion))
@@ -148,24 +159,29 @@ class Dispatch:
         content: bytes,
         assertion: Assertion | None = None,
         held: bool = False,
+        brought: object = None,
     ) -> Answer:
         """Do one transaction for one caller; raises `DispatchFault`, or `Defect` from the door.
 
         `content` is the message as it came, by which a replay is told from a duplicate. `held` is
-        what the door makes of it: the caller promises to flush.
+        what the door makes of it: the caller promises to flush. `brought` is what `take` finds the
+        documents in.
         """
         reading = self.only_reads(transaction, assertion)
         work: Work | None = None
         try:
-            with self.door.work(transaction.audit, caller, reading=reading, held=held) as work:
+            with (
+                self._asked(transaction, message, caller, brought) as asked,
+                self.door.work(transaction.audit, caller, reading=reading, held=held) as work,
+            ):
                 work.trail.detail["message"] = message.message_id
                 if assertion is not None:
                     self.memory.use(work, assertion)
                 if transaction.reading:
                     self.memory.check_query(caller, message.message_id, content)
-                    payload = self._done(transaction, message, work)
+                    payload = self._done(transaction, message, work, asked)
                 else:
-                    payload = self._once(transaction, message, work, content)
+                    payload = self._once(transaction, message, work, content, asked)
         except Refusal as refusal:
             if assertion is not None and not reading:
                 self._keep_use(assertion, caller)
@@ -188,14 +204,40 @@ class Dispatch:
             lambda db: replay.insert_assertion(db, issuer, id, caller.certificate, until)
         )
 
+    @contextmanager
+    def _asked(
+        self, transaction: Transaction, message: Message, caller: Caller, brought: object
+    ) -> Iterator[Callable[[], Any]]:
+        """What `handle` is given, read inside the Work; documents are taken in before it opens.
+
+        To verify a signature takes seconds, for which nobody's writing may wait.
+        """
+        if not transaction.documents or self.take is None:
+            yield lambda: self._question(transaction, message)
+            return
+        question = tried(lambda: self._question(transaction, message))
+        if isinstance(question, Exception):
+            yield lambda: _raise(question)
+            return
+        taken = self.take(caller, question, brought)
+        try:
+            yield lambda: taken
+        finally:
+            taken.let_go()
+
     def _once(
-        self, transaction: Transaction, message: Message, work: Work, content: bytes
+        self,
+        transaction: Transaction,
+        message: Message,
+        work: Work,
+        content: bytes,
+        asked: Callable[[], Any],
     ) -> Payload:
         """Answer a message that changes something: sent again, only the answer comes again."""
         sender, id = work.caller.facility, message.message_id
         digest = hashlib.sha256(content).hexdigest()
         if replay.claim_message(work.db, sender, id, digest, work.now):
-            payload = self._done(transaction, message, work)
+            payload = self._done(transaction, message, work, asked)
             replay.update_answer(work.db, sender, id, payload.xml)
             return payload
         seen = replay.select_message(work.db, sender, id)
@@ -205,14 +247,24 @@ class Dispatch:
         work.trail.rule = _DUPLICATE
         return Payload(seen.answer)
 
-    def _done(self, transaction: Transaction, message: Message, work: Work) -> Payload:
-        """Judge, decode, handle, encode, judge."""
+    def _question(self, transaction: Transaction, message: Message) -> Any:
+        """Judge, decode."""
         body = message.payload
         schema = transaction.request_schemas.get(str(body.tag))
         if self.schemas is not None and schema:
             judged = transaction.judged
             self.schemas.check(body if judged is None else judged(body), schema)
-        question: Any = transaction.decode(body)
+        return transaction.decode(body)
+
+    def _done(
+        self,
+        transaction: Transaction,
+        message: Message,
+        work: Work,
+        asked: Callable[[], Any],
+    ) -> Payload:
+        """Read, handle, encode, judge."""
+        question: Any = asked()
         found: Any = transaction.handle(work, question)
         payload = transaction.encode(question, found, self._stamp(work))
         self._judge(transaction, transaction.actions[message.action], payload)
@@ -249,6 +301,10 @@ class Dispatch:
             self.schemas.check(_parsed(payload), schema)
         except Malformed as refusal:
             raise WrongAnswer(f"{transaction.number} at {refusal.at}") from refusal
+
+
+def _raise(error: Exception) -> Any:
+    raise error
 
 
 def _parsed(payload: Payload) -> etree._Element:

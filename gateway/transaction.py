@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lxml import etree
 
@@ -54,6 +54,13 @@ class Payload:
     attachments: tuple[Attachment, ...] = ()
 
 
+class Taken(Protocol):
+    """Documents that came with a message, durable, and not filed yet."""
+
+    def let_go(self) -> None:
+        """Give up what was not filed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
     """One IHE transaction."""
@@ -85,6 +92,9 @@ class Transaction:
     "Changes nothing: its audit event is committed together with others' (G5)."
     assertion: bool = False
     "An XUA assertion is demanded (ITI-40)."
+    documents: bool = False
+    """Its request carries documents (`xds:Document`), as parts or inside: they are judged, verified
+    and made durable before its Work, and `handle` is given them in place of the question."""
     mtom: bool = False
     "Answered as MTOM/XOP (ITI TF-2: V.8)."
 

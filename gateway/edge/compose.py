@@ -33,7 +33,7 @@ from gateway.edge.tls import Revocations, people_context
 from gateway.edge.trusted import Archive
 from gateway.edge.uploads import Doorway, Uploads
 from gateway.hpki.policy import AnchorKind, SignaturePolicy
-from gateway.intake import Filing, Intake, messages
+from gateway.intake import Filing, Intake, Providing, messages
 from gateway.intake.messages import MessageIntake
 from gateway.members.neighbours import Neighbour
 from gateway.members.passwords import Strength
@@ -145,7 +145,11 @@ class Machines:
         soap = SoapDoor(
             door=self.door,
             dispatch=Dispatch(
-                door=self.door, table=self.table, new_id=self.new_id, schemas=self.schemas
+                door=self.door,
+                table=self.table,
+                new_id=self.new_id,
+                schemas=self.schemas,
+                take=Providing(filing).take,
             ),
             authenticator=self.authenticator,
             assertions=self.assertions.caller,
@@ -155,6 +159,7 @@ class Machines:
             new_id=self.new_id,
             new_request=self.new_request,
             pool=self.pool,
+            blobs=filing.blobs,
             inline_reads=self.inline_reads,
         )
         return MachineDoor(

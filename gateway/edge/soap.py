@@ -28,14 +28,16 @@ from gateway.edge.answers import (
     read_body,
 )
 from gateway.edge.authn import Authenticator, Peer
+from gateway.edge.brought import Brought
 from gateway.edge.durable import Durable
 from gateway.edge.limits import Rate
 from gateway.edge.metrics import Metrics
 from gateway.errors import Malformed, Refusal
 from gateway.model.audit import EventKind, Outcome
 from gateway.model.caller import Caller
+from gateway.store.blobs import Blobs
 from gateway.transaction import Transaction
-from gateway.wire import faults, media, mtom, soap
+from gateway.wire import faults, media, mtom, soap, xml
 from gateway.wire.faults import Fault
 from gateway.wire.limits import Limits
 from gateway.wire.soap import Message
@@ -44,6 +46,8 @@ logger = logging.getLogger(__name__)
 _SOAP, _MULTIPART = "application/soap+xml", "multipart/related"
 _FORGED = ("SIG-", "SAML-", "AUTH-", "AUTHZ-", "CONSENT-")
 _MEDIA = f"{_SOAP}; charset=UTF-8"
+_DOCUMENTS = (xml.clark("xds:Document"),)
+"Elements that may hold a part, at doors that take documents (C-05)."
 
 
 class _Nowhere:
@@ -66,6 +70,13 @@ class Body:
     content: bytes
     action: str = ""
     charset: str = ""
+    brought: Brought | None = None
+    "Its documents, where that door takes any."
+
+    @property
+    def all(self) -> bytes:
+        """The message as it came, as far as it tells one from another (D-06)."""
+        return self.content + (self.brought.digests if self.brought is not None else b"")
 
 
 @dataclass(slots=True)
@@ -94,6 +105,8 @@ class SoapDoor:
     pool: Executor
     inline_reads: bool
     "Short reads run on the event loop: on SQLite that costs less than a thread hop."
+    blobs: Blobs
+    "Beside which documents are spooled."
     durable: Durable = field(default_factory=Durable)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,24 +155,35 @@ class SoapDoor:
         wait = self.rate.take(peer.caller.certificate)
         if wait:
             raise faults.too_many_requests(max(1, round(wait)))
-        body = await self._body(scope, receive)
+        takes = self.dispatch.takes_documents(scope["path"])
+        brought = Brought(self.blobs) if takes else None
+        try:
+            body = await self._body(scope, receive, brought)
+            return await self._found(scope["path"], body, peer, asked)
+        finally:
+            if brought is not None:
+                brought.abort()
+
+    async def _found(self, path: str, body: Body, peer: Peer, asked: _Asked) -> Answer:
+        """Read the message and do what it asks."""
         message = soap.read(
             body.content,
             content_type_action=body.action or None,
             charset=body.charset or None,
             limits=self.limits,
+            includes=_DOCUMENTS if body.brought is not None else (),
         )
         asked.message_id = message.message_id
-        transaction = self.dispatch.find(scope["path"], message)
+        transaction = self.dispatch.find(path, message)
         if not transaction.assertion:
-            return await self._dispatch(transaction, message, peer.caller, body.content, None)
+            return await self._dispatch(transaction, message, peer.caller, body, None)
         try:
             caller, assertion = self.assertions(message, peer)
         except Refusal as refusal:
             raise soap.fault_of(refusal) from refusal
-        return await self._dispatch(transaction, message, caller, body.content, assertion)
+        return await self._dispatch(transaction, message, caller, body, assertion)
 
-    async def _body(self, scope: Scope, receive: Receive) -> Body:
+    async def _body(self, scope: Scope, receive: Receive, brought: Brought | None) -> Body:
         """The SOAP message's bytes, whether it came alone or as the root of a package."""
         if header(scope, b"content-encoding") not in ("", "identity"):
             raise faults.unsupported_media()
@@ -174,15 +198,19 @@ class SoapDoor:
             length = declared_length(scope)
             if kind.name == _SOAP:
                 content = await read_body(receive, self.limits.xml_bytes, length)
-                return Body(content=content, action=kind.get("action"), charset=kind.get("charset"))
-            return await self._package(declared_kind, receive, length)
+                action, charset = kind.get("action"), kind.get("charset")
+                return Body(content=content, action=action, charset=charset, brought=brought)
+            return await self._package(declared_kind, receive, length, brought)
         except BodyRefused as refused:
             raise _body_fault(refused.status) from None
 
-    async def _package(self, kind: str, receive: Receive, length: int | None) -> Body:
+    async def _package(
+        self, kind: str, receive: Receive, length: int | None, brought: Brought | None
+    ) -> Body:
         """The root of an MTOM package; the parser takes it as it comes (C-05 to C-08)."""
+        open_part = brought.open if brought is not None else lambda part: _Nowhere()
         try:
-            parser = mtom.Parser(kind, limits=self.limits, open_part=lambda part: _Nowhere())
+            parser = mtom.Parser(kind, limits=self.limits, open_part=open_part)
             try:
                 await pump(receive, parser.feed, self.pool, self.limits.message_bytes, length)
             except BodyRefused:
@@ -191,14 +219,18 @@ class SoapDoor:
             parser.close()
         except Refusal as refusal:
             raise soap.fault_of(refusal) from refusal
-        return Body(content=parser.root, action=parser.action, charset=parser.charset)
+        if brought is not None:
+            brought.came(parser.parts)
+        return Body(
+            content=parser.root, action=parser.action, charset=parser.charset, brought=brought
+        )
 
     async def _dispatch(
         self,
         transaction: Transaction,
         message: Message,
         caller: Caller,
-        content: bytes,
+        body: Body,
         assertion: Assertion | None,
     ) -> Answer:
         """Run the transaction on the loop or on a worker thread."""
@@ -208,14 +240,19 @@ class SoapDoor:
         if short and dispatch.only_reads(transaction, assertion):
             try:
                 return dispatch.answer(
-                    transaction, message, caller, content=content, assertion=assertion, held=True
+                    transaction, message, caller, content=body.all, assertion=assertion, held=True
                 )
             finally:
                 self.durable.gather(self.door)
         return await asyncio.get_running_loop().run_in_executor(
             self.pool,
             lambda: dispatch.answer(
-                transaction, message, caller, content=content, assertion=assertion
+                transaction,
+                message,
+                caller,
+                content=body.all,
+                assertion=assertion,
+                brought=body.brought,
             ),
         )
 

@@ -2,9 +2,11 @@
 
 from gateway.intake.documents import Filed, Filing
 from gateway.intake.folders import FolderIntake
+from gateway.intake.provided import Providing
 from gateway.intake.signed import Signatures, Verifier
 from gateway.intake.uploads import Arrival, Intake, OnDisk
 
 __all__ = [
-    "Arrival", "Filed", "Filing", "FolderIntake", "Intake", "OnDisk", "Signatures", "Verifier",
+    "Arrival", "Filed", "Filing", "FolderIntake", "Intake", "OnDisk", "Providing", "Signatures",
+    "Verifier",
 ]  # fmt: skip

@@ -4,7 +4,6 @@ What is filed is the bytes the signature covers, not the bytes that came. A docu
 signature cannot be established now is kept apart and verified again.
 """
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,16 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from gateway import standardize
 from gateway.audit.door import Defect, Door
-from gateway.errors import Busy, Invalid, Malformed, Refusal, UntrustedSignature
+from gateway.errors import Busy, Invalid, Refusal, UntrustedSignature
+from gateway.intake import content, papers, submitted
 from gateway.intake import entry as entries
-from gateway.intake import papers
 from gateway.intake.envelopes import is_envelope, refuse_detached
 from gateway.intake.signed import Verifier
-from gateway.intake.uploads import Arrival, overlapping
+from gateway.intake.uploads import Arrival
 from gateway.members import facilities
 from gateway.model.audit import EventKind
 from gateway.model.caller import Caller
@@ -35,13 +31,6 @@ from gateway.standardize.findings import refused
 from gateway.standardize.names import safe_path
 from gateway.store.blobs import Blob, Blobs
 from gateway.store.work import Work
-from gateway.wire import xml
-
-_HEAD = 1024
-_PDF_BYTES = 100 * 1024 * 1024
-_PDF = "application/pdf"
-_XML = frozenset({"application/xml", "text/xml"})
-_JSON = frozenset({"application/json", "application/fhir+json"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,23 +83,38 @@ class Filing:
         with self.door.work(EventKind.DOCUMENT_FILED, caller, reading=True) as work:
             found = entries.parse(described)
             entry = self._judge(work, found, arrival)
-            with arrival.reader() as stream:
-                enveloped = is_envelope(stream.read(_HEAD))
-                report, active = self.verify(Path(stream.name), at=now, received=now)
-            if enveloped:
-                refuse_detached(report)
-                _require(report.signed)
-            work.trail.detail["verdict"] = report.indication.value
-            if report.signed and report.indication is Indication.INVALID:
-                raise _untrusted(report)
-            documents.judge(work, entry, report)
-        blob = arrival.commit()
-        if blob.sha256 != report.file_sha256:
-            raise Invalid("the bytes changed", "内容が変わりました", at="content", rule="J-06")
+            report, active = self.establish(work, entry, arrival, now)
+        blob = self.keep(arrival, report)
         received = ReceivedFile(path=arrival.path, sha256=blob.sha256, size=blob.size)
         if report.signed and not report.passed:
             return self._set_aside(caller, found, received, report, active)
         return self._file(caller, found, received, blob, report, active)
+
+    def establish(
+        self, work: Work, entry: DocumentEntry, arrival: Arrival, now: datetime
+    ) -> tuple[SignatureReport, tuple[str, ...]]:
+        """Who signed what came, and whether that is enough as far as it can be said now.
+
+        The report, and words for what would act. Raises `UntrustedSignature` with the report.
+        """
+        with arrival.reader() as stream:
+            enveloped = is_envelope(stream.read(content.HEAD))
+            report, active = self.verify(Path(stream.name), at=now, received=now)
+        if enveloped:
+            refuse_detached(report)
+            content.require(report.signed)
+        work.trail.detail["verdict"] = report.indication.value
+        if report.signed and report.indication is Indication.INVALID:
+            raise _untrusted(report)
+        documents.judge(work, entry, report)
+        return report, active
+
+    def keep(self, arrival: Arrival, report: SignatureReport) -> Blob:
+        """Make the bytes durable that were verified."""
+        blob = arrival.commit()
+        if blob.sha256 != report.file_sha256:
+            raise Invalid("the bytes changed", "内容が変わりました", at="content", rule="J-06")
+        return blob
 
     def _judge(self, work: Work, found: dict[str, Any], arrival: Arrival) -> DocumentEntry:
         """Sender, description, name and kind: before anything is kept."""
@@ -119,22 +123,7 @@ class Filing:
         described = entries.read(work, found, facilities.find(work, facility))
         work.trail.patients.add(described.source_patient)
         safe_path(arrival.path)
-        with arrival.reader() as stream:
-            for piece in overlapping(stream):
-                standardize.refuse_harmful(piece)
-            size = stream.tell()
-            stream.seek(0)
-            if is_envelope(stream.read(_HEAD)):
-                return described  # what is inside is judged once it is known to be signed
-            stream.seek(0)
-            if described.mime_type == _PDF:
-                _require(stream.read(_HEAD).startswith(b"%PDF-") and size <= _PDF_BYTES)
-            elif described.mime_type in _XML:
-                _require(_is_xml(stream.read()))
-            elif described.mime_type in _JSON:
-                _require(_is_json(stream.read()))
-            else:
-                _require(False)
+        content.look(described.mime_type, arrival)
         return described
 
     def _file(
@@ -157,7 +146,7 @@ class Filing:
                 reports.keep(work, file, report)
                 reexamine.filed(work, file, received.path, entry.source_patient)
         except (Refusal, Defect):
-            self._let_go(caller, blob, covered)
+            self.let_go(caller, blob.sha256, covered.sha256)
             raise
         return Filed(
             waiting=False, receipt=receipt.id, file=received, report=report, entry=entry,
@@ -214,8 +203,14 @@ class Filing:
                     raise _untrusted(report)
                 stored = Blob(sha256=waited.sha256, sha1="", size=0)
                 covered = papers.covered(self.blobs, stored, report)
-                entry = self._read(work, waited.entry, waited.facility, covered, waited.sha256)
-                documents.file_blob(work, entry, covered, report)
+                if submitted.is_kept(waited.entry):
+                    mime_type = submitted.file_kept(work, waited.entry, covered, report)
+                    if covered.sha256 != waited.sha256:
+                        inside = self.blobs.read(covered.sha256)
+                        content.require(content.fits(mime_type, inside))
+                else:
+                    entry = self._read(work, waited.entry, waited.facility, covered, waited.sha256)
+                    documents.file_blob(work, entry, covered, report)
                 reports.keep(work, waited.file, report)
                 reexamine.settle(work, waited)
         except Refusal as refusal:
@@ -235,51 +230,17 @@ class Filing:
         facility = facilities.find(work, entries.facility_of(found, caller))
         entry = entries.read(work, found, facility, covered.sha256)
         if covered.sha256 != came:
-            _require(_fits(entry.mime_type, self.blobs.read(covered.sha256)))
+            content.require(content.fits(entry.mime_type, self.blobs.read(covered.sha256)))
         return entry
 
-    def _let_go(self, caller: Caller, *blobs: Blob) -> None:
+    def let_go(self, caller: Caller, *digests: str) -> None:
         """What was kept for a document that was then refused goes, if nothing else needs it."""
         with suppress(Refusal), self.door.work(EventKind.DOCUMENT_FILED, caller) as work:
-            reexamine.let_go(work, {blob.sha256 for blob in blobs})
-            work.trail.detail["let_go"] = len(blobs)
+            reexamine.let_go(work, set(digests))
+            work.trail.detail["let_go"] = len(digests)
 
 
 def _untrusted(report: SignatureReport) -> UntrustedSignature:
     return UntrustedSignature(
         "the signature does not verify", "署名を検証できません", report=report
     )
-
-
-def _require(is_so: bool) -> None:
-    """The content is what its media type says, and of a kind that is taken (E-12)."""
-    if not is_so:
-        raise Invalid(
-            "the content is not of the stated media type, or of none that is taken",
-            "内容が mime_type と異なるか、対応していない種類です",
-            at="content", rule="E-12", log="TYPE",
-        )  # fmt: skip
-
-
-def _fits(mime_type: str, content: bytes) -> bool:
-    """Whether bytes that are in memory are what a media type says."""
-    if mime_type == _PDF:
-        return content.startswith(b"%PDF-") and len(content) <= _PDF_BYTES
-    if mime_type in _XML:
-        return _is_xml(content)
-    return mime_type in _JSON and _is_json(content)
-
-
-def _is_xml(content: bytes) -> bool:
-    try:
-        root = xml.parse(content)
-    except Malformed:
-        return False
-    return "html" not in str(root.tag).lower() and "svg" not in str(root.tag).lower()
-
-
-def _is_json(content: bytes) -> bool:
-    try:
-        return isinstance(orjson.loads(content), dict)
-    except json.JSONDecodeError:
-        return False

@@ -209,6 +209,26 @@ def to_entry(row: DocumentRow, home: HomeCommunityId, patient: PatientId) -> Doc
     )
 
 
+def to_json(entry: DocumentEntry) -> dict[str, Any]:
+    """An entry that waits to be filed, as JSON; what filing sets is not in it."""
+    return {
+        "entry_uuid": entry.entry_uuid, "unique_id": entry.unique_id,
+        "domain": entry.source_patient.domain, "value": entry.source_patient.value,
+        "facility": entry.facility, "category": entry.category.value,
+        "content": to_row(entry, posted=entry.created, registered=None).content,
+    }  # fmt: skip
+
+
+def from_json(told: dict[str, Any], home: HomeCommunityId) -> DocumentEntry:
+    """The entry that waited."""
+    chart = PatientId(Oid(told["domain"]), told["value"])
+    row = DocumentRow(
+        **told, sha256="", file="",
+        posted=datetime.fromisoformat(told["content"]["created"]),
+    )  # fmt: skip
+    return replace(to_entry(row, home, chart), posted=None)
+
+
 def with_bytes(entry: DocumentEntry, *, sha256: str, sha1: str, size: int) -> DocumentEntry:
     """The entry of these bytes."""
     return replace(entry, sha256=sha256, hash_sha1=sha1, size=size)

@@ -124,7 +124,7 @@ def _share(work: Work, person: PersonId, arrived: Arrived | None) -> Promoted:
         added += rows.insert_shared(work.db, arriving, work.now)
         _document(work, members, before, added, arrived)
     for document in waiting:
-        document_rows.delete_documents(work.db, [document.entry_uuid], held=True)
+        document_rows.delete_documents(work.db, [document.entry_uuid], held=True, moving=True)
         document_rows.insert_document(
             work.db, replace(document, registered=work.now, person=None, deprecated=False)
         )

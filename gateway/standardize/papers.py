@@ -27,6 +27,7 @@ from gateway.standardize.findings import finding
 from gateway.standardize.format import Format, Upload
 from gateway.standardize.reading import stated_domain
 from gateway.wire import xml
+from gateway.wire.fhir_document import SECTIONS
 
 PDF = "application/pdf"
 XML = "text/xml"
@@ -44,6 +45,11 @@ _KINDS = sorted(
     key=lambda row: -len(row[0]),
 )  # fmt: skip
 _NAMES = {code: name for name, code, _, _ in reversed(_KINDS)}
+_CATEGORIES = {
+    **{row["code"]: category for category, (_, row) in SECTIONS.items() if row},
+    **{code: category for _, code, _, category in _KINDS},
+}
+_SYSTEMS = (_LOINC, f"urn:oid:{_LOINC}", "http://loinc.org")
 _LONGEST_TITLE = 200
 _ROOT = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--[^>]{0,1000}-->\s*|<\?[^>]{0,1000}\?>\s*)*"
@@ -55,6 +61,14 @@ _CONTAINER = b"Document"
 _PRESCRIPTION = b"1.2.392.100495.20.2.11"
 "Code system of the kinds of CDA that are electronic prescriptions; `prescription` has those."
 _LOOK = 64 * 1024
+
+
+def category_of(*codes: Code) -> Category | None:
+    """The category of a document of the first of these kinds (LOINC) that is known."""
+    for code in codes:
+        if code.system in _SYSTEMS and code.code in _CATEGORIES:
+            return _CATEGORIES[code.code]
+    return None
 
 
 def described(title: str, mime_type: str) -> Paper:

@@ -180,6 +180,19 @@ def select_unique(db: Connection, unique_id: str) -> DocumentRow | None:
     return None if row is None else DocumentRow(**row._mapping)
 
 
+def select_entry(db: Connection, entry_uuid: str) -> DocumentRow | None:
+    """A document by its entry's id, shared or held, and whether it was replaced."""
+    for table in (DOCUMENT, HELD_DOCUMENT):
+        row = db.execute(
+            select(table, DEPRECATION.c.at.is_not(None).label("deprecated"))
+            .outerjoin(DEPRECATION, DEPRECATION.c.entry_uuid == table.c.entry_uuid)
+            .where(table.c.entry_uuid == entry_uuid)
+        ).first()
+        if row is not None:
+            return _document(row)
+    return None
+
+
 def select_made_of(db: Connection, items: Sequence[int]) -> dict[str, list[int]]:
     """Current documents that contain any of these items, each with all of its items."""
     entries: set[str] = set()
@@ -204,10 +217,14 @@ def select_made_of(db: Connection, items: Sequence[int]) -> dict[str, list[int]]
     return found
 
 
-def delete_documents(db: Connection, entry_uuids: Iterable[str], *, held: bool = False) -> None:
-    """Take documents out, with what was said about them."""
+def delete_documents(
+    db: Connection, entry_uuids: Iterable[str], *, held: bool = False, moving: bool = False
+) -> None:
+    """Take documents out, with what was said about them; held ones that move keep that."""
     wanted = list(entry_uuids)
-    tables = (HELD_DOCUMENT,) if held else (DOCUMENT_ITEM, DEPRECATION, DOCUMENT)
+    tables = [HELD_DOCUMENT] if held else [DOCUMENT_ITEM, DOCUMENT]
+    if not moving:
+        tables.append(DEPRECATION)
     for start in range(0, len(wanted), _CHUNK):
         part = wanted[start : start + _CHUNK]
         for table in tables:
