@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape, quoteattr
 
+from conformance.client import envelope, multipart
+
 PROVIDE = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
 HAS_MEMBER = "urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember"
 REPLACES = "urn:ihe:iti:2007:AssociationType:RPLC"
@@ -95,6 +97,19 @@ def provide(
         f"{associations}{extra}</RegistryObjectList></lcm:SubmitObjectsRequest>{bodies}"
         "</xds:ProvideAndRegisterDocumentSetRequest>"
     )
+
+
+def provided(
+    documents: Sequence[Given],
+    parts: Mapping[str, tuple[str, bytes]] | None = None,
+    *,
+    to: str = "https://gateway.invalid/repository",
+    message: str = "",
+    **options: str,
+) -> tuple[str, bytes]:
+    """The whole MTOM message: its Content-Type and its bytes; `parts` as in `client.multipart`."""
+    root = envelope(PROVIDE, provide(documents, **options), to=to, message_id=message or None)
+    return multipart(root, parts)
 
 
 def _entry(given: Given) -> str:

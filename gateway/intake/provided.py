@@ -25,7 +25,7 @@ from gateway.model.category import Source
 from gateway.model.document import DocumentEntry
 from gateway.model.identifiers import PatientId
 from gateway.model.signature import SignatureReport
-from gateway.record import reexamine, reports, senders, staging, submissions
+from gateway.record import documents, reexamine, reports, senders, staging, submissions
 from gateway.record.staging import ReceivedFile
 from gateway.store.blobs import Blob
 from gateway.store.work import Work
@@ -161,9 +161,11 @@ class Providing:
             with _at(told.at):
                 chart = submissions.chart(work, told.patient, told.source_patient)
                 entry = submitted.entry_of(work, told, chart, facility)
+                documents.require_owner(work, entry)
                 _compare(told, arrival)
                 content.look(entry.mime_type, arrival)
                 report, _ = self.filing.establish(work, entry, arrival, now)
+                submissions.judge(work, entry, report)
             judged.append(Judged(told, entry, arrival, report))
         return judged
 

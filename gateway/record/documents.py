@@ -44,7 +44,7 @@ def file_blob(
     chart = entry.source_patient
     work.trail.patients.add(chart)
     work.trail.objects.append(f"{entry.unique_id} sha256:{blob.sha256}")
-    _require_owner(work, entry)
+    require_owner(work, entry)
     _require_signature(work, entry, blob, report)
     if entry.category is Category.DIRECT_DOCUMENT:
         raise Invalid("a directly sent document is never shared", "送受信文書は共有できません",
@@ -56,10 +56,7 @@ def file_blob(
             chart.domain,
             chart.value,
         ):
-            raise Inconsistent(
-                "another document has this unique id", "同じ文書IDの別文書があります",
-                at="unique_id", rule="FN-804",
-            )  # fmt: skip
+            raise taken()
         return entries.to_entry(known, work.community.home, chart)
     members = facilities.snapshot(work.db)
     custody = members.has_custody(entry.facility, facilities.today(work))
@@ -105,14 +102,22 @@ def file_blob(
     return entry
 
 
+def taken() -> Inconsistent:
+    """The refusal of a unique id that other bytes, or another chart's, have (FN-804)."""
+    return Inconsistent(
+        "another document has this unique id", "同じ文書IDの別文書があります",
+        at="unique_id", rule="FN-804",
+    )  # fmt: skip
+
+
 def judge(work: Work, entry: DocumentEntry, report: SignatureReport) -> None:
     """Refuse, before a byte is kept, a foreign chart (G-01) or a due signature that is missing."""
-    _require_owner(work, entry)
+    require_owner(work, entry)
     if report.passed or not report.signed:
         _require_due(work, entry, report)
 
 
-def _require_owner(work: Work, entry: DocumentEntry) -> None:
+def require_owner(work: Work, entry: DocumentEntry) -> None:
     """The chart is the providing facility's, and the caller is that facility (G-01)."""
     chart: PatientId = entry.source_patient
     domain = domains.require(work, chart)

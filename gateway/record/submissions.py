@@ -39,6 +39,14 @@ def chart(work: Work, patient: PatientId, source: PatientId | None) -> PatientId
     return stated
 
 
+def judge(work: Work, entry: DocumentEntry, report: SignatureReport) -> None:
+    """Refuse, before a byte is kept, a unique id that other bytes have (FN-804)."""
+    known = rows.select_unique(work.db, entry.unique_id)
+    covered = {signature.covered_sha256 for signature in report.signatures}
+    if known is not None and known.sha256 not in {report.file_sha256, *covered}:
+        raise documents.taken()
+
+
 def file(
     work: Work, entry: DocumentEntry, blob: Blob, report: SignatureReport, replaces: Sequence[str]
 ) -> DocumentEntry:

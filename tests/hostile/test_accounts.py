@@ -15,8 +15,6 @@ MODULES = ("test_documents", "test_framing", "test_messages", "test_mllp", "test
            "test_queries", "test_soap", "test_text", "test_uploads", "test_xua")  # fmt: skip
 
 LATER = {
-    "gateway/mtom.jsonl#MTOM-21": "documents handed in by ITI-41: not built",
-    "gateway/mtom.jsonl#MTOM-30": "documents handed in by ITI-41: not built",
     "gateway/queries.jsonl#QRY-28": "deferred answers: not offered",
     "gateway/queries.jsonl#QRY-29": "pages of the console: not built",
     **{f"gateway/console.jsonl#CON-{n:02}": "pages of the console: not built; as names they run in"

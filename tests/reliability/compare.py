@@ -23,7 +23,7 @@ _ACK = "//hl7:acknowledgement/hl7:typeCode/@code"
 def by_wire(server: Server, load: Load, patience: float = _DONE_SECONDS) -> None:
     """As a client sees it: every receipt is readable and goes on to done, every feed is known."""
     with server.client("hospital-a") as client:
-        for sent in load.of("upload", "file", "document"):
+        for sent in load.of("upload", "file", "document", "submission"):
             assert sent.acked or sent.gives_up, (sent.kind, sent.refused)
             for receipt in sent.receipts:
                 found = _done(client, receipt, patience)
@@ -91,7 +91,7 @@ def _once(rows: "_Rows", charts: set[str]) -> None:
 
 def _documents(rows: "_Rows", load: Load) -> None:
     found = Counter(rows.column("SELECT sha256 FROM held_document WHERE file = ''"))
-    sent = {one.hashes[0]: one for one in load.of("document")}
+    sent = {one.hashes[0]: one for one in load.of("document", "submission")}
     assert all(count == 1 for count in found.values()), "a document twice"
     assert {sha256 for sha256, one in sent.items() if one.acked} <= found.keys() <= sent.keys()
 

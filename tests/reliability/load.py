@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from conformance import messages
 from conformance.client import Answer, Client
 from conformance.messages import Person
+from conformance.submissions import LOINC, Given, include, provided
 from gateway.demo.files import Newcomer, storage
 from gateway.demo.page import one_page
 from tests.reliability.installation import Server
@@ -35,7 +36,7 @@ class Sent:
     """One thing that was sent, and everything that was answered to it."""
 
     kind: str
-    "upload, file, document or feed."
+    "upload, file, document, submission or feed."
     who: str
     key: str
     "Chart id."
@@ -57,6 +58,9 @@ class Sent:
             positive = answer.status == 200 and "CA" in answer.values(
                 "//hl7:acknowledgement/hl7:typeCode/@code"
             )
+        elif self.kind == "submission":
+            outcome = answer.values("//rs:RegistryResponse/@status") if answer.status == 200 else []
+            positive = [one.rpartition(":")[2] for one in outcome] == ["Success"]
         else:
             positive = answer.status in (201, 202)
             if positive:
@@ -148,6 +152,23 @@ def document(draw: random.Random) -> Sent:
                 (digest(content),))  # fmt: skip
 
 
+def submission(draw: random.Random) -> Sent:
+    """A PDF by ITI-41; sent again it is the same message under the same id."""
+    who = newcomer(draw)
+    content = one_page(
+        [f"検査報告 {who.hospital}", *(draw.randbytes(30).hex() for _ in range(600))]
+    )
+    message = f"urn:uuid:{uuid.UUID(int=draw.getrandbits(128), version=4)}"
+    one = Given(
+        patient=f"{who.hospital}^^^&{HOSPITAL}&ISO", mime_type="application/pdf",
+        unique_id=f"2.25.{draw.getrandbits(100)}", content=include("a@b"),
+        codes={"type": (("11502-2", LOINC, "検査報告"),)},
+    )  # fmt: skip
+    kind, body = provided([one], {"a@b": ("application/pdf", content)}, message=message)
+    return Sent("submission", "hospital-a", who.hospital, _post("/repository", kind, body),
+                (digest(content),), message)  # fmt: skip
+
+
 def feed(draw: random.Random) -> Sent:
     """ITI-44 by the clinic; sent again it is the same message under the same id."""
     who = newcomer(draw)
@@ -164,7 +185,7 @@ def _post(path: str, kind: str, body: bytes) -> Callable[[Client], Answer]:
     return lambda client: client.request("POST", path, body, {"Content-Type": kind})
 
 
-KINDS = (upload, tree_file, document, feed)
+KINDS = (upload, tree_file, document, submission, feed)
 
 
 class Load:

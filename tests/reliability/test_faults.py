@@ -105,7 +105,7 @@ def test_a_full_disk_refuses_uploads_and_not_questions(
         assert is_answered(ask(server))
         ballast = fill(small_disk, RESERVE - 1_000_000)
         assert server.becomes_ready(False)["disk"] is False
-        for make in (load.tree_file, load.upload, load.document):
+        for make in (load.tree_file, load.upload, load.document, load.submission):
             assert is_busy(send(server, "full", make)), make
         assert is_answered(ask(server))
         assert send(server, "full", load.feed).status == 200
