@@ -28,6 +28,7 @@ from gateway.hpki import cades_archive, cms, pdf_coverage
 from gateway.hpki.certificates import readable
 from gateway.hpki.libraries import RAISED
 from gateway.hpki.opened import Archive, Opened, Unfit, failed, passed, unknown
+from gateway.hpki.pdf_changes import Embedded
 from gateway.hpki.pdf_coverage import SECTION
 from gateway.hpki.policy import Algorithms
 from gateway.model.signature import Check
@@ -132,7 +133,7 @@ def _found(content: bytes, field: tuple[PdfFileReader, object, str, bool]) -> _F
     """One field, read as far as what it covers."""
     reader, held, name, stamp = field
     try:
-        embedded = EmbeddedPdfSignature(reader, held, name)
+        embedded = Embedded(reader, held, name)
         _check_kind(embedded, stamp=stamp)
         reach = pdf_coverage.end(content, embedded)
         changes = pdf_coverage.changes(content, embedded, reach)

@@ -14,15 +14,21 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
 from pyhanko.pdf_utils.reader import HistoricalResolver
 from pyhanko.sign.diff_analysis import (
+    DiffResult,
     DocInfoRule,
     FieldComparisonContext,
     FieldMDPRule,
     FormUpdate,
+    FormUpdatingRule,
     MetadataUpdateRule,
     ModificationLevel,
+    QualifiedWhitelistRule,
     ReferenceUpdate,
+    StandardDiffPolicy,
     SuspiciousModification,
 )
+from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from gateway.wire import xml
 
@@ -38,6 +44,39 @@ _XMP_SAID = tuple(
     f"{{http://purl.org/dc/elements/1.1/}}{name}"
     for name in ("title", "creator", "subject", "description")
 )
+
+
+class Permitted(StandardDiffPolicy):  # type: ignore[misc]
+    """The library's policy, for signers that give back numbers which no object had before."""
+
+    def __init__(self, *rules: QualifiedWhitelistRule, form_rule: FormUpdatingRule) -> None:
+        super().__init__(list(rules), form_rule, reject_object_freeing=False)
+
+    def apply(
+        self,
+        old: HistoricalResolver,
+        new: HistoricalResolver,
+        field_mdp_spec: FieldMDPSpec | None = None,
+        doc_mdp: MDPPerm | None = None,
+    ) -> DiffResult:
+        """As the library has it; raises `SuspiciousModification` where an object was removed."""
+        if not all(map(old.is_ref_unassignable, new.refs_freed_in_revision())):
+            raise SuspiciousModification("an object was removed")
+        return super().apply(old, new, field_mdp_spec, doc_mdp)
+
+
+class Embedded(EmbeddedPdfSignature):  # type: ignore[misc]
+    """A signature, also over a file of both kinds of cross-references (ISO 32000-2 7.5.8.4).
+
+    Word processors write such files. All that is in them is signed; what comes later has one kind,
+    as the library demands where it compares.
+    """
+
+    def _enforce_hybrid_xref_policy(self) -> None:
+        held = self.reader.xrefs
+        later = range(self.signed_revision + 1, held.total_revisions)
+        if any(held.get_xref_data(one).hybrid is not None for one in later):
+            raise SuspiciousModification("two kinds of cross-references came after it")
 
 
 class PlainFieldRule(FieldMDPRule):  # type: ignore[misc]

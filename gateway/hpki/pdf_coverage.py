@@ -17,14 +17,13 @@ from pyhanko.sign.diff_analysis import (
     ObjectStreamRule,
     SigFieldCreationRule,
     SigFieldModificationRule,
-    StandardDiffPolicy,
     XrefStreamRule,
 )
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from gateway.hpki.opened import Unfit, failed, passed
-from gateway.hpki.pdf_changes import PlainFieldRule, SameMetadataRule, SameWordsRule
+from gateway.hpki.pdf_changes import Permitted, PlainFieldRule, SameMetadataRule, SameWordsRule
 from gateway.model.signature import Check
 
 SECTION = "ISO 32000-2 12.8"
@@ -33,20 +32,18 @@ _LONGEST_GAP = 16 * 1024 * 1024
 "Characters of a signature value; revocation lists may be in it."
 _END = b"%%EOF"
 _LTA = ModificationLevel.LTA_UPDATES
-PERMITTED = StandardDiffPolicy(
-    global_rules=[
-        CatalogModificationRule(),
-        *(
-            rule.as_qualified(_LTA)
-            for rule in (
-                SameWordsRule(),
-                XrefStreamRule(),
-                ObjectStreamRule(),
-                DSSCompareRule(),
-                SameMetadataRule(),
-            )
-        ),
-    ],
+PERMITTED = Permitted(
+    CatalogModificationRule(),
+    *(
+        rule.as_qualified(_LTA)
+        for rule in (
+            SameWordsRule(),
+            XrefStreamRule(),
+            ObjectStreamRule(),
+            DSSCompareRule(),
+            SameMetadataRule(),
+        )
+    ),
     form_rule=FormUpdatingRule(
         field_rules=[PlainFieldRule(), SigFieldCreationRule(), SigFieldModificationRule()]
     ),

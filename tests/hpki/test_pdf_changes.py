@@ -1,11 +1,13 @@
 """What follows a PDF signature and shows, or says, something that nobody signed."""
 
+import struct
 from collections.abc import Callable
 from io import BytesIO
 
 import pytest
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
 
 from gateway.model.signature import Indication
 from tests import pki
@@ -201,6 +203,47 @@ def test_a_signed_form_keeps_its_fonts() -> None:
         report = judge(setting(form, "/DR", other))
         assert report.indication is Indication.INVALID
         assert DIVIDED in problems(report)["coverage"]
+
+
+# --- what is in the file at all -------------------------------------------------------------------
+
+
+def revision(content: bytes, rows: bytes, more: bytes = b"", *, grown: int = 0) -> bytes:
+    """A further revision of nothing but these cross-references."""
+    reader = PdfFileReader(BytesIO(content))
+    trailer = b"<</Size %d/Root %d 0 R/Prev %d%s>>" % (
+        reader.trailer["/Size"] + grown, reader.root_ref.idnum, reader.last_startxref, more,
+    )  # fmt: skip
+    start = len(content)
+    return content + b"xref\n%strailer\n%s\nstartxref\n%d\n%%%%EOF\n" % (rows, trailer, start)
+
+
+def test_nothing_is_removed() -> None:
+    size = PdfFileReader(BytesIO(BASE)).trailer["/Size"]
+    page = PdfFileReader(BytesIO(BASE)).root["/Pages"]["/Kids"].raw_get(0).idnum
+    for number in (page, page + 1):
+        report = judge(revision(BASE, b"%d 1\n0000000000 00001 f \n" % number))
+        assert report.indication is Indication.INVALID
+    unused = revision(BASE, b"%d 1\n0000000000 65535 f \n" % size, grown=1)
+    assert problems(judge(unused)) == {}
+
+
+def test_nothing_is_added_where_only_some_readers_look() -> None:
+    """A table of nothing, and beside it a stream that tells where the page's text is now."""
+    reader = PdfFileReader(BytesIO(BASE))
+    text = reader.root["/Pages"]["/Kids"][0].raw_get("/Contents").idnum
+    size, start = int(reader.trailer["/Size"]), len(BASE)
+    forged = b"%d 0 obj\n<</Length 12>>\nstream\n0 0 9 9 re f\nendstream\nendobj\n" % text
+    rows = b"".join(struct.pack(">BHB", 1, one, 0) for one in (start, start + len(forged)))
+    about = b"<</Type/XRef/Size %d/W[1 2 1]/Index[%d 1 %d 1]/Root %d 0 R/Length 8>>" % (
+        size + 1, text, size, reader.root_ref.idnum,
+    )  # fmt: skip
+    stream = b"%d 0 obj\n%s\nstream\n%s\nendstream\nendobj\n" % (size, about, rows)
+    place = b"/XRefStm %d" % (start + len(forged))
+    added = revision(BASE + forged + stream, b"0 0\n", place, grown=1)
+    shown = PdfFileReader(BytesIO(added)).root["/Pages"]["/Kids"][0]["/Contents"]
+    assert shown.data == b"0 0 9 9 re f", "a reader does look there"
+    assert judge(added).indication is Indication.INVALID
 
 
 # --- what the file says of itself -----------------------------------------------------------------
