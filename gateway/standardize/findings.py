@@ -71,6 +71,11 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "オーダへの応答です。番号の再掲のみで、記録には追加しません。",
     ),
     "empty-segment": (_N, "A segment without content.", "内容のないセグメントです。"),
+    "end-missing": (
+        _W,
+        "The last line has no end: the file may be cut off. Compare it with the source.",
+        "最後の行が終端されていません。途中で切れている可能性があります。送信元と照合してください。",
+    ),
     "unmapped-field": (
         _N,
         "A field that is not taken over; the original is kept.",
@@ -207,11 +212,7 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
         "署名の対象外の情報です。保管のみ行い、記録には取り込んでいません。",
     ),
     # structure, HL7 table 0357
-    "segment-order": (
-        _W,
-        "Segment missing or out of order.",
-        "セグメントがないか、順序が違います。",
-    ),
+    "segment-order": (_W, "Segment missing or out of order.", "セグメントの欠落または順序違い。"),
     "field-missing": (_W, "Required field missing.", "必須項目がありません。"),
     "field-type": (_W, "Value is not of the field's type.", "値が項目の型に合いません。"),
     "field-table": (_W, "Value is not in the field's table.", "値が項目の表にありません。"),
@@ -373,12 +374,8 @@ CODES: Mapping[str, tuple[Severity, str, str]] = {
 }
 "Finding code to severity, English and Japanese."
 
-PROBLEMS = {
-    "100": "segment-order",
-    "101": "field-missing",
-    "102": "field-type",
-    "103": "field-table",
-}
+PROBLEMS = {"100": "segment-order", "101": "field-missing", "102": "field-type"}
+PROBLEMS |= {"103": "field-table"}
 "HL7 table 0357 code of a structural problem to its finding."
 
 

@@ -47,6 +47,8 @@ class MessageReading(Reading):
         self._seen: set[tuple[str, int]] = set()
         for note in sorted(message.notes):
             self.find(note)
+        if message.segments[-1].end == len(upload.content) and not upload.runs:
+            self.find("end-missing", message.segments[-1].at)
 
     def check(self, structure: Structure) -> None:
         """Compare the message with its structure; each problem is a finding, none refuses."""

@@ -2,8 +2,9 @@
 
 import pytest
 
+from gateway.standardize import Upload, read
 from tests.standardize import claims, prescriptions
-from tests.standardize.build import PID, findings, only, stored
+from tests.standardize.build import PID, findings, hl7, only, stored
 from tests.standardize.test_administrations import DRUG, ORC, rxa
 
 RXE = "RXE||{drug}|{least}|{most}|TAB^錠^MR9P|||||{whole}|TAB^錠^MR9P"
@@ -237,3 +238,15 @@ def test_what_was_used_in_an_examination():
     assert "unmapped-field ZE1[1].5" in findings(batch)
     study = only(batch, "ImagingStudy")
     assert [one["value"] for one in study["identifier"]] == ["urn:oid:1.2.392.1", "A1", "A2", "P1"]
+
+
+@pytest.mark.parametrize(
+    ("end", "found"),
+    [(b"\r", []), (b"\r\n", []), (b"\r\x1c", []), (b"", ["end-missing PV1[1]"])],
+)
+def test_a_message_without_an_end_may_be_cut_off(end, found):
+    content = hl7(
+        "ADT^A01", PID, "PV1|1|I|W1^R2^B3|||||||||||||||||||||||||||||||||||||||||20261101"
+    )
+    upload = Upload(path="a.hl7", content=content.rstrip(b"\r") + end)
+    assert [one for one in findings(read(upload)) if one.startswith("end-missing")] == found

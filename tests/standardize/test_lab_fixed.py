@@ -222,3 +222,18 @@ def test_any_records_are_a_batch_or_a_refusal(records):
             read(part_of(upload, part), format=lab_fixed.FORMAT)
     except Refusal:
         return
+
+
+def test_fields_that_nothing_is_made_of_are_found_once():
+    order = bytearray(o1("12"))
+    for name, text in (("height", b"1602"), ("urgent", b"1"), ("weight", b"0000")):
+        order[lab_fixed_layouts.ORDER[name]] = text
+    load = b"O2" + pad("000123", 6) + pad("R-1", 20) + pad("3D01000", 15) + pad("75G", 10)
+    (batch,) = made(
+        bytes(order), load.ljust(256), a1("12", item()), a1("12", item(AST), date="20261105 1")
+    )
+    assert [one for one in findings(batch) if one.startswith("unmapped-field")] == [
+        "unmapped-field record 2 load", "unmapped-field record 4 collected",
+        "unmapped-field record 1 height", "unmapped-field record 1 urgent",
+        "unmapped-field record 3 in_out",
+    ]  # fmt: skip

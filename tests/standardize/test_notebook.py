@@ -316,6 +316,8 @@ def test_a_usage_code_of_jami():
         ("1", ",,", "用量 1錠", ""),
         ("500", "頓服,,3", "用法数量 頓服", "not-a-number row 7 quantity"),
         ("3", "5,日分,1", "", ""),
+        ("3", "99999999,日分,1", "用法数量 99999999日分", ""),
+        ("3", "-1,日分,1", "用法数量 -1日分", ""),
     ],
 )
 def test_an_amount_without_an_element_is_a_note(dose, usage, note, found):

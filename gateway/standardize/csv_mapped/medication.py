@@ -59,7 +59,7 @@ def _drug_row(
     made["subject"] = reading.subject
     if day:
         made["authoredOn" if asked else "whenHandedOver"] = day
-    notes = reading.all(row, "comment")
+    notes = [*reading.all(row, "comment"), *_unread(reading, row)]
     if notes:
         made["note"] = [{"text": text} for text in notes]
     days = _days(reading, row)
@@ -79,6 +79,19 @@ def _drug_row(
             made["daysSupply"] = days
     reading.account(row, f"item {kind}")
     reading.add(category, made, key, row)
+
+
+_AMOUNTS = {"dose": "用量", "days": "日数", "quantity": "数量"}
+"Columns of numbers, and what people call them."
+
+
+def _unread(reading: CsvReading, row: CsvRow) -> list[str]:
+    """Amounts that are no numbers, as people read them."""
+    return [
+        f"{name} {text}"
+        for word, name in _AMOUNTS.items()
+        if (text := reading.cell(row, word)) and values.decimal(text) is None
+    ]
 
 
 def _number(reading: CsvReading, row: CsvRow, word: str) -> Decimal | None:

@@ -5,7 +5,7 @@ what came before (`japan/lab.md` section 6). A file is about many patients and i
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from gateway.errors import Malformed
@@ -34,6 +34,15 @@ _SEXES = {"M": Gender.MALE, "1": Gender.MALE, "F": Gender.FEMALE, "2": Gender.FE
 _HEAD = re.compile(rb"(?:O1|O2|A1)[\x20-\x2b\x2d-\x7e]{6}[^,\t]{12}")
 _JLAC10 = re.compile(r"[0-9][0-9A-Z]{16}")
 _DAY = re.compile(r"([0-9]{8})[0-9 ]{0,2}")
+_NOT_TAKEN = ("department", "ward", "in_out", "doctor", "time", "height", "weight", "urine",
+              "pregnancy", "dialysis", "urgent", "facility", "bed")  # fmt: skip
+"""Fields of O1 and A1 that nothing is made of. What others say that are not read is said elsewhere
+too: the age by the birth, how many items by O2, what is abnormal by the flags."""
+_LOADS = (
+    [slice(place.stop, place.stop + 10) for place in ITEMS],
+    [slice(place.stop, place.stop + 11) for place in ITEMS_DATED],
+)
+"Load tests of O2, and the class behind them."
 _CONDITIONS = (("chyle", "乳び"), ("hemolysis", "溶血"), ("bilirubin", "ビリルビン"))
 
 
@@ -57,12 +66,23 @@ def read(upload: Upload) -> Batch:
     _describe(reading, orders, results)
     requests = _requests(reading, found, orders, notes)
     _read_results(reading, results, requests[0] if len(requests) == 1 else None)
+    _find_fields(reading, [*orders, *results])
     for one in found:
         if not reading.has(one):
             reading.leave(one, "not-yet-mapped" if one.kind else "layout-unknown")
     newest = max((str(item.resource.get("effectiveDateTime", "")) for item in reading.items),
                  default="")  # fmt: skip
     return reading.batch(f"{NAME}/A1" if results else f"{NAME}/O1", newest)
+
+
+def _find_fields(reading: Reading, stated: Iterable[tuple[Record, dict[str, str] | None]]) -> None:
+    """Find each field that nothing is made of, once a kind of record."""
+    known = set()
+    for record, fields in stated:
+        for name in _NOT_TAKEN:
+            if fields and fields.get(name, "").strip("0 ") and (record.kind, name) not in known:
+                known.add((record.kind, name))
+                reading.find("unmapped-field", f"{record.at} {name}")
 
 
 def _order(record: Record, notes: set[str]) -> dict[str, str] | None:
@@ -162,6 +182,9 @@ def _requests(
             if one.kind == "O2" and records.text(one, ORDER["request"], notes) == order["request"]:
                 detail += [text for place in places if (text := records.text(one, place, notes))]
                 reading.account(one, "used")
+                loads = _LOADS[places is ITEMS_DATED]
+                if any(records.text(one, place, notes).strip("0 ") for place in loads):
+                    reading.find("unmapped-field", f"{one.at} load")
         if detail:
             system = reading.local_system("lab-order")
             # Details stand beside a code only (R4 prr-1); an O1 orders laboratory tests.
@@ -185,6 +208,8 @@ def _read_results(reading: Reading, results: _Results, request: Resource | None)
             continue
         items = days.setdefault((result["centre"], day), {})
         reading.account(record, "used")
+        if _DAY.fullmatch(result["collected"]) and result["collected"][8:].strip("0 "):
+            reading.find("unmapped-field", f"{record.at} collected")
         for number in range(1, lab_fixed_layouts.RESULTS + 1):
             if result[f"code{number}"]:
                 item = _item(reading, record, result, number, day, request)

@@ -22,6 +22,8 @@ from gateway.wire import fhir
 _DAILY = frozenset({"1", "2", "6", "7"})
 _AS_NEEDED = "3"
 _DAYS = "日分"
+_MOST = 1000
+"Days or times of one dispense are fewer."
 
 
 @dataclass(slots=True)
@@ -233,9 +235,13 @@ def _dispense(
     if dose is None and row.get("dose"):
         reading.find("not-a-number", f"{row.at} dose")
     count = values.decimal(usage.get("quantity")) if usage and usage.get("quantity") else None
+    if count is not None and usage and not 0 <= count < _MOST:
+        reading.find("field-type", f"{usage.at} quantity")
+        count = None
     texts = [note.get("text") for note in notes if note.get("text")]
     if usage and usage.get("quantity") and count is None:
-        reading.find("not-a-number", f"{usage.at} quantity")
+        if values.decimal(usage.get("quantity")) is None:
+            reading.find("not-a-number", f"{usage.at} quantity")
         texts.append(f"用法数量 {usage.get('quantity')}{usage.get('unit')}")
     if dose is not None and count is not None:
         made["quantity"] = _in_unit(reading, row, dose * count)
