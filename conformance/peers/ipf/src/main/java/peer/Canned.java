@@ -21,6 +21,7 @@ import org.openehealth.ipf.commons.ihe.xds.core.metadata.XcnName;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.DocumentReference;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.RetrieveDocumentSet;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.QueryResponse;
+import org.openehealth.ipf.commons.ihe.xds.core.responses.Response;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.RetrievedDocument;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.RetrievedDocumentSet;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.Status;
@@ -60,6 +61,7 @@ final class Canned implements Responder.Answers {
             case ITI_38 -> exchange -> exchange.getMessage().setBody(entries);
             case ITI_39 -> exchange -> exchange.getMessage().setBody(
                     documents(exchange.getIn().getBody(RetrieveDocumentSet.class)));
+            case ITI_41 -> exchange -> exchange.getMessage().setBody(new Response(Status.SUCCESS));
         };
     }
 

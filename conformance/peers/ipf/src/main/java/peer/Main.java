@@ -68,7 +68,9 @@ final class Main {
             client.identity("nobody", null, authorities);
             var sheet = new Sheet(new PrintStream(System.out, true, StandardCharsets.UTF_8), client);
             new PixCases(demo, client, sheet, signer, faultStatus).run();
-            new XcaCases(demo, client, sheet, signer, faultStatus).run();
+            var neighbour = new XcaCases(demo, client, sheet, signer, faultStatus);
+            neighbour.run();
+            new ProvideCases(demo, client, sheet, neighbour).run();
             return sheet.allHeld();
         }
     }

@@ -2,8 +2,10 @@ package peer;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
@@ -20,7 +22,12 @@ import org.apache.camel.Processor;
 import org.apache.cxf.binding.soap.Soap12;
 import org.apache.cxf.binding.soap.SoapFault;
 import org.apache.cxf.headers.Header;
+import org.openehealth.ipf.commons.ihe.xds.core.metadata.AssigningAuthority;
+import org.openehealth.ipf.commons.ihe.xds.core.metadata.AssociationType;
+import org.openehealth.ipf.commons.ihe.xds.core.metadata.AvailabilityStatus;
+import org.openehealth.ipf.commons.ihe.xds.core.metadata.Identifiable;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.DocumentReference;
+import org.openehealth.ipf.commons.ihe.xds.core.requests.ProvideAndRegisterDocumentSet;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.QueryRegistry;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.RetrieveDocumentSet;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.query.FindDocumentsQuery;
@@ -32,6 +39,7 @@ import org.openehealth.ipf.commons.ihe.xds.core.requests.query.StoredQuery;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.ErrorCode;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.ErrorInfo;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.QueryResponse;
+import org.openehealth.ipf.commons.ihe.xds.core.responses.Response;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.RetrievedDocumentSet;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.Severity;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.Status;
@@ -48,6 +56,7 @@ final class Rules implements Responder.Answers {
     private final int faultStatus;
     private final X509Certificate issuer;
     private final Set<Demo.Id> fed = ConcurrentHashMap.newKeySet();
+    private final Map<String, DocumentEntry> provided = new ConcurrentHashMap<>();
 
     Rules(Demo demo, int faultStatus) throws Exception {
         this.demo = demo;
@@ -59,7 +68,7 @@ final class Rules implements Responder.Answers {
     public Processor to(Transaction transaction) {
         return exchange -> {
             var in = exchange.getIn();
-            if (transaction == Transaction.ITI_55 || transaction.xds()) {
+            if (transaction.asserted()) {
                 requireAssertion(in);
             }
             exchange.getMessage().setBody(switch (transaction) {
@@ -68,6 +77,7 @@ final class Rules implements Responder.Answers {
                 case ITI_55 -> discover(Answer.to(in.getBody(String.class)));
                 case ITI_38 -> query(in.getBody(QueryRegistry.class));
                 case ITI_39 -> retrieve(in.getBody(RetrieveDocumentSet.class));
+                case ITI_41 -> provide(in.getBody(ProvideAndRegisterDocumentSet.class));
             });
         };
     }
@@ -140,7 +150,59 @@ final class Rules implements Responder.Answers {
                 answer.getReferences().add(new ObjectReference(entry.getEntryUuid(), demo.homeUrn()));
             }
         }
+        for (var entry : provided.values()) {
+            if (request.getReturnType() == QueryReturnType.LEAF_CLASS && wanted(query, entry)) {
+                answer.getDocumentEntries().add(entry);
+            }
+        }
         return answer;
+    }
+
+    /** One submission is taken whole or not at all. */
+    private synchronized Response provide(ProvideAndRegisterDocumentSet request) throws Exception {
+        var own = demo.patient("A").id(demo.facility("hospital-a").domain());
+        for (var document : request.getDocuments()) {
+            var entry = document.getDocumentEntry();
+            var hash = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-1")
+                    .digest(document.getDataHandler().getInputStream().readAllBytes()));
+            var known = provided.get(entry.getUniqueId());
+            if (!entry.getPatientId().equals(new Identifiable(own.value(), new AssigningAuthority(own.domain())))) {
+                return refused(ErrorCode.UNKNOWN_PATIENT_ID);
+            } else if (entry.getHash() != null && !hash.equalsIgnoreCase(entry.getHash())) {
+                return refused(ErrorCode.REPOSITORY_METADATA_ERROR);
+            } else if (known != null && !hash.equalsIgnoreCase(known.getHash())) {
+                return refused(ErrorCode.NON_IDENTICAL_HASH);
+            } else if (entry.getTypeCode().equals(ProvideCases.PRESCRIPTION)) {
+                return refused(ErrorCode.INVALID_DOCUMENT_CONTENT);
+            }
+        }
+        for (var association : request.getAssociations()) {
+            if (association.getAssociationType() == AssociationType.REPLACE) {
+                var old = provided.values().stream()
+                        .filter(entry -> entry.getEntryUuid().equals(association.getTargetUuid())).findFirst();
+                if (old.isEmpty()) {
+                    return refused(ErrorCode.UNRESOLVED_REFERENCE_EXCEPTION);
+                } else if (old.get().getAvailabilityStatus() == AvailabilityStatus.DEPRECATED) {
+                    return refused(ErrorCode.REGISTRY_DEPRECATED_DOCUMENT_ERROR);
+                }
+                old.get().setAvailabilityStatus(AvailabilityStatus.DEPRECATED);
+            }
+        }
+        for (var document : request.getDocuments()) {
+            var entry = document.getDocumentEntry();
+            var shared = demo.patient("A").id(Demo.SHARED_ID_DOMAIN);
+            entry.setPatientId(new Identifiable(shared.value(), new AssigningAuthority(shared.domain())));
+            entry.setHomeCommunityId(demo.homeUrn());
+            entry.setRepositoryUniqueId(demo.repository());
+            provided.putIfAbsent(entry.getUniqueId(), entry);
+        }
+        return new Response(Status.SUCCESS);
+    }
+
+    private Response refused(ErrorCode code) {
+        var failure = new Response(Status.FAILURE);
+        failure.getErrors().add(error(code, "refused"));
+        return failure;
     }
 
     private static boolean wanted(StoredQuery query, DocumentEntry entry) {

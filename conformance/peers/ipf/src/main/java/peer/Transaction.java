@@ -10,7 +10,8 @@ enum Transaction {
     ITI_45("pixv3-iti45", "/pix", "iti45", false, "urn:hl7-org:v3:PRPA_IN201310UV02"),
     ITI_55("xcpd-iti55", "/xcpd", "iti55", false, "urn:hl7-org:v3:PRPA_IN201306UV02:CrossGatewayPatientDiscovery"),
     ITI_38("xca-iti38", "/xca/query", "iti38", false, "urn:ihe:iti:2007:CrossGatewayQueryResponse"),
-    ITI_39("xca-iti39", "/xca/retrieve", "iti39", true, "urn:ihe:iti:2007:CrossGatewayRetrieveResponse");
+    ITI_39("xca-iti39", "/xca/retrieve", "iti39", true, "urn:ihe:iti:2007:CrossGatewayRetrieveResponse"),
+    ITI_41("xds-iti41", "/repository", "iti41", true, "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-bResponse");
 
     private final String component;
     private final String path;
@@ -54,7 +55,12 @@ enum Transaction {
     }
 
     boolean xds() {
-        return this == ITI_38 || this == ITI_39;
+        return this == ITI_38 || this == ITI_39 || this == ITI_41;
+    }
+
+    /** Whether an assertion goes with the request. */
+    boolean asserted() {
+        return this == ITI_55 || this == ITI_38 || this == ITI_39;
     }
 
     Processor requestValidator() {
@@ -64,6 +70,7 @@ enum Transaction {
             case ITI_55 -> PixPdqV3CamelValidators.iti55RequestValidator();
             case ITI_38 -> XdsCamelValidators.iti38RequestValidator();
             case ITI_39 -> XdsCamelValidators.iti39RequestValidator();
+            case ITI_41 -> XdsCamelValidators.iti41RequestValidator();
         };
     }
 
@@ -74,6 +81,7 @@ enum Transaction {
             case ITI_55 -> PixPdqV3CamelValidators.iti55ResponseValidator();
             case ITI_38 -> XdsCamelValidators.iti38ResponseValidator();
             case ITI_39 -> XdsCamelValidators.iti39ResponseValidator();
+            case ITI_41 -> XdsCamelValidators.iti41ResponseValidator();
         };
     }
 }

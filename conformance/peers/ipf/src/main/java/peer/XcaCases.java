@@ -200,6 +200,24 @@ final class XcaCases {
                 () -> client.call(Transaction.ITI_39, NEIGHBOUR, ebxml(reference(known))));
     }
 
+    /** What GetDocuments finds by a unique id. */
+    List<DocumentEntry> entries(String uniqueId) throws GeneralSecurityException {
+        var query = new GetDocumentsQuery();
+        query.setHomeCommunityId(demo.homeUrn());
+        query.setUniqueIds(List.of(uniqueId));
+        return queried(query(query, QueryReturnType.LEAF_CLASS, claim())).getDocumentEntries();
+    }
+
+    /** The bytes of one document; none where it does not come. */
+    byte[] content(Demo.Doc document) throws IOException, GeneralSecurityException {
+        for (var found : retrieved(retrieve(claim(), reference(document))).getDocuments()) {
+            try (InputStream bytes = found.getDataHandler().getInputStream()) {
+                return bytes.readAllBytes();
+            }
+        }
+        return new byte[0];
+    }
+
     private Xua.Claim claim() {
         return Xua.Claim.of(demo).about(shared);
     }
@@ -251,7 +269,7 @@ final class XcaCases {
                 : new RetrievedDocumentSet();
     }
 
-    private static String status(Response answer) {
+    static String status(Response answer) {
         return switch (Objects.toString(answer.getStatus(), "")) {
             case "SUCCESS" -> "Success";
             case "FAILURE" -> "Failure";
@@ -264,7 +282,7 @@ final class XcaCases {
         return status(answer).equals("Success");
     }
 
-    private static List<String> codes(Response answer) {
+    static List<String> codes(Response answer) {
         return answer.getErrors().stream().map(XcaCases::code).toList();
     }
 
@@ -321,7 +339,7 @@ final class XcaCases {
                 && document.uniqueId().equals(found.getRequestData().getDocumentUniqueId());
     }
 
-    private static String describe(Reply reply, Response answer) {
+    static String describe(Reply reply, Response answer) {
         if (reply.isFault()) {
             return "fault " + String.join("/", reply.faults()) + " (HTTP " + reply.status() + ")";
         }
