@@ -14,7 +14,7 @@ from io import BytesIO
 
 from asn1crypto import x509
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.misc import PdfError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.fields import enumerate_sig_fields
@@ -38,7 +38,7 @@ LARGEST = 100 * 1024 * 1024
 _SUBFILTERS = {"/ETSI.CAdES.detached", "/adbe.pkcs7.detached"}
 _TRACE = b"/ByteRange"
 "What only a signature has, and never compressed."
-_LONG = 64 * 1024
+_LONG = 1024 * 1024
 _TEXT = re.compile(rb"/(?:ASCII|AHx|A85)")
 "Filters of the library that ask for bytes proper."
 _MOST = 30
@@ -79,7 +79,10 @@ def open_signatures(content: bytes, allowed: Algorithms) -> tuple[Opened, ...]:
         if reader.encrypted:
             return (_encrypted(),) if traces else ()
         fields = _fields(reader)
-        enclosed = _store(reader)
+        enclosed = _store(content) if "/DSS" in reader.root else _Enclosed()
+    except PdfStrictReadError as error:
+        unread = _clobbered() if "must not be clobbered" in str(error) else _unreadable()
+        return (unread,) if traces else ()
     except _TROUBLE:
         return (_unreadable(),) if traces else ()
     if not fields:
@@ -270,13 +273,13 @@ def _tokens(signer: cms.Signer) -> Iterator[tuple[bytes, bytes]]:
         yield token.dump(), stamped
 
 
-def _store(reader: PdfFileReader) -> _Enclosed:
+def _store(content: bytes) -> _Enclosed:
     """Certificates and lists of the document security store and its VRI (EN 319 142-1 5.4.2).
 
-    HPKI has no OCSP: answers of that kind are not read.
+    HPKI has no OCSP: answers of that kind are not read. The library reads bytes here, no views.
     """
     try:
-        store = DocumentSecurityStore.read_dss(reader)
+        store = DocumentSecurityStore.read_dss(PdfFileReader(BytesIO(content)))
     except NoDSSFoundError:
         return _Enclosed()
     entries = [one.get_object() for one in list((store.vri_entries or {}).values())[:_MOST]]
@@ -336,6 +339,19 @@ def _weak() -> Check:
 
 def _encrypted() -> Opened:
     check = unknown("structure", "the file is encrypted", "ファイルが暗号化されています", SECTION)
+    return Opened(form="PDF", checks=(check,))
+
+
+def _clobbered() -> Opened:
+    """As PDFBox writes a second revision of a file with cross-reference streams."""
+    check = unknown(
+        "structure",
+        "a revision uses the number of its cross-references again, so that what it changed cannot"
+        " be told: ask the sender for the file as it was first signed",
+        "相互参照ストリームの番号が再利用されており、署名後の変更を判別できません。"
+        "最初に署名された時点のファイルを送付元に依頼してください",
+        SECTION,
+    )
     return Opened(form="PDF", checks=(check,))
 
 

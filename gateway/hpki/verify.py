@@ -51,7 +51,8 @@ def verify(
     that means is for the caller to decide (`required`).
     """
     opened = _open(content, policy, detached)
-    signatures = tuple(_judge(one, policy, at, received) for one in opened)
+    known: _Known = {}
+    signatures = tuple(_judge(one, policy, at, received, known) for one in opened)
     return SignatureReport(
         file_sha256=hashlib.sha256(content).hexdigest(),
         indication=_worst(signature.indication for signature in signatures),
@@ -120,10 +121,14 @@ def _open(
 
 
 def _judge(
-    opened: Opened, policy: SignaturePolicy, at: datetime, received: datetime | None
+    opened: Opened,
+    policy: SignaturePolicy,
+    at: datetime,
+    received: datetime | None,
+    known: "_Known",
 ) -> Signature:
     """The verdict on one signature."""
-    lists = (*policy.trust.crls, *_lists(opened.crls))
+    lists = (*policy.trust.crls, *_lists(opened.crls, known))
     checks = list(opened.checks)
     evidence: list[str] = []
     proven: datetime | None = None
@@ -168,10 +173,12 @@ def _judge(
         evidence.extend(signer.evidence)
     unstamped = replace(policy, timestamp_required=False)
     kept = archived if opened.counters_archived else None
-    counters = tuple(_judge(one, unstamped, at, kept or received) for one in opened.countersigned)
+    counters = tuple(
+        _judge(one, unstamped, at, kept or received, known) for one in opened.countersigned
+    )
     checks.extend(map(_countersigned, counters))
     there = received if broken else proven or received
-    embedded = tuple(_judge(one, policy, at, there) for one in opened.embedded)
+    embedded = tuple(_judge(one, policy, at, there, known) for one in opened.embedded)
     checks.extend(map(_embedded, embedded))
     used = {one.sha256 for one in lists} & set(signer.evidence)
     if signer.revocation is not None:
@@ -243,15 +250,21 @@ def _embedded(inner: Signature) -> Check:
     )
 
 
-def _lists(contents: Iterable[bytes]) -> list[RevocationList]:
+_Known = dict[bytes, RevocationList | None]
+"Lists of one document, which its signatures share: each is read once. None: it cannot be read."
+
+
+def _lists(contents: Iterable[bytes], known: _Known) -> list[RevocationList]:
     """Revocation lists that came along; what cannot be read tells nothing."""
     found = []
     for content in contents:
-        try:
-            found.append(read_list(content))
-        except Malformed:
-            continue
-    return found
+        if content not in known:
+            try:
+                known[content] = read_list(content)
+            except Malformed:
+                known[content] = None
+        found.append(known[content])
+    return [one for one in found if one is not None]
 
 
 def _level(opened: Opened, level: str) -> str:

@@ -11,7 +11,7 @@ from gateway.hpki.certificates import read_certificate
 from gateway.hpki.policy import Anchor, AnchorKind, SignaturePolicy, Trust
 from gateway.hpki.revocation import read_list
 from gateway.hpki.verify import verify
-from gateway.model.signature import SignatureReport, SignedFile
+from gateway.model.signature import Indication, SignatureReport, SignedFile
 from tests.hpki.test_cades import reasons
 from tests.hpki.test_fuzz import covering, mutated
 
@@ -114,7 +114,18 @@ def test_changed_it_covers_nothing_else(name: str) -> None:
 
 
 def test_every_pdf_is_looked_at() -> None:
-    assert {file.name for file in (FOLDER / "pades").glob("*.pdf")} == set(PDFS)
+    assert {file.name for file in (FOLDER / "pades").glob("*.pdf")} == {*PDFS, "clobbered.pdf"}
+
+
+def test_a_pdf_that_takes_the_number_of_its_references_again_is_open() -> None:
+    """PDFBox did so where a file with cross-reference streams was signed a second time."""
+    content = (FOLDER / "pades" / "clobbered.pdf").read_bytes()
+    report = verify(content, policy(FOLDER / "pades"), at=AT)
+    assert report.indication is Indication.UNVERIFIABLE
+    assert "uses the number of its cross-references again" in reasons(report)
+    second = content.rindex(b"/ByteRange")
+    first = content[: content.rindex(b"%%EOF", 0, second) + len(b"%%EOF\n")]
+    assert reasons(verify(first, policy(FOLDER / "pades"), at=AT)) == ""
 
 
 @pytest.mark.parametrize("name", PDFS)

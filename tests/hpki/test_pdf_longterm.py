@@ -9,6 +9,9 @@ from io import BytesIO
 
 import pytest
 from asn1crypto.crl import CertificateList
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ReasonFlags
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -20,6 +23,7 @@ from gateway.cli import demo_authority as make
 from gateway.cli.demo_authority import Issued
 from gateway.demo import sign
 from gateway.hpki.policy import SignaturePolicy
+from gateway.hpki.revocation import read_list
 from gateway.hpki.verify import verify
 from gateway.model.signature import Indication, SignatureReport
 from tests import pki
@@ -63,8 +67,6 @@ def stored(content: bytes, lists: Sequence[object] = LISTS, *, listed: bool = Tr
 
 
 def _der(one: object) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     return one.crl.public_bytes(Encoding.DER)
 
 
@@ -128,6 +130,24 @@ def test_a_list_of_the_wrong_authority_says_nothing() -> None:
     report = judge(content, pki.policy(()))
     assert report.indication is UNVERIFIABLE
     assert "no usable revocation list" in problems(report)["revocation"]
+
+
+def test_a_list_in_the_file_may_be_large() -> None:
+    """So large that the file's reader would hand out a view of it."""
+    note = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.999.7"), bytes(1_100_000))
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(HERE.signing.certificate.subject)
+        .last_update(pki.BEFORE).next_update(pki.AFTER)
+        .add_extension(make.authority_key(HERE.signing), False).add_extension(note, False)
+    )  # fmt: skip
+    der = builder.sign(HERE.signing.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    large = read_list(der)
+    content = stored(signed_again(signed(HERE.tsa)), (large, HERE.sarl, HERE.tsa_crl))
+    assert len(content) > 1_100_000
+    report = judge(content, pki.policy(()))
+    assert problems(report) == {}
+    assert all(large.sha256 in one.evidence for one in report.signatures)
 
 
 # --- document time-stamps -----------------------------------------------------------------------
