@@ -14,6 +14,22 @@ DOCUMENTS: Mapping[str, tuple[Severity, str, str]] = {
         "it again.",
         "FHIR R4 でないか、意味を変える修飾があります。取り込まず。修正後に再送してください。",
     ),
+    "profile-wrong": (
+        _W,
+        "Claims a profile of another kind of resource; the claim was left out.",
+        "別の種類のリソースのプロファイルを宣言しています。宣言を除きました。",
+    ),
+    "entry-repeated": (
+        _N,
+        "The same resource stands in the file again; taken once.",
+        "同じリソースが重複しています。一度だけ取り込みました。",
+    ),
+    "number-repeated": (
+        _W,
+        "Several resources of the file have one number, and only their order tells them apart. "
+        "Number each by itself.",
+        "複数のリソースが同じ番号です。順序でしか区別できません。一件ごとに番号を付けてください。",
+    ),
     "no-subject": (
         _E,
         "A statement that names no patient; left out. Add its subject and send it again.",

@@ -24,8 +24,10 @@ FILE = "0012345_20261102_OMP-01_000000000070001_20261102103000123_01_1"
         ("0012345_20261102_OMD_1_20261101090000000_01_2", True),
         ("0012345_20261102_OMX-01_1_20261101090000000_01_1", False),
         ("0012345_2026110_OMP-01_1_20261101090000000_01_1", False),
-        ("0012345_20261102_OMP-01_1_20261101090000000_01_3", False),
-        ("0012345_20261102_OMP-01_1_20261101090000000_01_1.hl7", False),
+        ("0012345_20261102_OMP-01_1_20261101090000000_01_x", False),
+        ("0012345_20261102_OMP-01_1_20261101090000000_01_1.hl7", True),
+        ("0012345_20261102_OMP-01_1_20261101090000000_01_0.TXT", True),
+        ("0012345_20261102_OMP-01_1_20261101090000000_01_1.bak", False),
         ("００１２３４５_２０２６１１０２_OMP-01_1_20261101090000000_01_1", False),
     ],
 )
@@ -298,3 +300,15 @@ def test_relatives_and_an_empty_update():
     assert contact["organization"] == {"display": "会社"}
     assert batch.items == ()
     assert batch.scope == "ssmix2/ADT-00|"
+
+
+def test_an_extension_does_not_hide_that_a_file_is_deleted():
+    content = hl7("RDE^O11", PID, "ORC|NW|000000000070001", "RXE||1^薬^HOT9|1")
+    batch = read(Upload(path=FILE[:-1] + "0.hl7", content=content, domain=DOMAIN))
+    assert [one.cancelled for one in batch.items] == [True]
+
+
+def test_a_condition_flag_that_nobody_knows_is_refused():
+    content = hl7("RDE^O11", PID, "ORC|NW|000000000070001", "RXE||1^薬^HOT9|1")
+    with pytest.raises(Invalid, match="condition flag"):
+        read(Upload(path=FILE[:-1] + "3", content=content, domain=DOMAIN))

@@ -37,6 +37,31 @@ def about(resource: Resource) -> dict[str, Any]:
     return {}
 
 
+def within(resource: Resource) -> Resource | None:
+    """The Patient that a resource contains and is about."""
+    to = about(resource).get("reference", "")
+    for one in resource.get("contained", []):
+        if to == f"#{one.get('id', '')}" and one["resourceType"] == "Patient":
+            found: Resource = one
+            return found
+    return None
+
+
+def outside(resource: Resource, subject: dict[str, str]) -> Resource:
+    """A resource that is about a Patient it contains, about the one here instead."""
+    inner = within(resource)
+    if inner is None:
+        return resource
+    made = dict(resource)
+    for name in _NAMES:
+        if isinstance(made.get(name), dict):
+            made[name] = {**made[name], **subject}
+    made["contained"] = [one for one in resource["contained"] if one is not inner]
+    if not made["contained"]:
+        del made["contained"]
+    return made
+
+
 def the_patient(resources: Sequence[Resource]) -> Resource | None:
     """The one Patient of a file; two are refused, because then nothing says what is whose."""
     found = [one for one in resources if one["resourceType"] == "Patient"]

@@ -14,7 +14,22 @@ _REQUIRED: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
 for _row in tables.rows("jp_core_required"):
     _REQUIRED[_row["profile"]].append((_row["element"], _row["written"], _row["shape"]))
 _NARROW = musthave.PROFILES
+_GUIDES = "http://jpfhir.jp/fhir/"
 _CHOICES = ("medication", "effective", "occurrence")
+_TYPES = {name.split("_")[1] for name in _REQUIRED}
+"Types of resources that the guide has profiles of: the second part of their names."
+
+
+def foreign(resource: Resource) -> list[str]:
+    """The claimed profiles of Japanese guides that are of another type of resource."""
+    claimed = resource.get("meta", {}).get("profile", [])
+    parts = ((one, one.partition("|")[0].rpartition("/")[2].split("_")) for one in claimed if one)
+    return [
+        one
+        for one, name in parts
+        if one.startswith(_GUIDES) and len(name) > 1 and name[0] == "JP"
+        and name[1] in _TYPES and name[1] != resource["resourceType"]
+    ]  # fmt: skip
 
 
 def complete(resource: Resource) -> tuple[str, ...]:

@@ -144,6 +144,15 @@ def _whose(
         to = patients.about(entry.resource)
         if not to or kinds.category(entry.resource) is None:
             continue
+        inner = patients.within(entry.resource)
+        if inner is not None:
+            told = {(one.get("system"), one.get("value")) for one in inner.get("identifier", [])}
+            if patient is None:
+                stated.add(str(sorted(map(str, told))))
+                identifiers += inner.get("identifier", [])
+            elif not told & {(one.get("system"), one.get("value")) for one in identifiers}:
+                stated.add("another contained")
+            continue
         literal = to.get("reference", "")
         target = references.target(literal)
         known = [(one.get("system"), one.get("value")) for one in identifiers]
@@ -189,13 +198,22 @@ def _made(
 ) -> dict[str, tuple[Resource, str]]:
     """Entry to its resource as it is here, and its key."""
     named: list[tuple[Entry, str]] = []
+    first: dict[str, tuple[Entry, Resource]] = {}
     for entry in sound:
         kind = entry.resource["resourceType"]
         if kind == "Patient":
             references.name(entry, reading.subject["reference"].removeprefix("urn:uuid:"))
             continue
         plain, _ = normal.normalised(entry.resource, lambda to: to)
-        key = reading.key(keys.key(entry, plain))
+        stated = keys.key(entry, plain)
+        before = first.setdefault(stated, (entry, plain))
+        if before[0] is not entry and before[1] == plain:
+            references.name(entry, references.identity(before[0]))
+            reading.leave(entry, "entry-repeated")
+            continue
+        if before[0] is not entry:
+            reading.find("number-repeated", entry.at)
+        key = reading.key(stated)
         references.name(entry, reading.identity(kind, key))
         named.append((entry, key))
     made = {}
@@ -204,6 +222,13 @@ def _made(
         if renamed:
             reading.find("system-renamed", entry.at)
         resource["id"] = references.identity(entry)
+        resource = patients.outside(resource, reading.subject)
+        wrong = profiles.foreign(resource)
+        if wrong:
+            kept = [one for one in resource["meta"]["profile"] if one not in wrong]
+            meta = {name: part for name, part in resource["meta"].items() if name != "profile"}
+            resource["meta"] = meta | ({"profile": kept} if kept else {})
+            reading.find("profile-wrong", entry.at)
         narrative = resource.get("text", {}).get("div", "")
         if _ACTS.search(narrative):
             del resource["text"]
@@ -214,6 +239,11 @@ def _made(
             for path in clins.problems(resource):
                 reading.find("clins-missing", f"{entry.at} {path}")
         made[entry.at] = (resource, key)
+    if patients.the_patient([entry.resource for entry in sound]) is None:
+        for entry, _ in named[:1]:
+            inner = patients.within(entry.resource)
+            if inner is not None:
+                _tell(reading, normal.normalised(inner, lambda to: to)[0], entry.at)
     for entry in sound:
         if entry.resource["resourceType"] == "Patient":
             _describe(reading, entry, references)
@@ -225,11 +255,16 @@ def _made(
 
 def _describe(reading: BundleReading, entry: Entry, references: References) -> None:
     plain, _ = normal.normalised(entry.resource, references.resolver(reading, entry))
-    reading.demographics = patients.demographics(plain)
-    reading.patient_resource = patients.resource(plain, reading.patient)
-    for path in reading.complete(reading.patient_resource):
-        reading.find("value-absent", f"{entry.at} Patient.{path}")
+    _tell(reading, plain, entry.at)
     reading.account(entry, "used")
+
+
+def _tell(reading: BundleReading, patient: Resource, at: str) -> None:
+    """What a Patient says of the person, wherever it stands."""
+    reading.demographics = patients.demographics(patient)
+    reading.patient_resource = patients.resource(patient, reading.patient)
+    for path in reading.complete(reading.patient_resource):
+        reading.find("value-absent", f"{at} Patient.{path}")
 
 
 def _place(
@@ -242,7 +277,7 @@ def _place(
     support = {
         made[entry.at][0]["id"]: (entry, made[entry.at][0])
         for entry in sound
-        if entry.resource["resourceType"] in kinds.SUPPORT
+        if entry.resource["resourceType"] in kinds.SUPPORT and entry.at in made
     }
     used: set[str] = set()
     waiting = [entry for entry in sound if entry.resource["resourceType"] not in kinds.SUPPORT]

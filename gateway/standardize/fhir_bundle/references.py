@@ -28,7 +28,9 @@ class References:
             if identity:
                 names |= {f"{kind}/{identity}", f"urn:uuid:{identity}"}
             for name in names:
-                self._entries[name] = None if name in self._entries else entry
+                before = self._entries.setdefault(name, entry)
+                if before is not entry and (not before or before.resource != entry.resource):
+                    self._entries[name] = None  # two have it, and who is meant nobody says
 
     def target(self, literal: str) -> Entry | None:
         """The entry that a literal reference leads to."""

@@ -23,9 +23,11 @@ from gateway.wire.hl7v2 import Message
 
 _NAME = re.compile(
     r"(?P<patient>[^_/]{1,64})_(?P<day>[0-9]{8}|-)_(?P<data_type>[A-Z]{3}(?:-[0-9][0-9])?)"
-    r"_(?P<order>[^_/]{1,22})_(?P<issued>[0-9]{8,17})_(?P<department>[^_/]*)_(?P<flag>[012])"
+    r"_(?P<order>[^_/]{1,22})_(?P<issued>[0-9]{8,17})_(?P<department>[^_/]*)_(?P<flag>[0-9])"
+    r"(?:\.(?:hl7|HL7|txt|TXT|dat|DAT))?"
 )
 _DAY = re.compile(r"[0-9]{8}|-")
+_FLAGS = ("0", "1", "2")
 NO_ORDER = "999999999999999"
 "Order number of data types that have no orders."
 
@@ -51,7 +53,11 @@ class StoredName:
 
 @memo.by_text(256)
 def stored_name(path: str) -> StoredName | None:
-    """The name's parts, or None where it is not the name of a stored file."""
+    """The name's parts, or None where it is not the name of a stored file.
+
+    Those who copy a storage give its files an extension, which the specification does not have:
+    without this, one that is deleted or superseded would be read as a message that holds.
+    """
     found = _NAME.fullmatch(path.rpartition("/")[2])
     if not found or found["data_type"] not in MESSAGES:
         return None
@@ -110,6 +116,11 @@ def read(upload: Upload) -> Batch:
         raise Malformed(
             "not the name of a stored file", "標準化ストレージのファイル名ではありません",
             at="path", rule="E-08",
+        )  # fmt: skip
+    if name.flag not in _FLAGS:
+        raise Invalid(
+            "the condition flag of the file name is not known",
+            "ファイル名のコンディションフラグが不明です", at="path", rule="E-08",
         )  # fmt: skip
     if upload.in_tree:
         check_folders(upload.path, name)
