@@ -177,6 +177,7 @@ UNMAPPED = {
     "ORC.9": "when what was done had been ordered: in the order itself",
     "ORC.10": "who typed it: only a MedicationRequest has a recorder",
     "ORC.13": "where the order was typed",
+    "ORC.17": "department that ordered what is done: in the order itself",
     "ORC.18": "on which device it was typed",
     "ORC.21": "the institution that ordered: an administration names the doctor and department",
     "ORC.22": "its address",

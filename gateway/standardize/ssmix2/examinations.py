@@ -20,7 +20,7 @@ from gateway.wire import fhir
 from gateway.wire.hl7v2 import Segment
 
 _ORC = frozenset({1, 2, 3, 8})
-_ORDERER = frozenset({12, 17, 21, 22, 23})
+_ORDERER = frozenset({12})
 _OBR = frozenset({1, 2, 3, 4, 7, 16, 29})
 _TQ1 = frozenset({1})
 _ZE1 = frozenset({1, 2, 3, 4, 6, 7, 8, 9})
@@ -267,8 +267,11 @@ def _read_study(
         text = codes.text_of(order.obr.components(4))
         if text:
             made["description"] = text
-    referrer, parties = persons.orderer(reading, order.orc, order.obr)
-    if referrer and parties[0]["resourceType"] != "Organization":
-        made["referrer"] = referrer
+    asked = (order.orc, 12) if order.orc.raw(12) or order.obr is None else (order.obr, 16)
+    doctor = persons.staff(reading, *asked, doctor=True)
+    if doctor:
+        made["referrer"] = fhir.reference(doctor["id"])
     reading.take(places[0], _IPC, "item ImagingStudy")
-    reading.add(Category.MEDICAL, made, key, places[0], companions=(*visit, *parties))
+    reading.add(
+        Category.MEDICAL, made, key, places[0], companions=(*visit, *([doctor] if doctor else ()))
+    )
