@@ -6,7 +6,7 @@ A short form of the campaign, with a fixed seed; `FUZZ=100000` in the environmen
 import os
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from datetime import timedelta
 from functools import cache
@@ -181,6 +181,22 @@ def covering(signatures: Iterable[Signature]) -> set[object]:
     return found - {b"", ()}
 
 
+def every(signatures: Iterable[Signature]) -> Iterator[Signature]:
+    """Those inside and about, too."""
+    for one in signatures:
+        yield one
+        yield from every((*one.embedded, *one.countersignatures))
+
+
+def gained(before: Iterable[Signature], after: Iterable[Signature]) -> set[object]:
+    """Signers that were none before, and times that are proven to be earlier."""
+    first, second = list(every(before)), list(every(after))
+    earliest = min(one.proven for one in first if one.proven is not None)
+    early = {one.proven for one in second if one.proven is not None and one.proven < earliest}
+    people = [{(one.subject, one.serial, one.role) for one in held} for held in (first, second)]
+    return (people[1] - people[0]) | early
+
+
 def hunt(name: str, chance: random.Random, count: int) -> int:
     """Judge that many mutated copies of one form; how many of them still verified.
 
@@ -205,6 +221,7 @@ def hunt(name: str, chance: random.Random, count: int) -> int:
             assert found
             assert found <= expected
             assert all(beside[one] == files[one] for one in files)
+            assert not gained(original.signatures, report.signatures)
     return verified
 
 

@@ -19,7 +19,7 @@ from gateway.hpki.verify import verify
 from gateway.model.signature import SignatureReport
 from tests import cades, pki
 from tests.hpki import test_cades, test_pdf_longterm
-from tests.hpki.test_fuzz import COUNT, mutated, signed_part
+from tests.hpki.test_fuzz import COUNT, gained, mutated, signed_part
 
 # What only noise reaches is not covered; following it costs twice the time of the test.
 pytestmark = pytest.mark.no_cover
@@ -102,6 +102,12 @@ def signed() -> dict[str, tuple[bytes, Mapping[str, bytes]]]:
     content = [cades.attribute(cades_archive.CONTENT_STAMP, early)]
     younger = cades.signer_info(cades.TEXT, pki.doctor(), stamp=stamp(), extra=content)
     two = test_cades._two(cades.signer_info(cades.TEXT, test_cades.PHARMACIST, stamp=stamp()))
+    plain = cades.signed_data([info])
+    listed = cades.signer_info(cades.TEXT, pki.doctor(), stamp=stamp())
+    cades.add(listed, *cades.references_to([pki.hierarchy().signing.der], crls))
+    only = cades.signer_info(cades.TEXT, pki.doctor(), stamp=stamp())
+    cades.add(only, *cades.references_to([pki.hierarchy().signing.der], crls))
+    cades.stamped_references(only, stamp(pki.AFTER), whole=False)
     longterm = test_pdf_longterm
     return {
         "attached": (cades.cades(), {}),
@@ -109,6 +115,17 @@ def signed() -> dict[str, tuple[bytes, Mapping[str, bytes]]]:
         "archived": (archived.dump(), {}),
         "archived whole": (whole.dump(), {}),
         "archived whole twice": (again.dump(), {}),
+        "archived v1": (
+            cades.archived_whole(plain, stamp(pki.AFTER), kind=cades_archive.ARCHIVE_V1).dump(),
+            {},
+        ),
+        "archived v2 and v3": (
+            cades.archived(whole, stamp(pki.AFTER + timedelta(days=1))).dump(),
+            {},
+        ),
+        "archived, old index": (cades.archived(plain, stamp(pki.AFTER), version=1).dump(), {}),
+        "references": (cades.signed_data([listed]).dump(), {}),
+        "stamped references alone": (cades.signed_data([only]).dump(), {}),
         "stamped references": (cades.signed_data([referring]).dump(), {}),
         "content stamp": (cades.signed_data([younger]).dump(), {}),
         "two signers": (two, {}),
@@ -151,6 +168,7 @@ def hunt(name: str, chance: random.Random, count: int) -> int:
             assert found
             assert found <= expected
             assert files == beside
+            assert not gained(original.signatures, report.signatures)
     return verified
 
 
