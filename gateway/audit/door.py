@@ -143,16 +143,17 @@ class Door:
             raise Defect(event.incident) from error
 
     @contextmanager
-    def group(self) -> Iterator["Group"]:
+    def group(self, *, apart: bool = True) -> Iterator["Group"]:
         """Several Works in one transaction: one commit makes them and their events durable.
 
-        The bytes that they put are durable before it.
+        The bytes that they put are durable before it. Each Work is undone by itself where it fails;
+        those that are not `apart` fail together, and cost less: `Entangled` undoes all of them.
 
         What the block raises undoes all of them; `Busy` where the database cannot be used now.
         """
         with self._database.writing() as db:
             with together(self._blobs) as blobs:
-                found = Group(self, db, blobs)
+                found = Group(self, db, blobs, apart=apart)
                 yield found
             rows.insert_events(db, found.events)
 
@@ -304,36 +305,50 @@ class Door:
         )  # fmt: skip
 
 
+class Entangled(Exception):
+    """A Work failed that was not kept apart from the others of its group: do it again, apart."""
+
+
 class Group:
     """Works of one transaction, each undone by itself where it fails, each with its own event."""
 
-    def __init__(self, door: Door, db: Connection, blobs: Blobs) -> None:
+    def __init__(self, door: Door, db: Connection, blobs: Blobs, *, apart: bool) -> None:
         self.db = db
+        self.memory: dict[Any, Any] = {}
+        "What its Works remember together."
         self._blobs = blobs
+        self._apart = apart
         self.events: list[rows.EventRow] = []
         self._door = door
-        self._memory: dict[Any, Any] = {}
 
     @contextmanager
     def work(self, kind: EventKind, caller: Caller) -> Iterator[Work]:
         """One unit of work of the group; raises as `Door.work` does."""
         door, db = self._door, self.db
         work = door._new_work(db, caller)
-        work.memory, work.blobs = self._memory, self._blobs
-        savepoint(db, "SAVEPOINT")
+        work.memory, work.blobs = self.memory, self._blobs
+        if self._apart:
+            savepoint(db, "SAVEPOINT")
         try:
             yield work
         except Busy:
             raise  # the whole group comes again
         except Refusal as refusal:
+            self._require_apart(refusal)
             self._undo(door._refused(kind, work, refusal))
             raise
         except Exception as error:
+            self._require_apart(error)
             event = door._defective(kind, work, error)
             self._undo(event)
             raise Defect(event.incident) from error
-        savepoint(db, "RELEASE SAVEPOINT")
+        if self._apart:
+            savepoint(db, "RELEASE SAVEPOINT")
         self.events.append(door._row(_finished(kind, work)))
+
+    def _require_apart(self, error: Exception) -> None:
+        if not self._apart:
+            raise Entangled from error
 
     def _undo(self, event: Event) -> None:
         savepoint(self.db, "ROLLBACK TO SAVEPOINT")

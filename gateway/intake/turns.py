@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gateway import standardize
-from gateway.audit.door import Defect, Door, Group, tried
+from gateway.audit.door import Defect, Door, Entangled, Group, tried
 from gateway.errors import Busy, Refusal
 from gateway.identity import domains
 from gateway.intake import cutting, envelopes, papers, signed
@@ -30,8 +30,8 @@ from gateway.model.csv_mapping import CsvMapping
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.network import SignaturePolicyKeys
 from gateway.model.signature import SignatureReport
+from gateway.record import foreseen, parts, queue, reexamine, reports, staging
 from gateway.record import papers as paper_record
-from gateway.record import parts, queue, reexamine, reports, staging
 from gateway.record.papers import JudgedPaper
 from gateway.record.queue import Overtaken, Turn
 from gateway.record.staging import FileRow
@@ -73,6 +73,8 @@ class Read:
     "Digests of bytes that were kept only for its documents."
     counts: bool = True
     "Whether it was worked on; one that was cut waits as its parts."
+    fails: bool = False
+    "Whether its Work will fail, so that it is kept apart from the others."
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,9 +268,20 @@ class Turns:
         return Read(whole.file, lambda work: None, counts=False)
 
     def _write(self, turn: Turn, found: list[Read], caller: Callable[[], Caller]) -> None:
-        """Everything that a turn made, in one transaction."""
-        with self._door.group() as group:
-            queue.hold(group.db, turn, [one.patient for one in found if one.patient is not None])
+        """Everything that a turn made, in one transaction; once more where a file of it fails."""
+        apart = any(one.fails for one in found)
+        try:
+            self._write_all(turn, found, caller, apart=apart)
+        except Entangled:
+            self._write_all(turn, found, caller, apart=True)
+
+    def _write_all(
+        self, turn: Turn, found: list[Read], caller: Callable[[], Caller], *, apart: bool
+    ) -> None:
+        patients = [one.patient for one in found if one.patient is not None]
+        with self._door.group(apart=apart) as group:
+            queue.hold(group.db, turn, patients)
+            foreseen.foresee(group.memory, group.db, [one.file for one in found], patients)
             for one in found:
                 self._write_one(group, one, caller)
             done = sum(one.counts for one in found)
@@ -376,11 +389,11 @@ def _failed(file: FileRow, error: Exception) -> Read:
         case OSError():
             return Read(file, lambda work: _again(work, file))
 
-    def write(work: Work) -> None:
+    def write(work: Work) -> None:  # in its Work, to be told as the refusal or defect that it is
         work.trail.objects.append(file.sha256)
-        raise error  # in its Work, so that it is told as the refusal or the defect that it is
+        raise error
 
-    return Read(file, write)
+    return Read(file, write, fails=True)
 
 
 def _again(work: Work, file: FileRow) -> None:

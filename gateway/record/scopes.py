@@ -47,13 +47,16 @@ def _deletes(batch: Batch) -> bool:
 
 
 def endings(
-    work: Work, file: FileRow, batch: Batch, source: str, *, custody: bool
+    work: Work, file: FileRow, batch: Batch, source: str, *, custody: bool, is_new: bool = False
 ) -> tuple[list[ItemRow], bool]:
-    """Endings that a batch brings, and whether it deletes what was never received."""
+    """Endings that a batch brings, and whether it deletes what was never received.
+
+    `is_new` says that the chart has no item yet.
+    """
     if not batch.scope:
         return [], False
     stated = {item.key for item in batch.items}
-    newest = rows.select_scope(work.db, file.domain, file.value, batch.scope)
+    newest = {} if is_new else rows.select_scope(work.db, file.domain, file.value, batch.scope)
     found = {
         (key, batch.version): category
         for key, (version, cancelled, category) in newest.items()

@@ -13,11 +13,10 @@ from gateway.consent import ledger
 from gateway.errors import Busy, Invalid, Malformed, NotFound, UnknownDomain
 from gateway.identity import crossref, domains, matching
 from gateway.members import facilities
-from gateway.members.facilities import Members
 from gateway.model.batch import Batch, Finding, Item, Severity
 from gateway.model.category import Source
 from gateway.model.identifiers import PatientId, PersonId
-from gateway.record import difference, findings, scopes, senders
+from gateway.record import difference, findings, foreseen, scopes, senders
 from gateway.record.promotion import Arrived, Promoted, in_memory, promote
 from gateway.record.queue import ATTEMPTS
 from gateway.store.blobs import Damaged
@@ -135,13 +134,13 @@ def stage(
     written here.
     """
     patient = batch.patient
-    person = None if patient is None else _person(work, patient)
+    person = None if patient is None else foreseen.person(work, patient)
     if person is not None:
         crossref.lock(work, person)  # persons before files, in every Work
     file = lock(work, file_id, known)
     if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
         return Staged(state=file.state)
-    if not file.parent and rows.select_twin(work.db, file) is not None:
+    if not file.parent and foreseen.has_twin(work, file):
         return _close(work, file, rows.DUPLICATE, batch)
     if patient is None:
         if any(finding.code == _NOT_STATED for finding in batch.findings):
@@ -159,7 +158,7 @@ def stage(
         return _close(work, file, rows.REFUSED, batch, wrong)
     members = work.once(facilities.snapshot)
     if not writes_alone(work.db):
-        person = _person(work, patient)  # a link may have been made while we waited
+        person = crossref.known(work, patient)  # a link may have been made while we waited
     custody = members.has_custody(file.facility, facilities.today(work))
     shares = person is not None and ledger.standing(work, person).participates
     if not shares and not (custody and work.policy.staging.custody):
@@ -187,7 +186,7 @@ def stage(
     )
 
 
-def _clashes(members: Members, file: FileRow, batch: Batch) -> bool:
+def _clashes(members: facilities.Members, file: FileRow, batch: Batch) -> bool:
     """Whether path and PID name two patients, and the paths are not declared right (E-08)."""
     facility = members.facilities.get(file.facility)
     trusted = facility is not None and facility.trust_path
@@ -206,7 +205,7 @@ def set_aside(work: Work, file_id: str, found: Iterable[Finding]) -> None:
 
 def may_keep(work: Work, facility: str, patient: PatientId | None) -> bool:
     """Whether bytes about a chart may be kept before they are read (STG-06, CON-01)."""
-    person = None if patient is None else _person(work, patient)
+    person = None if patient is None else foreseen.person(work, patient)
     if person is not None and ledger.standing(work, person).participates:
         return True
     members = facilities.snapshot(work.db)
@@ -245,16 +244,11 @@ def lock(work: Work, file_id: str, known: FileRow | None = None) -> FileRow:
     if known is None:
         file = rows.select_file(work.db, file_id, locking=True)
     else:
-        file = rows.select_again(work.db, known)
+        file = foreseen.again(work, known)
     if file is None:
         raise NotFound("no such file", "ファイルが見つかりません")
     work.trail.objects.append(file.receipt)
     return file
-
-
-def _person(work: Work, patient: PatientId) -> PersonId | None:
-    """Whose chart this is; None where no feed has told us yet."""
-    return crossref.known(work, patient)
 
 
 def foreign(work: Work, file: FileRow, patient: PatientId) -> Finding | None:
@@ -287,9 +281,9 @@ def _new_rows(
     The row of such a deletion stays, so that what it deletes stays out.
     """
     source, posted = _sent(work, file)
-    known = item_rows.select_versions(
-        work.db, file.domain, file.value, {item.key for item in batch.items}
-    )
+    is_new = foreseen.is_new(work, file)
+    keys = () if is_new else {item.key for item in batch.items}
+    known = item_rows.select_versions(work.db, file.domain, file.value, keys)
     said = scopes.said(batch)
     fresh: list[ItemRow] = []
     written = Contents()
@@ -322,7 +316,7 @@ def _new_rows(
                 item.cancelled, posted, content, item.resource["id"], custody,
             )
         )  # fmt: skip
-    endings, nothing = scopes.endings(work, file, batch, source, custody=custody)
+    endings, nothing = scopes.endings(work, file, batch, source, custody=custody, is_new=is_new)
     return [*fresh, *endings], duplicates, unknown or nothing
 
 
@@ -341,7 +335,9 @@ def _same(content: str, item: Item) -> bool:
     return fhir.dumps(before) == fhir.dumps(item.resource)
 
 
-def _unshared(work: Work, members: Members, file: FileRow, batch: Batch) -> tuple[Finding, ...]:
+def _unshared(
+    work: Work, members: facilities.Members, file: FileRow, batch: Batch
+) -> tuple[Finding, ...]:
     """What of a file stays in staging whatever happens, said once per category (STG-07, 5.3)."""
     found = []
     kinds = {one.category for one in batch.items} | {one.category for one in batch.papers}

@@ -157,14 +157,12 @@ def is_odd(text: str) -> bool:
 
 def visible(reading: Reading, at: str, text: str) -> str:
     """A name whose invisible characters are shown as code points (F-06); a flood is refused."""
-    if text.isascii():
+    if text.isascii() or not is_odd(text):
         return text
     if _MARKS.search(text):
         raise Malformed("too many combining marks", "結合文字が多すぎます", at=at, rule="F-06")
-    if _INVISIBLE.search(text):
-        reading.find("invisible-character", at)
-        return _INVISIBLE.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
-    return text
+    reading.find("invisible-character", at)
+    return _INVISIBLE.sub(lambda found: f"[U+{ord(found.group()):04X}]", text)
 
 
 def addresses_of(segment: Segment, field: int) -> tuple[Address, ...]:
@@ -306,11 +304,16 @@ def _staff(
 
 def institution(reading: MessageReading, orc: Segment) -> Resource | None:
     """ORC-21 to ORC-23 as an Organization; XON-10 or 3 may be its number of ten digits."""
-    fields = ("institution", orc.raw(21), orc.raw(22), orc.raw(23))
-    return reading.once(fields, lambda: _institution(reading, orc))
+    return _institution(orc.raw(21), orc.raw(22), orc.raw(23), orc.delimiters, reading.domain)
 
 
-def _institution(reading: MessageReading, orc: Segment) -> Resource | None:
+@memo.by_texts(1024)
+def _institution(
+    organization: str, address: str, phone: str, delimiters: str, domain: str
+) -> Resource | None:
+    """A facility's own name is in all its messages: made once, so nobody changes the inside."""
+    fields = ("ORC", *[""] * 20, organization, address, phone)
+    orc = Segment("ORC", 1, delimiters[0].join(fields), 0, 0, delimiters)
     name = orc.value(21)
     if not name:
         return None
@@ -318,7 +321,7 @@ def _institution(reading: MessageReading, orc: Segment) -> Resource | None:
         (one for place in (10, 3) if _INSTITUTION.fullmatch(one := orc.value(21, place))), ""
     )
     return fhir.organization(
-        fhir.resource_id("Organization", reading.domain, number or name),
+        fhir.resource_id("Organization", domain, number or name),
         name,
         prefecture=number[:2],
         fee_table=number[2:3],

@@ -17,6 +17,8 @@ from gateway.wire.japanese import Charset
 
 LONGEST_MESSAGE = 20 * 1024 * 1024
 MOST_SEGMENTS = 10_000
+_MOST_LINES = 2 * MOST_SEGMENTS + 2
+"With those that CR LF leaves between segments."
 MOST_REPETITIONS = 1_000
 LONGEST_FIELD = 10 * 1024 * 1024
 LINE_TERMINATOR = "segment-terminator"
@@ -28,7 +30,6 @@ _PROCESSING = frozenset("PTD")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _FORBIDDEN = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
 _LINE = re.compile(rb"[^\r\n]+")
-_TEXT_LINE = re.compile(r"[^\r\n]+")
 _TIME = re.compile(
     r"([0-9]{4})(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:\.[0-9]{1,4})?)?)?)?)?)?"
     r"(?:[+-](?:0[0-9]|1[0-4])[0-5][0-9])?"
@@ -195,16 +196,28 @@ def parse(
         notes.add(LINE_TERMINATOR)
     if len(content.translate(None, _FORBIDDEN)) != len(content) - (content[:1] == b"\x0b"):
         raise _bad_byte(content, start)
-    lines = [(line.group(), line.start()) for line in _LINE.finditer(content, start)]
-    if len(lines) > MOST_SEGMENTS:
-        raise OverLimit("too many segments", "セグメントが多すぎます", rule="HL7 AR 102")
+    lines = _lines(content, start)
     charset = _charset(lines[0][0], content, notes)
     delimiters = _delimiters(japanese.decode(lines[0][0], charset, set()), notes)
-    texts = _TEXT_LINE.findall(japanese.decode_lines(content[start:], charset) or "")
+    whole = japanese.decode_lines(content[start:], charset) or ""
+    texts = [text for text in whole.replace("\n", "\r").split("\r") if text]
     segments = _segments(lines, texts, delimiters, charset, notes, base)
     message = Message(segments, delimiters, charset, notes)
     _check_header(message, accepted)
     return message
+
+
+def _lines(content: bytes, start: int) -> list[tuple[bytes, int]]:
+    """The lines that have anything in them, and where each begins; too many are not all cut."""
+    cut = content[start:].replace(b"\n", b"\r").split(b"\r", _MOST_LINES)
+    found: list[tuple[bytes, int]] = []
+    for line in cut:
+        if line:
+            found.append((line, start))
+        start += len(line) + 1
+    if len(found) > MOST_SEGMENTS or len(cut) > _MOST_LINES:
+        raise OverLimit("too many segments", "セグメントが多すぎます", rule="HL7 AR 102")
+    return found
 
 
 def peek(content: bytes) -> tuple[str, bytes]:

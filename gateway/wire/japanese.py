@@ -16,8 +16,6 @@ _ESCAPE = re.compile(rb"\x1b(?:\([ABIJ]|\$[@AB]|\$\(D|.{0,2})", re.DOTALL)
 _ASCII, _ROMAN, _KANA, _KANJI = b"\x1b(B", b"\x1b(J", b"\x1b(I", (b"\x1b$B", b"\x1b$@")
 _TWO_BYTE = re.compile(rb"(?:[\x21-\x7e][\x21-\x7e])*")
 _NOT_SHIFT_JIS = re.compile("[\x80-\xa0\uf8f0-\uf8f3]")
-_OTHER_ESCAPE = re.compile(rb"\x1b(?!\(B|\$B[^\x1b\r\n]*\x1b\(B)")
-"""An escape sequence that does not open kanji and close it on the same line."""
 _BLANKS = b"\x20\x09"
 _PRIVATE = re.compile("[\ue000-\ue757]")
 _USER_CHARACTERS = "gateway-user-defined-characters"
@@ -109,12 +107,27 @@ def decode_lines(content: bytes, charset: Charset) -> str | None:
     plain = content.isascii() and b"\x1b" not in content
     if not plain and charset is not Charset.ISO_2022_JP:
         return None
-    if b"\x0e" in content or b"\x0f" in content or _OTHER_ESCAPE.search(content):
+    if b"\x0e" in content or b"\x0f" in content or not _closes_lines(content):
         return None
     try:
         return content.decode("ascii" if plain else "iso2022_jp")
     except UnicodeDecodeError:
         return None
+
+
+def _closes_lines(content: bytes) -> bool:
+    """Whether every escape sequence opens kanji or closes it on the same line."""
+    if b"\x1b" not in content:
+        return True
+    kanji = False
+    for piece in content.split(b"\x1b")[1:]:
+        if piece.startswith(b"(B"):
+            kanji = False
+        elif kanji or not piece.startswith(b"$B") or b"\r" in piece or b"\n" in piece:
+            return False
+        else:
+            kanji = True
+    return not kanji
 
 
 def _refusal(english: str) -> Malformed:

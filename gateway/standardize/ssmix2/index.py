@@ -23,8 +23,8 @@ def recognise(upload: Upload) -> bool:
         return True
     if head.startswith(_SQLITE):
         return _TABLE in head.upper()
-    first = head.splitlines()[:1] or [b""]
-    words = first[0].replace(b"\x00", b"").upper()
+    first = head.split(b"\n", 1)[0].split(b"\r", 1)[0]
+    words = first.replace(b"\x00", b"").upper()
     return all(column in words for column in _COLUMNS)
 
 

@@ -179,4 +179,4 @@ def _compare_orders(reading: MessageReading, name: StoredName) -> None:
         reading.find("order-clash", f"{orc.at}.2")
 
 
-FORMAT: Format = Format(name="ssmix2", recognise=recognise, read=read)
+FORMAT: Format = Format(name="ssmix2", recognise=recognise, read=read, placed=True)

@@ -31,7 +31,7 @@ _HEAD = 4096
 def recognise(upload: Upload) -> bool:
     """By its header, which wrappers of returned claims may stand before."""
     head = upload.content[:_HEAD].removeprefix(b"\xef\xbb\xbf").decode("latin-1")
-    for line in head.splitlines():
+    for line in head.replace("\r", "\n").split("\n"):
         cells = [cell.strip() for cell in line.split(",")]
         if cells[0] in layout.HEADERS:
             return len(cells) > 4 and bool(receipt.kind_of(cells[0], cells[3]))

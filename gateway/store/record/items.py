@@ -33,10 +33,6 @@ _CLAIMS = (
     f"SELECT 1 FROM item WHERE domain = ? AND value = ? AND key >= '{CLAIMED}' "  # noqa: S608
     f"AND key < '{CLAIMED[:-1]}{chr(ord(CLAIMED[-1]) + 1)}' LIMIT 1"
 )
-_CHART = (
-    "SELECT 1 WHERE EXISTS (SELECT 1 FROM staged_item WHERE domain = ? AND value = ?) "
-    "OR EXISTS (SELECT 1 FROM item WHERE domain = ? AND value = ?)"
-)
 
 
 Origin = tuple[str, str, str]
@@ -158,8 +154,6 @@ def select_versions(
     """Key to version to content of what is there of one chart, staged or shared."""
     found: dict[str, dict[str, str]] = {}
     chart = (str(domain), value)
-    if not raw.rows(db, _CHART, chart * 2):
-        return found
     wanted = list(keys)
     for start in range(0, len(wanted), _CHUNK):
         part = wanted[start : start + _CHUNK]
