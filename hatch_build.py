@@ -76,6 +76,7 @@ def compile_to(place: Path, root: Path) -> list[Path]:
         shutil.rmtree(place / "build", ignore_errors=True)  # it was compiled in another way
         recipe.write_text(_BUILD, "utf-8")
     hot = [str(path.relative_to(root)) for path in hot_files(root)]
+    keep(place, hot)
     sys.stderr.write(f"compiling {len(hot)} modules: some two minutes\n")
     done = subprocess.run(  # noqa: S603
         [sys.executable, recipe.name, str(root.resolve() / "pyproject.toml"), *hot],
@@ -89,6 +90,12 @@ def compile_to(place: Path, root: Path) -> list[Path]:
         path for path in place.rglob("*.*")
         if path.suffix in _COMPILED and "build" not in path.relative_to(place).parts
     ]  # fmt: skip
+
+
+def keep(place: Path, hot: list[str]) -> None:
+    """Let only these be compiled: what was before and is not now would miss its other half."""
+    for path in {*place.glob("gateway/**/*.py")} - {place / name for name in hot}:
+        _remove_compiled(path)
 
 
 def mirror(source: Path, copy: Path) -> None:
@@ -112,6 +119,10 @@ def mirror(source: Path, copy: Path) -> None:
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
+    _remove_compiled(path)
+
+
+def _remove_compiled(path: Path) -> None:
     for compiled in path.parent.glob(f"{path.stem}.*"):
         if compiled.suffix in _COMPILED:
             compiled.unlink()

@@ -71,3 +71,15 @@ def test_a_copy_follows_its_source(build: ModuleType, tmp_path: Path) -> None:
         "changed.py", "kept.cpython-311.so", "kept.py",
     ]  # fmt: skip
     assert (copy / "room" / "changed.py").read_text() == "A = 2\n"
+
+
+def test_what_is_no_longer_compiled_runs_as_it_is(build: ModuleType, tmp_path: Path) -> None:
+    room = tmp_path / "gateway" / "room"
+    room.mkdir(parents=True)
+    for name in ("hot", "cold"):
+        (room / f"{name}.py").write_text("A = 1\n")
+        (room / f"{name}.cpython-311.so").write_bytes(b"")
+    build.keep(tmp_path, ["gateway/room/hot.py"])
+    assert sorted(path.name for path in room.iterdir()) == [
+        "cold.py", "hot.cpython-311.so", "hot.py",
+    ]  # fmt: skip

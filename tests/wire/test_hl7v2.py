@@ -132,6 +132,10 @@ def test_limits():
     with pytest.raises(OverLimit):
         hl7v2.parse(message(*[b"OBX|1"] * hl7v2.MOST_SEGMENTS))
     assert len(hl7v2.parse(message(*[b"OBX|1"] * (hl7v2.MOST_SEGMENTS - 1))).segments) == 10_000
+    blank = message(b"PID|1") + b"\r\n" * (hl7v2.MOST_SEGMENTS - 2) + b"OBX|1"
+    assert [one.name for one in hl7v2.parse(blank)] == ["MSH", "PID", "OBX"]
+    with pytest.raises(OverLimit):
+        hl7v2.parse(blank.replace(b"\n", b"\n\n"))
     with pytest.raises(OverLimit):
         hl7v2.parse(HEADER + b"x" * hl7v2.LONGEST_MESSAGE)
     hl7v2.parse(message(b"PID|" + b"~" * (hl7v2.MOST_REPETITIONS - 1)))
