@@ -47,8 +47,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 _WORST_SKEW = timedelta(seconds=60)
 _REPLAY, _CONTROLS = timedelta(days=1), timedelta(days=400)
-_COLLECT = (10_000, 20, 20)
-"How many more objects than before, and how many such times, are worth a garbage collection."
+_COLLECT = (100_000, 20, 20)
+"""How many more objects than before, and how many such times, are worth a garbage collection: a
+turn of the queue holds some ten thousands of them, none of which is garbage before it ends."""
 _OLD_TEMPORARY = timedelta(minutes=15)
 
 
