@@ -36,7 +36,7 @@ OLD_INDEXES = ("0.4.0.1733.2.5", "0.4.0.19122.1.4")
 "ats-hash-index and ats-hash-index-v2: by attributes, not by values (TS 101 733 6.4.2)."
 _JUDGED = {SIGNATURE_STAMP, ESC_STAMP, REFERENCES_STAMP}
 _LAST = datetime.max.replace(tzinfo=UTC)
-_MOST = 1000
+_MOST, _TIED = 1000, 5
 _TROUBLE: tuple[type[BaseException], ...] = (*RAISED, Malformed)
 
 
@@ -131,21 +131,38 @@ def read(
     ]
     references.sort(key=lambda one: claimed(one.token) or _LAST)
     kinds = {value: kind for kind, _, value in attributes(signer.info) if kind in ARCHIVES}
-    tokens = sorted(kinds, key=lambda token: claimed(token) or _LAST)
+
+    def over(token: bytes, older: tuple[bytes, ...]) -> Archive:
+        if kinds[token] == ARCHIVE:
+            return Archive(token, _Imprint(signer, content, token, older))
+        beside = None if inside else content
+        return Archive(token, v2.Imprint(elements(), beside, token, older, ARCHIVES))
+
     archives: list[Archive] = []
     checks: list[Check] = []
-    for place, token in enumerate(tokens):
-        older = tuple(tokens[:place])
-        if kinds[token] == ARCHIVE:
-            archives.append(Archive(token, _Imprint(signer, content, token, older)))
-            continue
-        beside = None if inside else content
-        archive = Archive(token, v2.Imprint(elements(), beside, token, older, ARCHIVES))
-        if kinds[token] == ARCHIVE_V1 and not (inside and _matches(archive)):
+    for archive in _ordered(list(kinds), over):
+        if kinds[archive.token] == ARCHIVE_V1 and not (inside and _matches(archive)):
             checks.append(_unread())
         else:
             archives.append(archive)
     return Archived((*references, *archives), tuple(checks))
+
+
+def _ordered(
+    tokens: list[bytes], over: Callable[[bytes, tuple[bytes, ...]], Archive]
+) -> Iterator[Archive]:
+    """Oldest first by what they state; of one second, so that each is over those before it."""
+    left = sorted(tokens, key=lambda token: claimed(token) or _LAST)
+    older: tuple[bytes, ...] = ()
+    while left:
+        first = over(left[0], older)
+        tied = [one for one in left[:_TIED] if claimed(one) == claimed(left[0])]
+        if len(tied) > 1:
+            fitting = (found for one in tied if _matches(found := over(one, older)))
+            first = next(fitting, first)
+        yield first
+        left.remove(first.token)
+        older = (*older, first.token)
 
 
 def _matches(archive: Archive) -> bool:

@@ -76,6 +76,21 @@ def tokens(object_: cms.ContentInfo) -> list[bytes]:
 # --- versions 1 and 2 ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kinds", [(V2, V2), (V2, "3"), ("3", V2), ("3", "3")])
+def test_two_of_one_second_are_told_apart_by_what_they_are_over(kinds: tuple[str, str]) -> None:
+    """Attributes are a set, so that where they stand tells nothing."""
+    for _ in range(4):
+        object_ = stamped()
+        for kind in kinds:
+            stamp = HERE.stamp(NEXT, authority(2))
+            object_ = (
+                archived(object_, stamp)
+                if kind == "3"
+                else archived_whole(object_, stamp, kind=kind)
+            )
+        assert reasons(judge(object_)) == ""
+
+
 @pytest.mark.parametrize("tagged", [True, False])
 @pytest.mark.parametrize("kind", [V1, V2])
 def test_a_stamp_over_everything_carries_the_older_one(kind: str, tagged: bool) -> None:
