@@ -6,7 +6,7 @@ never shifted to one that does (`japan/identity-and-matching.md` section 3).
 
 import re
 import unicodedata
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from gateway.wire import hl7v2, memo
@@ -28,6 +28,7 @@ _SHORT_NAMES = {"明": "M", "大": "T", "昭": "S", "平": "H", "令": "R"}
 _ERA = re.compile(r"([MTSHR])([0-9]{2})([0-9]{2})([0-9]{2})")
 _LOOSE = re.compile(r"([MTSHR])([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{1,2})")
 _EARLIEST = 1850
+_END_OF_DAY = re.compile(r"([0-9]{8})24(?:00(?:00(?:\.0+)?)?)?([+-][0-9]{4})?")
 
 
 @memo.by_text(8192)
@@ -35,9 +36,14 @@ def fhir_time(text: str) -> str:
     """An HL7 time as a FHIR date or dateTime; empty where it is none.
 
     Precision stays; an hour without minutes is the full hour, because FHIR has no such precision.
+    24:00, the end of a day (ISO 8601), is the beginning of the next, because FHIR ends at 23.
     """
     if not hl7v2.is_time(text):
-        return ""
+        ends = _END_OF_DAY.fullmatch(text)
+        last = birth(ends[1]) if ends else None
+        if ends is None or last is None:
+            return ""
+        return fhir_time(f"{last + timedelta(1):%Y%m%d}0000{ends[2] or ''}")
     body, zone = re.fullmatch(r"([0-9.]+)([+-][0-9]{4})?", text).groups()  # type: ignore[union-attr]
     digits, _, fraction = body.partition(".")
     day = "-".join(part for part in (digits[:4], digits[4:6], digits[6:8]) if part)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.standardize import Upload, read
+from gateway.standardize import Upload, dates, read
 from tests.standardize import claims, prescriptions
 from tests.standardize.build import PID, findings, hl7, only, stored
 from tests.standardize.test_administrations import DRUG, ORC, rxa
@@ -250,3 +250,19 @@ def test_a_message_without_an_end_may_be_cut_off(end, found):
     )
     upload = Upload(path="a.hl7", content=content.rstrip(b"\r") + end)
     assert [one for one in findings(read(upload)) if one.startswith("end-missing")] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2026110224", "2026-11-03T00:00:00+09:00"),
+        ("20261231240000", "2027-01-01T00:00:00+09:00"),
+        ("202402282400+0900", "2024-02-29T00:00:00+09:00"),
+        ("20261102240001", ""),
+        ("20261102250000", ""),
+        ("20261302240000", ""),
+        ("99991231240000", ""),
+    ],
+)
+def test_the_end_of_a_day_is_the_beginning_of_the_next(text, shown):
+    assert dates.fhir_time(text) == shown

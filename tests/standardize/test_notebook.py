@@ -330,3 +330,11 @@ def test_an_amount_without_an_element_is_a_note(dose, usage, note, found):
 def test_a_drug_without_a_usage_keeps_its_amount():
     made = dispense(DRUG)
     assert made["note"] == [{"text": "用量 3錠"}]
+
+
+@pytest.mark.parametrize("parts", ["1,1", "001,001"])
+def test_one_part_of_one_is_whole(parts):
+    batch = notebook(*BLOCK, DRUG, USAGE, f"911,12345678901234,{parts}")
+    assert len(batch.items) == 1
+    assert batch.account["row 8"] == "used"
+    assert not [one for one in findings(batch) if one.endswith("row 8")]

@@ -57,7 +57,10 @@ def read(upload: Upload) -> Batch:
     if notebook.version > NEWEST:
         reading.find("version-unknown", notebook.head.at)
     _describe(reading, person[0])
-    if any(row.record == "911" and row.get("total") not in ("", "1") for row in notebook.rows):
+    if any(
+        row.record == "911" and row.get("total").lstrip("0") not in ("", "1")
+        for row in notebook.rows
+    ):
         for row in notebook.rows:
             if not reading.has(row):
                 reading.leave(row, "split-symbol")
@@ -89,6 +92,8 @@ def _read_rows(reading: NotebookReading, notebook: Notebook) -> None:
             _read_otc(reading, row, _ingredients(notebook, row))
         elif row.cells and not any(row.get(name) for name in row.cells if name != "creator"):
             reading.leave(row, "empty-row")
+        elif row.record == "911":
+            reading.take(row, "id", "total", "part")
         elif row.record in notebook_rows.COLUMNS:
             early = row.record in _OF_BLOCKS and row.number < begun
             reading.leave(row, "row-order" if early else "not-yet-mapped")
