@@ -12,6 +12,7 @@ from gateway.errors import Invalid, Malformed
 from gateway.intake.envelopes import is_envelope
 from gateway.intake.uploads import Arrival, overlapping
 from gateway.wire import xml
+from gateway.wire.limits import DEFAULT
 
 HEAD = 1024
 "Bytes from which the kind of a file is told."
@@ -34,7 +35,7 @@ def look(mime_type: str, arrival: Arrival) -> None:
         if mime_type == _PDF:
             require(stream.read(HEAD).startswith(b"%PDF-") and size <= _PDF_BYTES)
         elif mime_type in _XML:
-            require(_is_xml(stream.read()))
+            require(_is_xml(stream.read(DEFAULT.xml_bytes + 1)))
         elif mime_type in _JSON:
             require(_is_json(stream.read()))
         else:

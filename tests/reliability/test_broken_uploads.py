@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from conformance.submissions import Given, include, provided
 from gateway.demo.files import storage
 from tests.reliability import load
 from tests.reliability.installation import Installation, Server, logged
@@ -116,6 +117,23 @@ def test_a_client_that_dies_leaves_nothing(
     with connected(server) as wire:
         wire.sendall(head(method, path, length, kind) + BODY)
         time.sleep(0.2)
+    settles(server, (0, before[1]))
+
+
+def test_a_submission_that_breaks_off_leaves_nothing(server: Server) -> None:
+    """ITI-41 (C-08): its document is spooled while it comes, and is gone with its sender."""
+    before = kept(server)
+    one = Given(patient="1^^^&2.999.30.1&ISO", content=include("a@b"))
+    kind, body = provided([one], {"a@b": ("text/xml", b"x" * 1_300_000)})
+    for length, sent in ((len(body), body[:-1000]), (None, b"%x\r\n" % len(body) + body[:-1000])):
+        with connected(server) as wire:
+            wire.sendall(head("POST", "/repository", length, kind) + sent)
+            settles(server, (1, before[1]))
+        settles(server, (0, before[1]))
+    with connected(server) as wire:  # without its closing boundary
+        cut = body[: body.rindex(b"\r\n--")]
+        wire.sendall(head("POST", "/repository", len(cut), kind) + cut)
+        assert wire.recv(4096).startswith(b"HTTP/1.1 400 ")
     settles(server, (0, before[1]))
 
 
