@@ -48,6 +48,8 @@ _SAID = {
     _UNKNOWN: (
         "the patient id is not known as yours, or no consent is in effect: feed the patient"
         " (ITI-44) and ask the secretariat, then send again"
+        " / 患者IDが貴施設のものとして登録されていないか、有効な同意がありません。"
+        "ITI-44で登録し、事務局に確認のうえ再送してください"
     ),
 }
 "One text for what reads the same (G8)."

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from gateway.errors import MissingCommunity, Refusal, UnknownPatient
+from gateway.errors import MissingCommunity, Refusal, UnknownPatient, UntrustedSignature
 from gateway.model.document import Retrieved
 from gateway.transaction import Transaction
 from gateway.wire import soap, xml
 from gateway.wire.schemas import Schemas
-from gateway.xca import iti38, iti39
+from gateway.xca import iti38, iti39, iti41, packages
 from gateway.xca.iti39 import Asked, Missing
 from tests.shared import SHARED
 from tests.xca.test_iti38 import STAMP
@@ -35,6 +35,11 @@ ABSENT = Missing(
     code="XDSDocumentUniqueIdError",
     reason="no such document",
 )
+NOT_KEPT = (packages.warning("XDSExtraMetadataNotSaved", "slots of its own: ExtrinsicObject[1]"),)
+NO_SEAL = UntrustedSignature(
+    "a prescription document needs a signature by Medical Doctor, with a time-stamp",
+    "医師資格証等による電子署名とタイムスタンプが必要です", at="ExtrinsicObject[1]",
+)  # fmt: skip
 
 CASES = [
     # answer, sample, row, what was found or refused
@@ -58,6 +63,10 @@ CASES = [
     ),
     ("iti39-one-missing", "iti39-retrieve-two", iti39.ITI_39, (LEAVES, ABSENT)),
     ("iti39-both-missing", "iti39-retrieve-two", iti39.ITI_39, (ABSENT, ABSENT)),
+    ("iti41-filed", "iti41-provide", iti41.ITI_41, ()),
+    ("iti41-not-all-kept", "iti41-provide", iti41.ITI_41, NOT_KEPT),
+    ("iti41-no-consent", "iti41-provide", iti41.ITI_41, UnknownPatient("x")),
+    ("iti41-no-seal", "iti41-provide", iti41.ITI_41, NO_SEAL),
 ]
 
 
