@@ -266,3 +266,21 @@ def test_a_message_without_an_end_may_be_cut_off(end, found):
 )
 def test_the_end_of_a_day_is_the_beginning_of_the_next(text, shown):
     assert dates.fhir_time(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("total", "repeats", "said"),
+    [
+        ("3", 2, []),
+        ("1", 0, []),
+        ("0", None, ["リフィル回数: 0"]),
+        ("x", None, ["リフィル回数: x"]),
+    ],
+)
+def test_how_often_a_prescription_may_be_used(total, repeats, said):
+    rows = (f"64,{total}", prescriptions.ORAL, prescriptions.USAGE, prescriptions.DRUG)
+    batch = prescriptions.prescription(*rows)
+    made = batch.items[0].resource
+    assert made["dispenseRequest"].get("numberOfRepeatsAllowed") == repeats
+    assert notes(made) == said
+    assert ("field-type row 10 total" in findings(batch)) == bool(said)

@@ -115,6 +115,9 @@ def _sheet(reading: PrescriptionReading, prescription: Prescription) -> _Sheet:
         notes.append(f"処方箋番号: {number}")
         number = ""
     total_uses = values.decimal(prescription.get("64", "total"))
+    if prescription.get("64", "total") and (total_uses is None or not 1 <= total_uses <= 9):
+        reading.find("field-type", f"{about['64'].at} total")
+        notes.append(f"リフィル回数: {prescription.get('64', 'total')}")
     for record in ("51", "52", "62", "63", "64", "82"):
         if record in about:
             reading.take_whole(about[record])
