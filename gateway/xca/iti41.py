@@ -93,7 +93,10 @@ _RULES = {
 _CODE = re.compile(r"XDS[A-Za-z]+|[A-Z][a-z]+[A-Z][A-Za-z]{9,}")
 _PLACE = re.compile(r"ExtrinsicObject\[([0-9]{1,3})\]")
 _SPEAKABLE = re.compile(r"[0-9.]{1,64}")
-_SEAL = "sign it with the card of a professional of that role, with a time-stamp, and send it again"
+_SEAL = (
+    "sign it with the card of a professional of that role, with a time-stamp, and send it again"
+    " / 該当資格者のカードで署名し、タイムスタンプを付与して再送してください"
+)
 
 
 def refuse(body: Body, refusal: Refusal, stamp: Stamp) -> Payload | None:
