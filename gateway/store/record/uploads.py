@@ -88,7 +88,12 @@ class FileRow(NamedTuple):
 NAMES = ", ".join(FileRow._fields)
 "The columns of a file in the order that `read_row` takes."
 _QUEUED = FileRow._fields.index("queued")
-_FILE = f"SELECT {NAMES} FROM upload_file WHERE id = ?"  # noqa: S608
+
+
+def _files(db: Connection, where: str, values: Sequence[object]) -> list[FileRow]:
+    """The files of which this holds."""
+    statement = f"SELECT {NAMES} FROM upload_file WHERE {where}"  # noqa: S608
+    return [read_row(row) for row in raw.rows(db, statement, values)]
 
 
 def insert_upload(db: Connection, row: UploadRow, files: Sequence[FileRow]) -> None:
@@ -135,13 +140,10 @@ def select_files(
     db: Connection, receipt: str, *, first: int = 0, most: int | None = None
 ) -> list[FileRow]:
     """The files of one upload, in the order in which they came; without their parts."""
-    rows = db.execute(
-        select(FILE)
-        .where(FILE.c.receipt == receipt, FILE.c.parent == "", FILE.c.number >= first)
-        .order_by(FILE.c.number)
-        .limit(most)
-    )
-    return [file_of(row) for row in rows]
+    where = "receipt = ? AND parent = '' AND number >= ? ORDER BY number"
+    if most is None:
+        return _files(db, where, (receipt, first))
+    return _files(db, where + " LIMIT ?", (receipt, first, most))
 
 
 def count_files(db: Connection, receipt: str) -> int:
@@ -152,10 +154,8 @@ def count_files(db: Connection, receipt: str) -> int:
 
 def select_file(db: Connection, file: str, *, locking: bool = False) -> FileRow | None:
     """One file; `locking` keeps others from working on it until this Work ends."""
-    found = raw.rows(db, _FILE + (raw.locking(db) if locking else ""), (file,))
-    if not found:
-        return None
-    return read_row(found[0])
+    found = _files(db, "id = ?" + (raw.locking(db) if locking else ""), (file,))
+    return found[0] if found else None
 
 
 def count_received(db: Connection) -> int:
@@ -197,19 +197,12 @@ def select_twin(db: Connection, file: FileRow) -> str | None:
 
 def select_waiting_parts(db: Connection, file: FileRow, format: str, key: str) -> list[FileRow]:
     """Files of the same facility and stated chart id that wait as parts of one whole."""
-    rows = db.execute(
-        select(FILE)
-        .where(
-            FILE.c.state == SET_ASIDE,
-            FILE.c.facility == file.facility,
-            FILE.c.stated == file.stated,
-            FILE.c.format == format,
-            FILE.c.version.startswith(key, autoescape=True),
-            FILE.c.id != file.id,
-        )
-        .order_by(FILE.c.id)
+    return _files(
+        db,
+        "state = ? AND facility = ? AND stated = ? AND format = ? AND substr(version, 1, ?) = ? "
+        "AND id <> ? ORDER BY id",
+        (SET_ASIDE, file.facility, file.stated, format, len(key), key, file.id),
     )
-    return [file_of(row) for row in rows]
 
 
 def count_items(
@@ -237,19 +230,13 @@ def count_items(
 
 def select_files_of_chart(db: Connection, domain: str, value: str) -> list[FileRow]:
     """Every file about one chart id."""
-    rows = db.execute(select(FILE).where(FILE.c.domain == domain, FILE.c.value == value))
-    return [file_of(row) for row in rows]
+    return _files(db, "domain = ? AND value = ? ORDER BY id", (str(domain), value))
 
 
 def delete_file(db: Connection, file: str) -> None:
     """Forget one file, and what it made."""
     delete_marks(db, file)
     db.execute(delete(FILE).where(FILE.c.id == file))
-
-
-def file_of(row: Any) -> FileRow:
-    """A row of the table."""
-    return FileRow(**row._mapping)
 
 
 def read_row(values: Sequence[Any]) -> FileRow:
