@@ -17,6 +17,7 @@ STRENGTH_TYPE = (
 _STRENGTH_TYPE = fhir.EXTENSIONS + "JP_Medication_IngredientStrength_StrengthType"
 _DRUG_NUMBER = fhir.EXTENSIONS + "JP_Medication_Ingredient_DrugNo"
 _SUPPLEMENT_LENGTH = 8
+_DIGITS = 18
 _PRICE_LIST = "urn:x-regional-gateway:code:nhi-price-list"
 _GENERAL = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/MedicationGeneralOrderCode"
 _SYSTEMS = {"2": codes.RECEIPT_DRUG, "3": _PRICE_LIST, "7": _GENERAL}
@@ -36,6 +37,12 @@ def days(value: Decimal) -> dict[str, Any]:
 def per_day(numerator: dict[str, Any]) -> dict[str, Any]:
     """A JP_MedicationRatio_DosePerDay."""
     return {"numerator": numerator, "denominator": days(Decimal(1))}
+
+
+def whole(dose: Decimal, count: Decimal | int) -> Decimal | None:
+    """A dose times a count; none where the number is longer than JSON is read with."""
+    found = dose * count
+    return found if len(found.as_tuple().digits) <= _DIGITS else None
 
 
 def usage(code: str, text: str) -> dict[str, Any]:

@@ -32,9 +32,9 @@ def test_two_formats_that_recognise_one_upload_are_an_error(monkeypatch):
         recognise(Upload(path="x", content=b"x"))
 
 
-def test_both_at_once_is_refused():
+def test_a_stored_name_over_another_content_is_refused():
     name = "0012345_-_ADT-00_1_20261101090000000_-_1"
-    with pytest.raises(Invalid):
+    with pytest.raises(Malformed):
         read(Upload(path=name, content=b"JAHISTC08,1\r\n1,x,1,S010101"))
 
 

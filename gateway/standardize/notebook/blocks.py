@@ -243,8 +243,9 @@ def _dispense(
         if values.decimal(usage.get("quantity")) is None:
             reading.find("not-a-number", f"{usage.at} quantity")
         texts.append(f"用法数量 {usage.get('quantity')}{usage.get('unit')}")
-    if dose is not None and count is not None:
-        made["quantity"] = _in_unit(reading, row, dose * count)
+    total = medication.whole(dose, count) if dose is not None and count is not None else None
+    if total is not None:
+        made["quantity"] = _in_unit(reading, row, total)
         if count != 1:
             reading.find("computed-quantity", row.at)
     if usage is not None:

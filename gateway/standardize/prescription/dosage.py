@@ -15,6 +15,7 @@ from gateway.standardize.usage import Supplement
 from gateway.wire import fhir
 
 DAILY, AS_NEEDED = "1", "2"
+_MOST = 1000
 "Forms of record 101: oral, taken as needed."
 _STRENGTHS = {"1": "製剤量", "2": "原薬量"}
 _USAGES = {"2": codes.USAGE, "3": usage.E_PRESCRIPTION}
@@ -143,9 +144,10 @@ def form_of(rp: Rp) -> str:
 
 
 def count_of(reading: PrescriptionReading, rp: Rp) -> Decimal | None:
-    """Days or times of the RP."""
+    """Days or times of the RP; a count of more than three digits is none, and is found."""
     row = rp.about.get("101")
-    return number_in(reading, row, "count") if row else None
+    found = number_in(reading, row, "count") if row else None
+    return found if found is not None and 0 <= found < _MOST else None
 
 
 def number_in(reading: PrescriptionReading, row: Row, column: str) -> Decimal | None:

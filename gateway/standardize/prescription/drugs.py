@@ -193,8 +193,9 @@ def _supply(reading: PrescriptionReading, rp: Rp, drug: Drug, sheet: _Sheet) -> 
         made["validityPeriod"] = sheet.validity
     if sheet.repeats is not None:
         made["numberOfRepeatsAllowed"] = sheet.repeats
-    if dose is not None and count is not None:
-        made["quantity"] = dosage.amount_of(reading, drug.row, dose * count)
+    total = medication.whole(dose, count) if dose is not None and count is not None else None
+    if total is not None:
+        made["quantity"] = dosage.amount_of(reading, drug.row, total)
         if count != 1:
             reading.find("computed-quantity", drug.row.at)
     if form == dosage.DAILY and count is not None:

@@ -307,8 +307,9 @@ def _supply(reading: UkeReading, act: Act, made: Resource) -> None:
             dosage["doseAndRate"] = [{"rateRatio": medication.per_day(amount(act.quantity))}]
         elif act.kind == _AS_NEEDED:
             dosage["doseAndRate"] = [{"doseQuantity": amount(act.quantity)}]
-        if act.count:
-            supply["quantity"] = amount(act.quantity * act.count)
+        total = medication.whole(act.quantity, act.count)
+        if act.count and total is not None:
+            supply["quantity"] = amount(total)
             if act.count != 1:
                 reading.find("computed-quantity", act.row.at)
     if dosage:
@@ -345,8 +346,8 @@ def material(reading: UkeReading, act: Act, category: Category) -> None:
     made["patient"] = reading.subject
     item: dict[str, Any] = {}
     if act.quantity is not None:
-        total = act.quantity * act.count if act.count else act.quantity
-        item["quantity"] = {"value": total}
+        total = medication.whole(act.quantity, act.count or 1)
+        item["quantity"] = {"value": act.quantity if total is None else total}
         if act.unit:
             item["quantity"] |= {"system": masters.UNIT, "code": act.unit}
         if act.count > 1:

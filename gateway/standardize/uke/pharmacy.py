@@ -131,8 +131,9 @@ def _dispense(
     daily = sh.get("剤形コード") in _DAILY
     if act.quantity is not None:
         reading.find("unit-not-stated")
-        if act.count:
-            made["quantity"] = amount(act.quantity * act.count)
+        total = medication.whole(act.quantity, act.count)
+        if act.count and total is not None:
+            made["quantity"] = amount(total)
             if act.count != 1:
                 reading.find("computed-quantity", act.row.at)
     if daily and act.count:
