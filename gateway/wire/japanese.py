@@ -104,10 +104,11 @@ def decode_lines(content: bytes, charset: Charset) -> str | None:
     One call of the codec where the lines are many. None where a line may need a leniency or a
     refusal, which has to say where it stands: then they are decoded one by one.
     """
-    plain = content.isascii() and b"\x1b" not in content
+    plain = content.isascii() and content.find(b"\x1b") < 0
     if not plain and charset is not Charset.ISO_2022_JP:
         return None
-    if b"\x0e" in content or b"\x0f" in content or not _closes_lines(content):
+    # `in` would first try the bytes as a number, and make an error each time.
+    if content.find(b"\x0e") >= 0 or content.find(b"\x0f") >= 0 or not _closes_lines(content):
         return None
     try:
         return content.decode("ascii" if plain else "iso2022_jp")
@@ -117,16 +118,15 @@ def decode_lines(content: bytes, charset: Charset) -> str | None:
 
 def _closes_lines(content: bytes) -> bool:
     """Whether every escape sequence opens kanji or closes it on the same line."""
-    if b"\x1b" not in content:
-        return True
     kanji = False
     for piece in content.split(b"\x1b")[1:]:
         if piece.startswith(b"(B"):
             kanji = False
-        elif kanji or not piece.startswith(b"$B") or b"\r" in piece or b"\n" in piece:
+            continue
+        ends = piece.find(b"\r") >= 0 or piece.find(b"\n") >= 0
+        if kanji or ends or not piece.startswith(b"$B"):
             return False
-        else:
-            kanji = True
+        kanji = True
     return not kanji
 
 
