@@ -56,6 +56,13 @@ def is_busy(answer: Answer) -> bool:
     return answer.status == 503 and int(answer.headers["retry-after"]) > 0 and not told
 
 
+def comes_again(answer: Answer) -> bool:
+    """Refused for now, by the door or in the words of ITI-41 (`security.md` 2.1)."""
+    if answer.status == 200:
+        return answer.values("//rs:RegistryError/@errorCode") == ["XDSRepositoryBusy"]
+    return int(answer.headers["retry-after"]) > 0
+
+
 def becomes_well(server: Server, word: str) -> None:
     """Soon everything is as before."""
     server.becomes_ready(True)
@@ -190,7 +197,7 @@ def test_a_lock_that_stays_is_busy(tmp_path: Path, sqlite_template: Path) -> Non
 
 
 def test_postgresql_dies_and_comes_back_under_load(demo: Installation, tmp_path: Path) -> None:
-    """R-05: killed under senders, twice: only success or 503, and nothing lost or doubled."""
+    """R-05: killed under senders, twice: only success, 503 or busy, and nothing lost or doubled."""
     with postgres.controlled() as (url, control):
         made = demo.copy(tmp_path / "gateway", new_database(url))
         installation.fill(made)
@@ -215,8 +222,8 @@ def test_postgresql_dies_and_comes_back_under_load(demo: Installation, tmp_path:
             server.becomes_ready(True)
             refused = [answer for sent in sending.sent for answer in sent.refused]
             assert refused
-            assert {answer.status for answer in refused} == {503}
-            assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
+            assert {answer.status for answer in refused} <= {200, 503}
+            assert all(map(comes_again, refused))
             for sent in sending.sent:
                 sent.gives_up = False
             sending.again(server)
@@ -224,6 +231,6 @@ def test_postgresql_dies_and_comes_back_under_load(demo: Installation, tmp_path:
             assert server.terminate() == 0
         told = compare.in_store(made, sending)
         print(
-            f"2 restarts, {len(sending.sent)} sent, {len(refused)} answered with 503, first answer "
+            f"2 restarts, {len(sending.sent)} sent, {len(refused)} answered busy, first answer "
             f"{slowest:.2f} s after the database was back, {told['receipts']} receipts"
         )
