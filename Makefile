@@ -59,7 +59,7 @@ lint: $(VENV)/.test
 check: lint
 	$(MAKE) test
 
-# The readers compiled ahead with mypyc: a copy of the package in build/compiled, which runs in the
+# The readers and staging compiled ahead with mypyc: a copy of the package in build/compiled, which runs in the
 # place of the sources. Without a C compiler what follows runs the sources, and says so.
 COMPILED := build/compiled
 AHEAD := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(COMPILED):$(CURDIR)
@@ -76,7 +76,7 @@ endif
 compiled-check: compiled
 	$(if $(HAS_CC),COMPILED=1) $(AHEAD) $(BIN)/python -m pytest --import-mode=append \
 		-n $(JOBS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS) \
-		tests/standardize tests/wire tests/golden tests/intake
+		tests/standardize tests/wire tests/golden tests/intake tests/record tests/consent
 
 # A wheel for this Python and this platform, readers compiled.
 wheel: $(VENV)/.test

@@ -20,7 +20,6 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 HOT = (
     "gateway/audit/events.py",
-    "gateway/identity/crossref.py",
     "gateway/model/batch.py",
     "gateway/model/codebook.py",
     "gateway/record/findings.py",
@@ -28,13 +27,7 @@ HOT = (
     "gateway/record/scopes.py",
     "gateway/record/staging.py",
     "gateway/standardize/**/*.py",
-    "gateway/store/raw.py",
     "gateway/store/record/contents.py",
-    "gateway/store/record/foreseen.py",
-    "gateway/store/record/items.py",
-    "gateway/store/record/marks.py",
-    "gateway/store/record/scopes.py",
-    "gateway/store/record/uploads.py",
     "gateway/wire/fhir.py",
     "gateway/wire/hl7v2.py",
     "gateway/wire/hl7v2_check.py",

@@ -65,7 +65,9 @@ def insert(
 
 def truth(db: Connection) -> tuple[object, object]:
     """False and True as a driver takes them at once: SQLite's looks for an adapter of a `bool`."""
-    return (0, 1) if db.dialect.name == "sqlite" else (False, True)
+    if db.dialect.name == "sqlite":
+        return 0, 1
+    return False, True
 
 
 def savepoint(db: Connection, what: str) -> None:

@@ -87,7 +87,9 @@ class FileRow(NamedTuple):
 
 NAMES = ", ".join(FileRow._fields)
 "The columns of a file in the order that `read_row` takes."
-_QUEUED = FileRow._fields.index("queued")
+_QUEUED, _FINDINGS, _PATIENT, _SPANS, _TABLES = (
+    FileRow._fields.index(name) for name in ("queued", "findings", "patient", "spans", "tables")
+)
 
 
 def _files(db: Connection, where: str, values: Sequence[object]) -> list[FileRow]:
@@ -243,8 +245,9 @@ def read_row(values: Sequence[Any]) -> FileRow:
     """A row as the driver gives it, of the columns `NAMES`."""
     row = FileRow._make(values)
     return row._replace(
-        queued=read_moment(values[_QUEUED]), findings=_read(row.findings),
-        patient=_read(row.patient), spans=_read(row.spans), tables=_read(row.tables),
+        queued=read_moment(values[_QUEUED]), findings=_read(values[_FINDINGS]),
+        patient=_read(values[_PATIENT]), spans=_read(values[_SPANS]),
+        tables=_read(values[_TABLES]),
     )  # fmt: skip
 
 
