@@ -16,7 +16,6 @@ from gateway.model.identifiers import PatientId, PersonId
 from gateway.store.raw import writes_alone
 from gateway.store.record import foreseen as rows
 from gateway.store.record import uploads
-from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 
 
@@ -32,7 +31,10 @@ class _Foreseen:
 
 
 def foresee(
-    memory: dict[Any, Any], db: Connection, files: Sequence[FileRow], patients: Iterable[PatientId]
+    memory: dict[Any, Any],
+    db: Connection,
+    files: Sequence[uploads.FileRow],
+    patients: Iterable[PatientId],
 ) -> None:
     """Ask all of it for the Works that share this memory; the files are locked from then on."""
     states = rows.select_file_states(db, [file.id for file in files])
@@ -61,7 +63,7 @@ def person(work: Work, patient: PatientId) -> PersonId | None:
     return crossref.known(work, patient)
 
 
-def again(work: Work, known: FileRow) -> FileRow | None:
+def again(work: Work, known: uploads.FileRow) -> uploads.FileRow | None:
     """A file as it is now, kept from others until this Work ends; only its state may be new."""
     foreseen = _foreseen(work)
     state = None if foreseen is None else foreseen.states.pop(known.id, None)
@@ -72,7 +74,7 @@ def again(work: Work, known: FileRow) -> FileRow | None:
     )  # fmt: skip
 
 
-def has_twin(work: Work, file: FileRow) -> bool:
+def has_twin(work: Work, file: uploads.FileRow) -> bool:
     """Whether the same file of the facility was standardized before (STG-04)."""
     foreseen = _foreseen(work)
     if foreseen is not None and file.sha256 not in foreseen.maybe_twins:
@@ -80,7 +82,7 @@ def has_twin(work: Work, file: FileRow) -> bool:
     return uploads.select_twin(work.db, file) is not None
 
 
-def is_new(work: Work, file: FileRow) -> bool:
+def is_new(work: Work, file: uploads.FileRow) -> bool:
     """Whether a file's chart is known to have no item; said once: who asks is to write some."""
     foreseen = _foreseen(work)
     chart = (str(file.domain), file.value)

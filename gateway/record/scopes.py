@@ -16,8 +16,6 @@ from gateway.record import difference
 from gateway.store.record import contents, uploads
 from gateway.store.record import scopes as rows
 from gateway.store.record.items import ItemRow
-from gateway.store.record.scopes import Stated
-from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 from gateway.wire import fhir
 
@@ -47,7 +45,13 @@ def _deletes(batch: Batch) -> bool:
 
 
 def endings(
-    work: Work, file: FileRow, batch: Batch, source: str, *, custody: bool, is_new: bool = False
+    work: Work,
+    file: uploads.FileRow,
+    batch: Batch,
+    source: str,
+    *,
+    custody: bool,
+    is_new: bool = False,
 ) -> tuple[list[ItemRow], bool]:
     """Endings that a batch brings, and whether it deletes what was never received.
 
@@ -85,7 +89,7 @@ def endings(
 
 
 def _restated(
-    work: Work, file: FileRow, batch: Batch, stated: set[str]
+    work: Work, file: uploads.FileRow, batch: Batch, stated: set[str]
 ) -> dict[tuple[str, str], str]:
     """What an earlier file said in this scope under the same version, and this one does not.
 
@@ -94,7 +98,7 @@ def _restated(
     mark, so that the second only brings back what it has.
     """
     above = batch.scope.partition("|")[0] + "|"
-    by_key: dict[str, list[Stated]] = {}
+    by_key: dict[str, list[rows.Stated]] = {}
     for row in rows.select_stated(work.db, file.domain, file.value, above, batch.scope):
         by_key.setdefault(row.key, []).append(row)
     marks = by_key.pop(batch.scope, [])
@@ -118,7 +122,7 @@ def _restated(
     return found
 
 
-def _is_of_upload(work: Work, row: Stated, file: FileRow) -> bool:
+def _is_of_upload(work: Work, row: rows.Stated, file: uploads.FileRow) -> bool:
     """Whether a row was made of the same file as it was received, or of another part of it."""
     if row.file == file.id or not file.parent:
         return row.file == file.id
@@ -129,12 +133,12 @@ def _is_of_upload(work: Work, row: Stated, file: FileRow) -> bool:
     return bool(parent == file.parent)
 
 
-def _alone(versions: Sequence[Stated]) -> bool:
+def _alone(versions: Sequence[rows.Stated]) -> bool:
     """Whether no other scope stated the item."""
     return all(row.scoped for row in versions)
 
 
-def _overtaken(work: Work, file: FileRow, batch: Batch) -> dict[tuple[str, str], str]:
+def _overtaken(work: Work, file: uploads.FileRow, batch: Batch) -> dict[tuple[str, str], str]:
     """Items of a late statement that the next newer statement already lacked."""
     statements = rows.select_statements(
         work.db, file.domain, file.value, batch.scope, after=batch.version

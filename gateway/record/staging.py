@@ -25,9 +25,7 @@ from gateway.store.record import items as item_rows
 from gateway.store.record import lock_blobs
 from gateway.store.record import uploads as rows
 from gateway.store.record.contents import Contents
-from gateway.store.record.items import ItemRow
 from gateway.store.record.marks import insert_marks
-from gateway.store.record.uploads import FileRow
 from gateway.store.work import Work
 from gateway.wire import fhir
 
@@ -36,6 +34,7 @@ __all__ = [
     "may_keep", "promote", "receive", "refuse_file", "requeue", "set_aside", "stage",
 ]  # fmt: skip
 
+FileRow = rows.FileRow
 _NOT_STATED = "patient-not-stated"
 "Finding of a file that is whole, and only lacks the patient whom it is about."
 _CLASH = "pid-clash"
@@ -275,7 +274,7 @@ def conflicts(work: Work, patient: PatientId, batch: Batch) -> bool:
 
 def _new_rows(
     work: Work, file: FileRow, batch: Batch, *, custody: bool
-) -> tuple[list[ItemRow], int, bool]:
+) -> tuple[list[item_rows.ItemRow], int, bool]:
     """Rows for what is new, how many items were there before, whether unknown ones are deleted.
 
     The row of such a deletion stays, so that what it deletes stays out.
@@ -285,7 +284,7 @@ def _new_rows(
     keys = () if is_new else {item.key for item in batch.items}
     known = item_rows.select_versions(work.db, file.domain, file.value, keys)
     said = scopes.said(batch)
-    fresh: list[ItemRow] = []
+    fresh: list[item_rows.ItemRow] = []
     written = Contents()
     duplicates = 0
     unknown = any(item.cancelled and item.key not in known for item in batch.items)
@@ -311,7 +310,7 @@ def _new_rows(
         )  # fmt: skip
         before[version] = content
         fresh.append(
-            ItemRow(
+            item_rows.ItemRow(
                 file.id, file.facility, source, file.domain, file.value, category, key, version,
                 item.cancelled, posted, content, item.resource["id"], custody,
             )
