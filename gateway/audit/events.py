@@ -19,12 +19,12 @@ def row_of(event: Event, id: str) -> EventRow:
     content = {
         "actor": {
             "network": caller.network,
-            "kind": caller.kind.value,
+            "kind": caller.kind._value_,
             "facility": caller.facility,
-            "facility_type": caller.facility_type.value,
+            "facility_type": caller.facility_type._value_,
             "subject": caller.subject,
             "role": caller.role,
-            "assurance": caller.assurance.value,
+            "assurance": caller.assurance._value_,
             "tls_subject": caller.tls_subject,
             "certificate": caller.certificate,
             "address": caller.address,
@@ -46,8 +46,8 @@ def row_of(event: Event, id: str) -> EventRow:
     return EventRow(
         key=time_ordered(event.at, id),
         at=write_moment(event.at),
-        kind=event.kind.value,
-        outcome=event.outcome.value,
+        kind=event.kind._value_,
+        outcome=event.outcome._value_,
         request=caller.request,
         facility=caller.facility,
         content=text,

@@ -53,21 +53,19 @@ def look(blobs: Blobs, file: FileRow, reading: Upload) -> tuple[Upload, Format |
     `reading` is an upload of its facility without bytes: what goes with each of its files.
     Raises `Damaged` where its bytes are not as they were received.
     """
-    upload = partial(
-        replace, reading, path=file.path, in_tree="/" in file.path, patient=file.stated
-    )
+    upload = partial(reading.holding, file.path, in_tree="/" in file.path, patient=file.stated)
     if file.parent:
         with blobs.open(file.sha256) as stream:
             runs = tuple(Run(*one) for one in parts.read(stream, file))
         content = b"".join(run.content for run in runs)
-        return upload(content=content, runs=runs), standardize.format_named(file.format)
+        return replace(upload(content), runs=runs), standardize.format_named(file.format)
     if file.size > LARGE:
         with blobs.open(file.sha256) as stream:
-            beginning = upload(content=stream.read(_HEAD))
+            beginning = upload(stream.read(_HEAD))
         chosen = cutter(beginning)
         if chosen is not None:
             return Whole(file, chosen, beginning)
-    whole = upload(content=blobs.read(file.sha256))
+    whole = upload(blobs.read(file.sha256))
     chosen = _format(whole)
     if chosen is None or chosen.split is None:
         return whole, chosen

@@ -63,7 +63,9 @@ class PersonName:
     @property
     def full(self) -> str:
         """Family and given name with one space between, or the free text."""
-        return " ".join(part for part in (self.family, self.given) if part) or self.text
+        if self.family and self.given:
+            return f"{self.family} {self.given}"
+        return self.family or self.given or self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -303,7 +303,7 @@ def _new_rows(
             if same:
                 # The source states no newer version, yet says something else: a correction.
                 version = difference.corrected(version, same)
-        place, category = item.source, item.category.value
+        place, category = item.source, item.category._value_
         content = written.write(
             category, (key, version), item.resource, item.companions,
             {"file": place.file, "at": place.at, "start": place.start, "end": place.end, **said},
@@ -340,7 +340,7 @@ def _unshared(
     """What of a file stays in staging whatever happens, said once per category (STG-07, 5.3)."""
     found = []
     kinds = {one.category for one in batch.items} | {one.category for one in batch.papers}
-    for category in sorted(kinds, key=lambda one: one.value):
+    for category in sorted(kinds, key=lambda one: one._value_):
         if category not in work.policy.categories:
             code, why = "category-not-shared", "this network does not share"
             japanese = "このネットワークでは共有対象外のため、格納のみ行いました"

@@ -27,6 +27,7 @@ _ERA_NAMES = {"明治": "M", "大正": "T", "昭和": "S", "平成": "H", "令�
 _SHORT_NAMES = {"明": "M", "大": "T", "昭": "S", "平": "H", "令": "R"}
 _ERA = re.compile(r"([MTSHR])([0-9]{2})([0-9]{2})([0-9]{2})")
 _LOOSE = re.compile(r"([MTSHR])([0-9]{1,2})[./-]([0-9]{1,2})[./-]([0-9]{1,2})")
+_BIRTH = re.compile(r"[0-9]{8}(?:[0-9]{2,6})?")
 _EARLIEST = 1850
 _END_OF_DAY = re.compile(r"([0-9]{8})24(?:00(?:00(?:\.0+)?)?)?([+-][0-9]{4})?")
 
@@ -75,7 +76,7 @@ def _six_digits(shown: str) -> str:
 
 def birth(text: str) -> date | None:
     """A date of birth; None where it is not a whole date that exists and can be a birth."""
-    if not re.fullmatch(r"[0-9]{8}([0-9]{2,6})?", text) or not hl7v2.is_time(text):
+    if not _BIRTH.fullmatch(text) or not hl7v2.is_time(text):
         return None
     year = int(text[:4])
     if not _EARLIEST <= year < 9999:

@@ -68,6 +68,13 @@ class Upload:
     codes: CodeBook = NO_CODES
     "Code masters that the operator loaded, and the map of the facility's own codes."
 
+    def holding(self, path: str, content: bytes, *, in_tree: bool, patient: str) -> "Upload":
+        """A file of the same facility: what `replace` gives, for less."""
+        return Upload(
+            path=path, content=content, in_tree=in_tree, patient=patient, domain=self.domain,
+            institution=self.institution, mappings=self.mappings, codes=self.codes,
+        )  # fmt: skip
+
     @property
     def lines(self) -> tuple[Run, ...]:
         """The runs of lines to read."""

@@ -14,6 +14,10 @@ from gateway.wire import memo
 
 _ESCAPE = re.compile(rb"\x1b(?:\([ABIJ]|\$[@AB]|\$\(D|.{0,2})", re.DOTALL)
 _ASCII, _ROMAN, _KANA, _KANJI = b"\x1b(B", b"\x1b(J", b"\x1b(I", (b"\x1b$B", b"\x1b$@")
+_CLOSED = re.compile(
+    rb"[^\x1b\x0e\x0f]*+(?:\x1b\$B[^\x1b\x0e\x0f\r\n]*+\x1b\(B[^\x1b\x0e\x0f]*+)*+"
+)
+"Text without shift codes whose every run of kanji is closed on its line; linear in its length."
 _TWO_BYTE = re.compile(rb"(?:[\x21-\x7e][\x21-\x7e])*")
 _NOT_SHIFT_JIS = re.compile("[\x80-\xa0\uf8f0-\uf8f3]")
 _BLANKS = b"\x20\x09"
@@ -107,27 +111,12 @@ def decode_lines(content: bytes, charset: Charset) -> str | None:
     plain = content.isascii() and content.find(b"\x1b") < 0
     if not plain and charset is not Charset.ISO_2022_JP:
         return None
-    # `in` would first try the bytes as a number, and make an error each time.
-    if content.find(b"\x0e") >= 0 or content.find(b"\x0f") >= 0 or not _closes_lines(content):
+    if not _CLOSED.fullmatch(content):
         return None
     try:
         return content.decode("ascii" if plain else "iso2022_jp")
     except UnicodeDecodeError:
         return None
-
-
-def _closes_lines(content: bytes) -> bool:
-    """Whether every escape sequence opens kanji or closes it on the same line."""
-    kanji = False
-    for piece in content.split(b"\x1b")[1:]:
-        if piece.startswith(b"(B"):
-            kanji = False
-            continue
-        ends = piece.find(b"\r") >= 0 or piece.find(b"\n") >= 0
-        if kanji or ends or not piece.startswith(b"$B"):
-            return False
-        kanji = True
-    return not kanji
 
 
 def _refusal(english: str) -> Malformed:

@@ -87,9 +87,8 @@ class FileRow(NamedTuple):
 
 NAMES = ", ".join(FileRow._fields)
 "The columns of a file in the order that `read_row` takes."
-_QUEUED, _FINDINGS, _PATIENT, _SPANS, _TABLES = (
-    FileRow._fields.index(name) for name in ("queued", "findings", "patient", "spans", "tables")
-)
+_QUEUED = FileRow._fields.index("queued")
+_JSON = [FileRow._fields.index(name) for name in ("findings", "patient", "spans", "tables")]
 
 
 def _files(db: Connection, where: str, values: Sequence[object]) -> list[FileRow]:
@@ -185,8 +184,7 @@ def update_file(db: Connection, row: FileRow) -> None:
         _UPDATE,
         (
             row.state, row.attempts, row.format, row.domain, row.value, row.version,
-            orjson.dumps(list(row.findings)).decode(), patient, row.mapping,
-            orjson.dumps(list(row.tables)).decode(), row.id,
+            _written(row.findings), patient, row.mapping, _written(row.tables), row.id,
         ),
     )  # fmt: skip
 
@@ -243,12 +241,15 @@ def delete_file(db: Connection, file: str) -> None:
 
 def read_row(values: Sequence[Any]) -> FileRow:
     """A row as the driver gives it, of the columns `NAMES`."""
-    row = FileRow._make(values)
-    return row._replace(
-        queued=read_moment(values[_QUEUED]), findings=_read(values[_FINDINGS]),
-        patient=_read(values[_PATIENT]), spans=_read(values[_SPANS]),
-        tables=_read(values[_TABLES]),
-    )  # fmt: skip
+    row = [*values]
+    row[_QUEUED] = read_moment(row[_QUEUED])
+    for place in _JSON:
+        row[place] = _read(row[place])
+    return FileRow._make(row)
+
+
+def _written(values: Sequence[Any]) -> str:
+    return orjson.dumps([*values]).decode() if values else "[]"
 
 
 def _read(text: Any) -> Any:
