@@ -248,9 +248,9 @@ class Door:
                 self._floods.clear()
             return count + 1
 
-    def _new_work(self, db: Connection, caller: Caller) -> Work:
+    def _new_work(self, db: Connection, caller: Caller, now: datetime | None = None) -> Work:
         return Work(
-            db=db, caller=caller, policy=self.policy, now=self.clock(), new_id=self._new_id,
+            db=db, caller=caller, policy=self.policy, now=now or self.clock(), new_id=self._new_id,
             community=self.community, blobs=self._blobs,
         )  # fmt: skip
 
@@ -320,12 +320,14 @@ class Group:
         self._apart = apart
         self.events: list[rows.EventRow] = []
         self._door = door
+        self._now = door.clock()
+        "One moment for all of them: one commit makes them durable."
 
     @contextmanager
     def work(self, kind: EventKind, caller: Caller) -> Iterator[Work]:
         """One unit of work of the group; raises as `Door.work` does."""
         door, db = self._door, self.db
-        work = door._new_work(db, caller)
+        work = door._new_work(db, caller, self._now)
         work.memory, work.blobs = self.memory, self._blobs
         if self._apart:
             savepoint(db, "SAVEPOINT")

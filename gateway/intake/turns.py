@@ -271,13 +271,11 @@ class Turns:
         """Everything that a turn made, in one transaction; once more where a file of it fails."""
         apart = any(one.fails for one in found)
         try:
-            self._write_all(turn, found, caller, apart=apart)
+            self._write_all(turn, found, caller(), apart=apart)
         except Entangled:
-            self._write_all(turn, found, caller, apart=True)
+            self._write_all(turn, found, caller(), apart=True)
 
-    def _write_all(
-        self, turn: Turn, found: list[Read], caller: Callable[[], Caller], *, apart: bool
-    ) -> None:
+    def _write_all(self, turn: Turn, found: list[Read], caller: Caller, *, apart: bool) -> None:
         patients = [one.patient for one in found if one.patient is not None]
         with self._door.group(apart=apart) as group:
             queue.hold(group.db, turn, patients)
@@ -287,8 +285,8 @@ class Turns:
             done = sum(one.counts for one in found)
             queue.end(group.db, turn, done=done, now=self._door.clock())
 
-    def _write_one(self, group: Group, one: Read, caller: Callable[[], Caller]) -> None:
-        who = replace(caller(), facility=one.owner) if one.owner else caller()
+    def _write_one(self, group: Group, one: Read, caller: Caller) -> None:
+        who = replace(caller, facility=one.owner) if one.owner else caller
         try:
             with group.work(EventKind.INTAKE, who) as work:
                 one.write(work)
@@ -296,11 +294,11 @@ class Turns:
             raise
         except Refusal as refusal:
             told = refusal
-            with group.work(EventKind.INTAKE, caller()) as work:
+            with group.work(EventKind.INTAKE, caller) as work:
                 _refuse(work, one.file, told)
                 reexamine.let_go(work, one.loose)
         except Defect:
-            with group.work(EventKind.INTAKE, caller()) as work:
+            with group.work(EventKind.INTAKE, caller) as work:
                 staging.failed(work, one.file.id, _DEFECT)
 
 

@@ -7,8 +7,9 @@ door's snapshot, at most five seconds old.
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -145,7 +146,12 @@ def system_caller(facility: Facility, *, network: str, domains: frozenset[Oid]) 
 
 def today(work: Work) -> date:
     """The day of this Work where the network is."""
-    return work.now.astimezone(ZONES[work.policy.timezone]).date()
+    return _day(work.now, work.policy.timezone)
+
+
+@lru_cache(maxsize=64)
+def _day(moment: datetime, zone: str) -> date:
+    return moment.astimezone(ZONES[zone]).date()
 
 
 def register(

@@ -13,6 +13,7 @@ import json
 import uuid
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -102,7 +103,12 @@ def resource_id(*parts: str) -> str:
 
 def patient_resource_id(patient: PatientId) -> str:
     """The id of the Patient made for one chart id; items point to it as their subject."""
-    return resource_id("Patient", patient.domain, patient.value)
+    return _patient_resource_id(patient.domain, patient.value)
+
+
+@lru_cache(maxsize=256)
+def _patient_resource_id(domain: str, value: str) -> str:
+    return resource_id("Patient", domain, value)
 
 
 def reference(identity: str, display: str = "") -> dict[str, Any]:

@@ -34,7 +34,7 @@ _TIME = re.compile(
     r"([0-9]{4})(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:([0-9][0-9])(?:\.[0-9]{1,4})?)?)?)?)?)?"
     r"(?:[+-](?:0[0-9]|1[0-4])[0-5][0-9])?"
 )
-_LEAST = (0, 1, 1, 0, 0, 0)
+_LEAST = ("0", "1", "1", "0", "0", "0")
 
 
 class Segment:
@@ -241,12 +241,12 @@ def _charset(header: bytes, content: bytes, notes: set[str]) -> Charset:
     """The declared character set (MSH-18), or the one the bytes show, said aloud (F-04)."""
     fields = header.split(header[3:4]) if len(header) > 3 else []
     charset = _declared(fields[17].decode("ascii", "ignore") if len(fields) > 17 else "")
-    if content.isascii() and b"\x1b" not in content:
+    if content.isascii() and content.find(b"\x1b") < 0:
         return Charset.ASCII
     if charset is None or charset is Charset.ASCII:
         notes.add(japanese.ENCODING_DETECTED)
         return japanese.detect(content)
-    if charset is Charset.ISO_2022_JP and not content.isascii() and b"\x1b" not in content:
+    if charset is Charset.ISO_2022_JP and not content.isascii() and content.find(b"\x1b") < 0:
         # A copy saved by an editor keeps its MSH-18. Shift_JIS is refused: it can be mistaken.
         if japanese.is_readable(content, Charset.UTF_8):
             notes.add(japanese.ENCODING_DETECTED)
@@ -373,8 +373,7 @@ def is_time(text: str) -> bool:
     if not found:
         return False
     # A month or day of 00 is not one that was left out: it does not exist.
-    stated = (int(part) if part else None for part in found.groups())
-    parts = (least if part is None else part for part, least in zip(stated, _LEAST, strict=True))
+    parts = [int(part or least) for part, least in zip(found.groups(), _LEAST, strict=True)]
     try:
         datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001
     except ValueError:

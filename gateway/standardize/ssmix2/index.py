@@ -5,6 +5,8 @@ files say that themselves, and an index that says otherwise may be forged; so no
 Nor are its bytes kept: no erasure of one of those people would reach into them (WDR-01).
 """
 
+import re
+
 from gateway.model.batch import Batch
 from gateway.standardize.findings import finding
 from gateway.standardize.format import Format, Upload
@@ -14,6 +16,7 @@ _TABLE = b"SSMIXIDX"
 _COLUMNS = (b"VOLUMELABEL", b"FACILITYID", b"PATIENTID", b"ORDERDATE", b"DATAKIND")
 "Columns of the table that an export has in its first line."
 _HEAD = 64 * 1024
+_LINE = re.compile(rb"[^\r\n]*")
 
 
 def recognise(upload: Upload) -> bool:
@@ -23,9 +26,9 @@ def recognise(upload: Upload) -> bool:
         return True
     if head.startswith(_SQLITE):
         return _TABLE in head.upper()
-    first = head.split(b"\n", 1)[0].split(b"\r", 1)[0]
-    words = first.replace(b"\x00", b"").upper()
-    return all(column in words for column in _COLUMNS)
+    first = _LINE.match(head)
+    words = first[0].replace(b"\x00", b"").upper() if first else b""
+    return all(words.find(column) >= 0 for column in _COLUMNS)
 
 
 def read(upload: Upload) -> Batch:

@@ -6,7 +6,7 @@ path is found as `pid-clash` (`security.md` E-08).
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.errors import Invalid, Malformed
 from gateway.model.batch import Batch
@@ -32,8 +32,7 @@ NO_ORDER = "999999999999999"
 "Order number of data types that have no orders."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredName:
+class StoredName(NamedTuple):
     """What the name of a stored file says."""
 
     patient: str
@@ -61,7 +60,7 @@ def stored_name(path: str) -> StoredName | None:
     found = _NAME.fullmatch(path.rpartition("/")[2])
     if not found or found["data_type"] not in MESSAGES:
         return None
-    return StoredName(**found.groupdict())
+    return StoredName(*found.groups())
 
 
 def check_folders(path: str, name: StoredName) -> None:
