@@ -151,18 +151,13 @@ class Reading:
         self._require(resource, place)
         self.items.append(
             Item(
-                category=category,
-                resource=resource,
-                key=key,
-                source=SourcePosition(
-                    file=self.upload.path,
-                    at=place.at,
-                    start=place.start,
-                    end=end or place.end,
-                ),
-                version=version or self.version,
-                cancelled=cancelled or self.cancelled,
-                companions=companions,
+                category,
+                resource,
+                key,
+                SourcePosition(self.upload.path, place.at, place.start, end or place.end),
+                version or self.version,
+                cancelled or self.cancelled,
+                companions,
             )
         )
 
