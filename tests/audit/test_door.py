@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -36,6 +37,27 @@ def test_a_writing_work_commits_its_event_with_its_change(
     assert content["patients"] == [{"domain": "2.999.30.1", "value": "0001"}]
     assert content["rule"] == "PIX-01"
     assert content["actor"]["facility"] == "hospital-a"
+
+
+def test_each_event_names_its_own_actor_whoever_the_last_was(
+    door: Door, database: Database, caller: Caller
+) -> None:
+    other = replace(caller, facility="clinic-b", subject="somebody", home=None)
+    several = [caller, other, caller, replace(caller), other, caller.asking("request-2")]
+    for one in several:
+        with door.work(EventKind.PATIENT_FEED, one):
+            pass
+    found = events(database)[::-1]
+    told = [json.loads(one.content)["actor"] for one in found]
+    assert [(one["facility"], one["subject"]) for one in told] == [
+        (one.facility, one.subject) for one in several
+    ]
+    assert [one.request for one in found] == [one.request for one in several]
+    for one, actor in zip(several, told, strict=True):
+        assert actor["kind"] == one.kind.value
+        assert actor["facility_type"] == one.facility_type.value
+        assert actor["assurance"] == one.assurance.value
+        assert actor["home"] == one.home
 
 
 def test_a_reading_work_is_recorded_when_its_future_is_done(

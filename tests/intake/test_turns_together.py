@@ -1,6 +1,7 @@
 """What the files of one turn are asked once, and written together: the same as one by one."""
 
 from collections import Counter
+from itertools import count
 from typing import Any
 
 import pytest
@@ -55,6 +56,21 @@ def test_files_that_are_well_are_written_once_and_not_apart(
     assert groups == [False]
     assert states(house, receipt) == [("standardized", 1)] * 4
     assert outcomes(house) - before == {0: 4}
+
+
+def test_a_turn_is_one_request_at_one_moment_and_the_next_another(
+    house: House, intake: Intake
+) -> None:
+    house.custody("hospital-a")
+    asked = (house.caller("secretariat").asking(f"request-{n}") for n in count())
+    for day in ("1", "2"):
+        send(house, intake, "hospital-a", *(people(day + str(n)) for n in range(3)))
+        assert intake.process_waiting(lambda: next(asked), lambda: False) == 3
+    with house.work(reading=True) as work:
+        found = audit.select_recent(work.db, 200)
+    told = [(one.request, one.at) for one in found if one.kind == EventKind.INTAKE.value]
+    assert Counter(request for request, _ in told) == {"request-0": 3, "request-1": 3}
+    assert len({*told}) == 2
 
 
 def test_one_that_cannot_be_read_is_apart_from_the_start(
