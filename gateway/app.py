@@ -26,7 +26,7 @@ from gateway.model.caller import Caller, CallerKind, LevelOfAssurance
 from gateway.model.category import FacilityType
 from gateway.model.identifiers import HomeCommunityId, Oid
 from gateway.model.network import NetworkPolicy, PolicyError
-from gateway.model.periods import ZONES
+from gateway.model.periods import day_of
 from gateway.record import erasures
 from gateway.settings import Settings, SettingsError
 from gateway.store.blobs import Blobs, blobs_from_url
@@ -100,7 +100,7 @@ class Gateway:
 
     def day(self, moment: datetime) -> date:
         """The day of a moment where the network is."""
-        return moment.astimezone(ZONES[self.policy.timezone]).date()
+        return day_of(moment, self.policy.timezone)
 
 
 def read_policy(path: Path) -> NetworkPolicy:

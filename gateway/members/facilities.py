@@ -7,9 +7,8 @@ door's snapshot, at most five seconds old.
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime
+from datetime import date
 from enum import Enum
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,7 +17,7 @@ from gateway.errors import Inconsistent, Invalid, NotFound, NotPermitted
 from gateway.model.caller import Caller, CallerKind
 from gateway.model.category import Category, FacilityType
 from gateway.model.identifiers import Oid
-from gateway.model.periods import ZONES
+from gateway.model.periods import day_of
 from gateway.store import members as rows
 from gateway.store.work import Work
 
@@ -146,12 +145,7 @@ def system_caller(facility: Facility, *, network: str, domains: frozenset[Oid]) 
 
 def today(work: Work) -> date:
     """The day of this Work where the network is."""
-    return _day(work.now, work.policy.timezone)
-
-
-@lru_cache(maxsize=64)
-def _day(moment: datetime, zone: str) -> date:
-    return moment.astimezone(ZONES[zone]).date()
+    return day_of(work.now, work.policy.timezone)
 
 
 def register(

@@ -198,9 +198,8 @@ def is_old(changed: datetime, now: datetime, policy: NetworkPolicy, strength: St
     months = policy.credentials.password.max_age_months
     if months is None:
         return False
-    zone = periods.ZONES[policy.timezone]
-    last = periods.last_day(changed.astimezone(zone).date(), months=months)
-    return now.astimezone(zone).date() > last
+    last = periods.last_day(periods.day_of(changed, policy.timezone), months=months)
+    return periods.day_of(now, policy.timezone) > last
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,19 @@ that month's last day.
 import calendar
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 from types import MappingProxyType
 
 from gateway.model.network import NetworkPolicy, RetentionPolicy
 
 ZONES: Mapping[str, timezone] = MappingProxyType({"Asia/Tokyo": timezone(timedelta(hours=9))})
 "Zones a policy may name; Japan has no summer time, so no zone database is needed."
+
+
+@lru_cache(maxsize=256)
+def day_of(moment: datetime, zone: str) -> date:
+    """The day of a moment where the network is."""
+    return moment.astimezone(ZONES[zone]).date()
 
 
 def last_day(
@@ -41,12 +48,11 @@ def is_expired(retention: RetentionPolicy, since: datetime, now: datetime, zone:
     """Whether the retention period that began at `since` is over (RET-01, RET-02)."""
     if not retention.years:
         return False
-    local = ZONES[zone]
     if (now - since).days < 365 * retention.years - 1:
         return False
     end = last_day(
-        since.astimezone(local).date(),
+        day_of(since, zone),
         years=retention.years,
         first_day_counts=retention.first_day_counts,
     )
-    return now.astimezone(local).date() > end
+    return day_of(now, zone) > end

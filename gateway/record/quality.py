@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from gateway.errors import NotPermitted
 from gateway.members import facilities
 from gateway.model.caller import CallerKind
-from gateway.model.periods import ZONES
+from gateway.model.periods import day_of
 from gateway.store.record import quality as rows
 from gateway.store.record import uploads
 from gateway.store.work import Work
@@ -82,8 +82,7 @@ def sheet(work: Work, name: str) -> Sheet:
     if work.caller.kind is not CallerKind.OPERATOR:
         raise NotPermitted("for the operator", "運営者のみ実行できます", rule="ACC-02")
     facility = facilities.find(work, name)
-    zone = ZONES[work.policy.timezone]
-    today = work.now.astimezone(zone).date()
+    today = facilities.today(work)
     files: Counter[str] = Counter()
     formats: Counter[str] = Counter()
     counts: Counter[tuple[str, str]] = Counter()
@@ -101,7 +100,7 @@ def sheet(work: Work, name: str) -> Sheet:
             key = (one["code"], one["severity"])
             counts[key] += 1
             first.setdefault(key, one)
-        delivered = received.astimezone(zone).date()
+        delivered = day_of(received, work.policy.timezone)
         days[delivered] += not parent
         stated = _day(version)
         late += stated is not None and (delivered - stated).days >= _LATE

@@ -214,11 +214,8 @@ class Folder(Blobs):
 
     def read(self, sha256: str) -> bytes:
         """The bytes of a blob, verified."""
-        try:
-            with open(self._name(sha256), "rb", buffering=0) as stream:  # noqa: PTH123
-                content = stream.readall()
-        except FileNotFoundError as error:
-            raise Damaged(sha256, "missing") from error
+        with self.open(sha256) as stream:
+            content = stream.read()
         if hashlib.sha256(content).hexdigest() != sha256:
             raise Damaged(sha256, "altered")
         return content
