@@ -237,3 +237,31 @@ def test_fields_that_nothing_is_made_of_are_found_once():
         "unmapped-field record 1 height", "unmapped-field record 1 urgent",
         "unmapped-field record 3 in_out",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("layout", "collected", "day"),
+    [
+        pytest.param("ORDER", "", None, id="blank"),
+        pytest.param("ORDER", "000000", None, id="zeros"),
+        pytest.param("ORDER", "261104", "", id="six digits say no era"),
+        pytest.param("ORDER", "991399", "", id="no day"),
+        pytest.param("ORDER_DATED", "20261104", "2026-11-04", id="a whole day"),
+        pytest.param("ORDER_DATED", "20261350", "", id="a day that is none"),
+    ],
+)
+def test_the_day_of_collection_of_an_order(layout, collected, day):
+    places = getattr(lab_fixed_layouts, layout)
+    order = bytearray(o1("12") if layout == "ORDER" else dated("12"))
+    order[places["collected"]] = collected.ljust(len(order[places["collected"]])).encode()
+    (batch,) = made(bytes(order), a1("12", item()))
+    (request,) = [
+        one for one in batch.items[0].companions if one["resourceType"] == "ServiceRequest"
+    ]
+    assert request.get("occurrenceDateTime") == (day or None)
+    assert ("unmapped-field record 1 collected" in findings(batch)) is (day == "")
+
+
+def dated(chart):
+    head = b"O1" + pad("000123", 6) + pad("R-1", 20) + b" " * 15 + pad(chart, 10) + b" " * 5
+    return (head + pad("ｶｸｳ ﾊﾅｺ", 20) + b"F" + b"19621103").ljust(256)

@@ -191,6 +191,11 @@ def _requests(
             request["code"] = fhir.concept(text="検体検査")
             request["orderDetail"] = [fhir.concept(fhir.coding(text, system)) for text in detail]
         request["subject"] = reading.subject
+        day = _day(order["collected"])
+        if day:
+            request["occurrenceDateTime"] = day
+        elif order["collected"].strip("0 "):
+            reading.find("unmapped-field", f"{record.at} collected")
         if order["comment"]:
             request["note"] = [{"text": order["comment"]}]
         reading.account(record, "used")
