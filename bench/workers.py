@@ -38,7 +38,7 @@ from tests import postgres
 
 _COMMAND = "python -m bench --only workers"
 _FACILITIES = [f"house-{number}" for number in range(6)]
-_EACH = 400
+_EACH = 1024
 _DAY = "20261120"
 _AT_ONCE = 50
 _LONGEST = 900.0

@@ -6,7 +6,7 @@ without an event that holds the state before it (G14, FN-405).
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -53,6 +53,11 @@ def known(work: Work, patient: PatientId) -> PersonId | None:
     """The person of an identifier, merged ones included: for data about it, never for queries."""
     found = rows.select_identifier(work.db, patient)
     return None if found is None else found.person
+
+
+def persons(db: Connection, patients: Collection[PatientId]) -> dict[PatientId, PersonId]:
+    """The persons of several identifiers, as `known`; those that nobody fed are not among them."""
+    return rows.select_persons(db, patients)
 
 
 def stated(work: Work, patient: PatientId) -> Demographics | None:
@@ -126,10 +131,9 @@ def lock_all(db: Connection, patients: Iterable[PatientId]) -> None:
     """
     if writes_alone(db):
         return
-    found = (rows.select_identifier(db, patient) for patient in patients)
-    persons = {row.person for row in found if row is not None}
-    if persons:
-        rows.lock_persons(db, persons)
+    found = persons(db, {*patients})
+    if found:
+        rows.lock_persons(db, {*found.values()})
 
 
 def merge(work: Work, survivor: PatientId, subsumed: PatientId) -> tuple[PersonId, ...]:

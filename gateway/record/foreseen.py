@@ -45,7 +45,7 @@ def foresee(
     if named:
         new = {(str(one.domain), one.value) for one in named} - rows.select_charts(db, named)
         if writes_alone(db):  # elsewhere a link may be made until the person is locked
-            known = rows.select_persons(db, named)
+            known = crossref.persons(db, named)
             persons = {one: known.get(one) for one in named}
     memory[_Foreseen] = _Foreseen(states, twins, persons, new)
 
@@ -61,6 +61,12 @@ def person(work: Work, patient: PatientId) -> PersonId | None:
     if foreseen is not None and patient in foreseen.persons:
         return foreseen.persons[patient]
     return crossref.known(work, patient)
+
+
+def is_locked(work: Work, file: str) -> bool:
+    """Whether a file's row is locked since before its person was asked for."""
+    foreseen = _foreseen(work)
+    return foreseen is not None and file in foreseen.states
 
 
 def again(work: Work, known: uploads.FileRow) -> uploads.FileRow | None:

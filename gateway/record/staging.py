@@ -136,6 +136,7 @@ def stage(
     person = None if patient is None else foreseen.person(work, patient)
     if person is not None:
         crossref.lock(work, person)  # persons before files, in every Work
+    alone = writes_alone(work.db) or (person is None and foreseen.is_locked(work, file_id))
     file = lock(work, file_id, known)
     if file.state not in (rows.RECEIVED, rows.SET_ASIDE):
         return Staged(state=file.state)
@@ -156,7 +157,7 @@ def stage(
         work.trail.code = "AUTH-SPOOF"
         return _close(work, file, rows.REFUSED, batch, wrong)
     members = work.once(facilities.snapshot)
-    if not writes_alone(work.db):
+    if not alone:
         person = crossref.known(work, patient)  # a link may have been made while we waited
     custody = members.has_custody(file.facility, facilities.today(work))
     shares = person is not None and ledger.standing(work, person).participates

@@ -4,7 +4,7 @@ The look-up of ITI-45 is one keyed statement, prepared once and run raw: its cos
 with the number of persons.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -157,6 +157,25 @@ def select_identifier(db: Connection, patient: PatientId) -> IdentifierRow | Non
     """One identifier, merged or not."""
     found = raw.rows(db, _IDENTIFIER, (str(patient.domain), patient.value))
     return IdentifierRow(patient, PersonId(found[0][0]), found[0][1]) if found else None
+
+
+def select_persons(db: Connection, patients: Collection[PatientId]) -> dict[PatientId, PersonId]:
+    """Whose these identifiers are, merged or not; those that are unknown are not among them."""
+    if not patients:
+        return {}
+    statement = (
+        "SELECT domain, value, person FROM identifier "  # noqa: S608
+        f"WHERE (domain, value) IN (VALUES {raw.pairs(len(patients))})"
+    )
+    return {
+        PatientId(Oid(domain), value): PersonId(person)
+        for domain, value, person in raw.rows(db, statement, pair_values(patients))
+    }
+
+
+def pair_values(patients: Iterable[PatientId]) -> list[str]:
+    """Domain and value of each identifier, one after the other, as a statement takes them."""
+    return [one for patient in patients for one in (str(patient.domain), patient.value)]
 
 
 def select_identifiers(db: Connection, person: PersonId) -> list[IdentifierRow]:

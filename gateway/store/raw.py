@@ -33,6 +33,11 @@ def some(count: int) -> str:
     return ", ".join("?" * count)
 
 
+def pairs(count: int) -> str:
+    """The marks of so many pairs of values, for `VALUES …`."""
+    return ", ".join(["(?, ?)"] * count)
+
+
 def locking(db: Connection) -> str:
     """What a SELECT ends with so that others wait; a writing transaction on SQLite is alone."""
     return "" if writes_alone(db) else " FOR UPDATE"

@@ -182,6 +182,31 @@ def test_linking_makes_one_person_and_unlinking_two(
         crossref.unlink(opened, chart("0001"))
 
 
+def test_several_are_asked_and_locked_at_once(
+    work: Opened, caller: Caller, secretariat: Caller
+) -> None:
+    several = [chart("0001"), chart("0002"), chart("9", B), chart("0003")]
+    with work() as opened:
+        crossref.register(opened, several[0], HANAKO)
+        crossref.register(opened, several[1], HANAKO)
+    with work(clinic(caller)) as opened:
+        crossref.register(opened, several[2], HANAKO)
+    with work(secretariat) as opened:
+        shared = crossref.issue_shared_id(opened, HANAKO)
+        for one in (several[0], several[2]):
+            crossref.link(opened, shared, one)
+    with work(secretariat) as opened:
+        found = crossref.persons(opened.db, several)
+        assert crossref.persons(opened.db, []) == {}
+        assert found == {
+            one: person for one in several if (person := crossref.known(opened, one)) is not None
+        }
+        assert len(found) == 3
+        assert len({*found.values()}) == 2
+        crossref.lock_all(opened.db, several)
+        crossref.lock_all(opened.db, [])
+
+
 def test_own_only_shows_own_identifiers_only(work: Opened, secretariat: Caller) -> None:
     with work() as opened:
         crossref.register(opened, chart("0001"), HANAKO)
