@@ -118,8 +118,8 @@ def rate(place: Path, url: str, workers: int) -> tuple[float, float]:
                 if time.monotonic() > until:
                     raise RuntimeError(f"{moments[-1][1]} of {total} after {_LONGEST:.0f} s")
                 time.sleep(0.1)
-                found = gateway.door.snapshot(queue.backlog, max_age=0.0)
-                moments.append((time.monotonic(), total - sum(one["files"] for one in found)))
+                found = gateway.door.snapshot(queue.worked, max_age=0.0)  # costs the server little
+                moments.append((time.monotonic(), sum(found.values())))
         load = os.getloadavg()[0]
     begun, first = next((at, done) for at, done in moments if done >= 0.1 * total)
     ended, last = moments[-1]

@@ -7,36 +7,33 @@ that is cut off anywhere leaves its files waiting (R-01, R-03).
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gateway import standardize
 from gateway.audit.door import Defect, Door, Entangled, Group, tried
 from gateway.errors import Busy, Refusal
 from gateway.identity import domains
-from gateway.intake import cutting, envelopes, papers, signed
+from gateway.intake import cutting, envelopes, outcomes, papers, signed
 from gateway.intake.cutting import Whole
 from gateway.intake.joining import Part, take_part
 from gateway.intake.lease import Lease
-from gateway.intake.papers import Judged
 from gateway.intake.signed import Signatures
 from gateway.members import facilities
 from gateway.model.audit import EventKind
-from gateway.model.batch import Batch, Finding, Severity
+from gateway.model.batch import Finding, Severity
 from gateway.model.caller import Caller
 from gateway.model.codebook import CodeBook
 from gateway.model.csv_mapping import CsvMapping
 from gateway.model.identifiers import Oid, PatientId
 from gateway.model.network import SignaturePolicyKeys
 from gateway.model.signature import SignatureReport
-from gateway.record import foreseen, parts, queue, reexamine, reports, staging
-from gateway.record import papers as paper_record
-from gateway.record.papers import JudgedPaper
+from gateway.record import foreseen, queue, reexamine, staging
 from gateway.record.queue import Overtaken, Turn
 from gateway.record.staging import FileRow
 from gateway.standardize.fhir_bundle import attachments
-from gateway.standardize.findings import refused
 from gateway.standardize.format import Upload
 from gateway.store.blobs import Blobs, Damaged
 from gateway.store.work import Work
@@ -44,10 +41,6 @@ from gateway.store.work import Work
 logger = logging.getLogger(__name__)
 _BYTES = 2 * 1024 * 1024
 "So many bytes of files are read before what they became is written."
-
-_INSIDE = "inside"
-"Place of the report on what an envelope holds."
-
 _DEFECT = Finding(
     code="internal-error", severity=Severity.ERROR,
     text="an error of this gateway: the file is kept and tried again; the operator was told",
@@ -114,19 +107,19 @@ class Reader:
             judged = signed.judge(rule, report, covering)
             more = (judged.finding,)
             if judged.waits:
-                return Read(file, lambda work: _wait(work, file, report, more))
+                return Read(file, lambda work: outcomes.wait(work, file, report, more))
         batch = standardize.read(upload, format=chosen)
         if more:
             batch = replace(batch, findings=(*more, *batch.findings))
         if any(one.code == attachments.SIGNED for one in batch.findings):
-            return Read(file, lambda work: _set_aside(work, file, batch), batch.patient)
+            return Read(file, lambda work: outcomes.set_aside(work, file, batch), batch.patient)
         if batch.papers:
             found = papers.judge(self.blobs, self.signatures, file, upload, batch)
             return Read(
-                file, lambda work: _file(work, file, found), batch.patient,
+                file, lambda work: outcomes.file_papers(work, file, found), batch.patient,
                 owner=file.facility, loose=found.loose,
             )  # fmt: skip
-        return Read(file, lambda work: _store(work, file, batch, report), batch.patient)
+        return Read(file, lambda work: outcomes.store(work, file, batch, report), batch.patient)
 
     def _enveloped(self, file: FileRow, upload: Upload, rule: SignaturePolicyKeys) -> Read:
         """A file that is signed with its content inside: what is signed is what is read."""
@@ -137,7 +130,7 @@ class Reader:
         judged = signed.judge_enclosing(report)
         more = (judged.finding,)
         if report is None or judged.waits:
-            return Read(file, lambda work: _wait(work, file, report, more))
+            return Read(file, lambda work: outcomes.wait(work, file, report, more))
         content = report.signatures[-1].covered
         covering = signed.evidence(envelopes.inside(upload, content))
         own: SignatureReport | None = None
@@ -147,17 +140,17 @@ class Reader:
             judged = signed.judge_inside(rule, report, own, covering)
             more = (judged.finding,)
             if judged.waits:
-                return Read(file, lambda work: _wait(work, file, report, more, own))
+                return Read(file, lambda work: outcomes.wait(work, file, report, more, own))
         batch = envelopes.read(upload, content)
         batch = replace(batch, findings=(*more, *batch.findings))
         if not batch.papers:
             return Read(
-                file, lambda work: _store_inside(work, file, batch, report, own), batch.patient,
-                loose=frozenset() if own is None else frozenset({own.file_sha256}),
+                file, lambda work: outcomes.store_inside(work, file, batch, report, own),
+                batch.patient, loose=frozenset() if own is None else frozenset({own.file_sha256}),
             )  # fmt: skip
         found = papers.judge(self.blobs, self.signatures, file, upload, batch, around=report)
         return Read(
-            file, lambda work: _file(work, file, found, report), batch.patient,
+            file, lambda work: outcomes.file_papers(work, file, found, report), batch.patient,
             owner=file.facility, loose=found.loose,
         )  # fmt: skip
 
@@ -271,11 +264,15 @@ class Turns:
         """Everything that a turn made, in one transaction; once more where a file of it fails."""
         apart = any(one.fails for one in found)
         try:
-            self._write_all(turn, found, caller(), apart=apart)
+            group = self._write_all(turn, found, caller(), apart=apart)
         except Entangled:
-            self._write_all(turn, found, caller(), apart=True)
+            group = self._write_all(turn, found, caller(), apart=True)
+        told = partial(foreseen.told_since, group.memory)
+        for person in self._door.snapshot(told, max_age=0.0):
+            with self._door.work(EventKind.INTAKE, caller()) as work:
+                staging.promote(work, person)
 
-    def _write_all(self, turn: Turn, found: list[Read], caller: Caller, *, apart: bool) -> None:
+    def _write_all(self, turn: Turn, found: list[Read], caller: Caller, *, apart: bool) -> Group:
         patients = [one.patient for one in found if one.patient is not None]
         with self._door.group(apart=apart) as group:
             queue.hold(group.db, turn, patients)
@@ -284,6 +281,7 @@ class Turns:
                 self._write_one(group, one, caller)
             done = sum(one.counts for one in found)
             queue.end(group.db, turn, done=done, now=self._door.clock())
+        return group
 
     def _write_one(self, group: Group, one: Read, caller: Caller) -> None:
         who = replace(caller, facility=one.owner) if one.owner else caller
@@ -295,86 +293,11 @@ class Turns:
         except Refusal as refusal:
             told = refusal
             with group.work(EventKind.INTAKE, caller) as work:
-                _refuse(work, one.file, told)
+                outcomes.refuse(work, one.file, told)
                 reexamine.let_go(work, one.loose)
         except Defect:
             with group.work(EventKind.INTAKE, caller) as work:
                 staging.failed(work, one.file.id, _DEFECT)
-
-
-def _wait(
-    work: Work,
-    file: FileRow,
-    report: SignatureReport | None,
-    found: tuple[Finding, ...],
-    inside: SignatureReport | None = None,
-) -> None:
-    """A file waits until its signature can be established, or that of what is inside."""
-    reports.keep(work, file.id, report)
-    _keep_inside(work, file, inside)
-    reexamine.put_upload(work, file.id, found)
-
-
-def _set_aside(work: Work, file: FileRow, batch: Batch) -> None:
-    """A file whose signature nobody here can ever verify: it is not tried again (RD-23)."""
-    staging.set_aside(work, file.id, batch.findings)
-    if batch.patient is not None:
-        reexamine.about(work, file.id, batch.patient, batch.format)
-
-
-def _file(work: Work, file: FileRow, found: Judged, around: SignatureReport | None = None) -> None:
-    """The items of a file and its documents, or that it waits for their signatures."""
-    reports.keep(work, file.id, around)
-    for at, one in found.reports:
-        reports.keep(work, file.id, one, at)
-    if not found.waiting:
-        _store(work, file, found.batch, documents=found.papers)
-        return
-    reexamine.put_upload(work, file.id, found.batch.findings)
-    if found.batch.patient is not None:
-        reexamine.about(work, file.id, found.batch.patient, found.batch.format)
-
-
-def _store(
-    work: Work,
-    file: FileRow,
-    batch: Batch,
-    report: SignatureReport | None = None,
-    documents: Sequence[JudgedPaper] = (),
-) -> None:
-    """The items of a file, staged and shared as far as they may be, and its documents."""
-    work.trail.objects.append(file.sha256)
-    reports.keep(work, file.id, report)
-    staged = staging.stage(work, file.id, batch, known=file, at_once=not batch.papers)
-    work.trail.detail.update(state=staged.state, staged=staged.items)
-    if not batch.keep:
-        reexamine.let_go(work, {parts.forget(work, file)})
-    paper_record.file(work, file, batch, documents, staged)
-    if staged.person is not None:
-        promoted = staging.promote(work, staged.person, staged.arrived)
-        work.trail.detail["promoted"] = promoted.items
-
-
-def _store_inside(
-    work: Work, file: FileRow, batch: Batch, around: SignatureReport, own: SignatureReport | None
-) -> None:
-    """The items of a file in an envelope; `own` is about a signature that it has itself."""
-    _store(work, file, batch, around)
-    _keep_inside(work, file, own)
-
-
-def _keep_inside(work: Work, file: FileRow, own: SignatureReport | None) -> None:
-    """The report on what stands in an envelope; its bytes are the envelope's."""
-    if own is not None:
-        reports.keep(work, file.id, own, _INSIDE)
-        reexamine.let_go(work, {own.file_sha256})
-
-
-def _refuse(work: Work, file: FileRow, refusal: Refusal) -> None:
-    """A file, or a part of one, that is refused as a whole."""
-    cutting.abandon(work, file)
-    reports.keep_refused(work, file.id, refusal)
-    staging.refuse_file(work, file.id, (refused(refusal),))
 
 
 def _failed(file: FileRow, error: Exception) -> Read:

@@ -28,6 +28,8 @@ class _Foreseen:
     persons: dict[PatientId, PersonId | None]
     new: set[tuple[str, str]]
     "Charts that have no item yet."
+    nobodys: list[PatientId]
+    "Charts that no feed told us of, where one may while this is written."
 
 
 def foresee(
@@ -41,13 +43,17 @@ def foresee(
     twins = rows.select_maybe_twins(db, [(file.id, file.sha256) for file in files])
     persons: dict[PatientId, PersonId | None] = {}
     new: set[tuple[str, str]] = set()
+    nobodys: list[PatientId] = []
     named = sorted(set(patients), key=lambda one: (one.domain, one.value))
     if named:
         new = {(str(one.domain), one.value) for one in named} - rows.select_charts(db, named)
-        if writes_alone(db):  # elsewhere a link may be made until the person is locked
-            known = crossref.persons(db, named)
-            persons = {one: known.get(one) for one in named}
-    memory[_Foreseen] = _Foreseen(states, twins, persons, new)
+        known = crossref.persons(db, named)
+        persons = {one: known.get(one) for one in named}
+        if not writes_alone(db):
+            # A person is who it is once it is locked, and of who is nobody yet see `told_since`.
+            persons = {one: None for one, person in persons.items() if person is None}
+            nobodys = list(persons)
+    memory[_Foreseen] = _Foreseen(states, twins, persons, new, nobodys)
 
 
 def _foreseen(work: Work) -> _Foreseen | None:
@@ -67,6 +73,18 @@ def is_locked(work: Work, file: str) -> bool:
     """Whether a file's row is locked since before its person was asked for."""
     foreseen = _foreseen(work)
     return foreseen is not None and file in foreseen.states
+
+
+def told_since(memory: dict[Any, Any], db: Connection) -> list[PersonId]:
+    """Of whom a feed told us while a turn was written that knew their charts as nobody's.
+
+    Asked once it is committed: who shared what was staged for them in between did not see what this
+    turn wrote; who does it from now on will.
+    """
+    foreseen: _Foreseen | None = memory.get(_Foreseen)
+    if foreseen is None or not foreseen.nobodys:
+        return []
+    return sorted({*crossref.persons(db, foreseen.nobodys).values()})
 
 
 def again(work: Work, known: uploads.FileRow) -> uploads.FileRow | None:

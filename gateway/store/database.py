@@ -7,7 +7,7 @@ away, locked, full or not writable is `Busy`: the same message may come again (R
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from gateway.errors import Busy
 from gateway.settings import SettingsError
 from gateway.store import revisions
+from gateway.store.prepared import prepare_postgresql, prepare_sqlite
 
 Kind = Literal["sqlite", "postgresql"]
 _SEAL_LOCK = 0x5EA1
@@ -65,12 +66,13 @@ class Database:
                 "poolclass": NullPool,
             }  # fmt: skip
             self._engine = create_engine(parsed, **arguments)
-            event.listen(self._engine, "connect", partial(_prepare_sqlite, cache))
+            event.listen(self._engine, "connect", partial(prepare_sqlite, cache))
         else:
             self._engine = create_engine(
                 parsed, poolclass=QueuePool, pool_size=pool, max_overflow=pool, pool_pre_ping=True,
                 pool_timeout=_CONNECT_SECONDS, connect_args={"connect_timeout": _CONNECT_SECONDS},
             )  # fmt: skip
+            event.listen(self._engine, "connect", prepare_postgresql)
         event.listen(self._engine, "handle_error", self._judge)
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writer: Connection | None = None
@@ -317,6 +319,13 @@ def execute_many(connection: Connection, statement: str, rows: Sequence[Sequence
         raw.cursor().executemany(statement, rows)
 
 
+def copy(connection: Connection, statement: str, rows: Iterable[Sequence[object]]) -> None:
+    """Let PostgreSQL take rows by a `COPY … FROM STDIN`, in their order."""
+    with _Judged(connection) as raw, raw.cursor().copy(statement) as into:
+        for row in rows:
+            into.write_row(row)
+
+
 def fetch(connection: Connection, statement: str, values: Sequence[object]) -> list[Any]:
     """Every row of a statement that is run raw."""
     with _Judged(connection) as raw:
@@ -364,20 +373,6 @@ def commits_in_order(connection: Connection) -> bool:
     that a smaller one may be seen later.
     """
     return connection.dialect.name == "sqlite"
-
-
-def _prepare_sqlite(cache: int, connection: Any, _record: Any) -> None:
-    """What every SQLite connection needs (`STYLE.md` section 9)."""
-    for statement in (
-        "PRAGMA journal_mode=WAL",
-        "PRAGMA synchronous=FULL",
-        "PRAGMA foreign_keys=ON",
-        "PRAGMA temp_store=MEMORY",
-        f"PRAGMA cache_size=-{cache * 1024}",
-        "PRAGMA secure_delete=ON",
-        "PRAGMA wal_autocheckpoint=4000",  # pages: intake writes the same ones again and again
-    ):
-        connection.execute(statement)
 
 
 def _alembic(connection: Connection) -> Any:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import count
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from gateway.audit.door import Group
 from gateway.identity import crossref
 from gateway.intake.uploads import Intake
 from gateway.model.audit import EventKind
-from gateway.model.identifiers import PatientId
-from gateway.record import staging
+from gateway.model.identifiers import PatientId, PersonId
+from gateway.record import queue, staging
 from gateway.store import audit
+from gateway.store.record import items
 from tests.intake import test_turns
 from tests.intake.test_turns import everything, files, people, send, turn
-from tests.record.house import HANAKO, HOSPITAL, House
+from tests.record.house import CHARTS, HANAKO, HOSPITAL, House
 
 plain = test_turns.plain
 pytestmark = pytest.mark.usefixtures("plain")
@@ -132,6 +134,32 @@ def test_two_files_of_one_chart_in_one_turn_see_each_other(house: House, intake:
     assert states(house, receipt) == [
         ("standardized", 1), ("standardized", 0), ("standardized", 1),
     ]  # fmt: skip
+
+
+def test_a_feed_that_comes_while_a_turn_is_written_is_not_missed(
+    house: House, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chart is nobody's when the turn begins, and a participant's when it ends."""
+    house.custody("hospital-a")
+    end = queue.end
+    feeds = Thread(target=house.enrol, args=("hospital-a",))
+
+    def ending(db: Any, *arguments: Any, **more: Any) -> None:
+        end(db, *arguments, **more)
+        feeds.start()
+        if db.dialect.name != "sqlite":
+            feeds.join(20)  # on SQLite a writing transaction is alone: the feed waits until it ends
+            assert not feeds.is_alive()
+
+    monkeypatch.setattr(queue, "end", ending)
+    receipt = send(house, intake, "hospital-a", people("00001"), people("2"))
+    assert turn(house, intake) == 2
+    feeds.join(20)
+    with house.work(reading=True) as work:
+        person = crossref.known(work, CHARTS["hospital-a"]) or PersonId("")
+        found = [select(work.db, person) for select in (items.select_items, items.select_staged)]
+    assert [len(one) for one in found] == [1, 0], "shared, and nothing waits"
+    assert states(house, receipt)[1] == ("standardized", 1), "of nobody: kept under custody"
 
 
 def test_a_person_is_known_to_the_turn_and_shares(house: House, intake: Intake) -> None:
