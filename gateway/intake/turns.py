@@ -39,7 +39,7 @@ from gateway.store.blobs import Blobs, Damaged
 from gateway.store.work import Work
 
 logger = logging.getLogger(__name__)
-_BYTES = 2 * 1024 * 1024
+_BYTES = 512 * 1024
 "So many bytes of files are read before what they became is written."
 _DEFECT = Finding(
     code="internal-error", severity=Severity.ERROR,

@@ -24,7 +24,7 @@ from gateway.store.record import uploads
 from gateway.store.record.queue import LaneRow
 from gateway.store.record.uploads import FileRow
 
-MOST = 128
+MOST = 256
 "Files of one turn."
 LEASE = timedelta(seconds=30)
 "How long a lane is kept without a sign of life."
