@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from gateway.errors import Busy
 from gateway.settings import SettingsError
+from gateway.store.files import durable, fsync_folder, is_alive, whole
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1024 * 1024
@@ -133,37 +134,6 @@ def blobs_from_url(url: str) -> "Folder":
     return Folder(Path(unquote(parts.path)))
 
 
-@contextmanager
-def durable(what: str) -> Iterator[None]:
-    """Turn a failing disk into `Busy`: a write or fsync that failed is never taken as done."""
-    try:
-        yield
-    except OSError as error:
-        raise Busy(
-            f"{what} cannot be stored now", "今は保存できません", rule="R-06", log="LIMIT"
-        ) from error
-
-
-def _is_alive(file: Path) -> bool:
-    """Whether the process that a temporary file is named after is there."""
-    try:
-        os.kill(int(file.name.partition("-")[0]), 0)
-    except ProcessLookupError:
-        return False
-    except (ValueError, PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 class Folder(Blobs):
     """Blobs in a local folder: `ab/cd/abcd…`, temporary files in `temporary/`."""
 
@@ -200,7 +170,7 @@ class Folder(Blobs):
 
     def path(self, sha256: str) -> Path:
         """The file of a blob; raises `Damaged` where it is missing."""
-        file = Path(self._name(sha256))
+        file = Path(self._found(sha256))
         if not file.is_file():
             raise Damaged(sha256, "missing")
         return file
@@ -208,14 +178,16 @@ class Folder(Blobs):
     def open(self, sha256: str) -> BinaryIO:
         """The blob as an open file; raises `Damaged` where it is missing."""
         try:
-            return open(self._name(sha256), "rb")  # noqa: PTH123
+            return open(self._found(sha256), "rb")  # noqa: PTH123
         except FileNotFoundError as error:
             raise Damaged(sha256, "missing") from error
 
     def read(self, sha256: str) -> bytes:
         """The bytes of a blob, verified."""
-        with self.open(sha256) as stream:
-            content = stream.read()
+        try:
+            content = whole(self._found(sha256))
+        except FileNotFoundError as error:
+            raise Damaged(sha256, "missing") from error
         if hashlib.sha256(content).hexdigest() != sha256:
             raise Damaged(sha256, "altered")
         return content
@@ -241,7 +213,7 @@ class Folder(Blobs):
                 file.unlink()
             except FileNotFoundError:
                 return False
-            _fsync_folder(file.parent)
+            fsync_folder(file.parent)
         return True
 
     def each(self) -> Iterator[str]:
@@ -256,7 +228,7 @@ class Folder(Blobs):
         limit = None if before is None else before.timestamp()
         for file in self._temporary.iterdir():
             with suppress(FileNotFoundError):
-                if limit is None or not _is_alive(file) or file.stat().st_mtime < limit:
+                if limit is None or not is_alive(file) or file.stat().st_mtime < limit:
                     file.unlink()
                     swept += 1
         return swept
@@ -290,6 +262,10 @@ class Folder(Blobs):
             raise ValueError("not a SHA-256 digest")
         return f"{self.root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
+    def _found(self, sha256: str) -> str:
+        """Where a blob lies that is looked for."""
+        return self._name(sha256)
+
     def _spool(self) -> tuple[Path, BinaryIO]:
         """A fresh temporary file that nobody else can read."""
         self._require_room()
@@ -315,7 +291,7 @@ class Folder(Blobs):
             file.replace(target)
             touched[second] = None
         for folder in touched:
-            _fsync_folder(folder)
+            fsync_folder(folder)
 
 
 class FolderWriter(BlobWriter):

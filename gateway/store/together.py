@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.store.blobs import Blob, Blobs, Folder, durable
+from gateway.store.blobs import Blob, Blobs, Folder
+from gateway.store.files import durable
 
 _MOST = 128
 "Files that are open at a time."
@@ -41,17 +42,11 @@ class Together(Folder):
             self.settle()
         return blob
 
-    def path(self, sha256: str) -> Path:
-        """The file of a blob, durable."""
+    def _found(self, sha256: str) -> str:
+        """Where a blob lies that is looked for, durable."""
         if sha256 in self._waiting:
             self.settle()
-        return super().path(sha256)
-
-    def open(self, sha256: str) -> BinaryIO:
-        """The blob as an open file, durable."""
-        if sha256 in self._waiting:
-            self.settle()
-        return super().open(sha256)
+        return super()._found(sha256)
 
     def settle(self) -> None:
         """Make everything durable that was put; raises `Busy` where the disk fails."""

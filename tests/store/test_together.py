@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Busy
-from gateway.store.blobs import Folder
+from gateway.store.blobs import Damaged, Folder
 from gateway.store.together import together
 
 
@@ -26,6 +26,21 @@ def test_what_is_asked_for_meanwhile_is_durable(tmp_path: Path) -> None:
         first = blobs.put_bytes(b"a")
         assert blobs.read(first.sha256) == b"a"
         assert list(folder.each()) == [first.sha256]
+
+
+@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 131072, 1_000_003])
+def test_bytes_are_read_whole_and_no_others(tmp_path: Path, size: int) -> None:
+    folder = Folder(tmp_path)
+    content = bytes(number % 251 for number in range(size))
+    blob = folder.put_bytes(content)
+    assert folder.read(blob.sha256) == content
+    with folder.path(blob.sha256).open("ab") as stream:
+        stream.write(b"!")
+    with pytest.raises(Damaged, match="altered"):
+        folder.read(blob.sha256)
+    folder.path(blob.sha256).unlink()
+    with pytest.raises(Damaged, match="missing"):
+        folder.read(blob.sha256)
 
 
 def test_a_group_that_fails_leaves_nothing(tmp_path: Path) -> None:
