@@ -14,10 +14,8 @@ from gateway.wire import memo
 
 _ESCAPE = re.compile(rb"\x1b(?:\([ABIJ]|\$[@AB]|\$\(D|.{0,2})", re.DOTALL)
 _ASCII, _ROMAN, _KANA, _KANJI = b"\x1b(B", b"\x1b(J", b"\x1b(I", (b"\x1b$B", b"\x1b$@")
-_CLOSED = re.compile(
-    rb"[^\x1b\x0e\x0f]*+(?:\x1b\$B[^\x1b\x0e\x0f\r\n]*+\x1b\(B[^\x1b\x0e\x0f]*+)*+"
-)
-"Text without shift codes whose every run of kanji is closed on its line; linear in its length."
+_CLOSED = re.compile(rb"[^\x1b]*+(?:\x1b\$B[^\x1b\r\n]*+\x1b\(B[^\x1b]*+)*+")
+"Text whose every run of kanji is closed on its line; linear in its length."
 _TWO_BYTE = re.compile(rb"(?:[\x21-\x7e][\x21-\x7e])*")
 _NOT_SHIFT_JIS = re.compile("[\x80-\xa0\uf8f0-\uf8f3]")
 _BLANKS = b"\x20\x09"
@@ -111,7 +109,8 @@ def decode_lines(content: bytes, charset: Charset) -> str | None:
     plain = content.isascii() and content.find(b"\x1b") < 0
     if not plain and charset is not Charset.ISO_2022_JP:
         return None
-    if not _CLOSED.fullmatch(content):
+    shifts = content.find(b"\x0e") >= 0 or content.find(b"\x0f") >= 0
+    if shifts or not _CLOSED.fullmatch(content):
         return None
     try:
         return content.decode("ascii" if plain else "iso2022_jp")
