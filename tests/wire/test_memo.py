@@ -1,6 +1,16 @@
 """What is remembered is bounded: by how many texts, and by how long one is."""
 
+import gc
+import weakref
+
+import pytest
+
 from gateway.wire import memo
+
+
+class _Made:
+    def __init__(self, texts: tuple[str, ...]) -> None:
+        self.texts = texts
 
 
 def test_a_short_text_is_asked_once_and_a_long_one_is_not_kept() -> None:
@@ -44,3 +54,46 @@ def test_many_distinct_texts_push_one_another_out() -> None:
         assert same(str(number)) == str(number)
     assert [same(str(number)) for number in (99, 0)] == ["99", "0"]
     assert asked == [*(str(number) for number in range(100)), "0"]
+
+
+def test_what_is_asked_for_meanwhile_stays_and_what_is_none_is_remembered() -> None:
+    asked: list[str] = []
+
+    @memo.by_text(8)
+    def nothing(text: str) -> None:
+        asked.append(text)
+
+    for number in range(100):
+        nothing("again")
+        nothing(str(number))
+    assert asked == ["again", *(str(number) for number in range(100))]
+
+
+def test_no_more_is_kept_than_was_said() -> None:
+    kept: weakref.WeakSet[_Made] = weakref.WeakSet()
+
+    @memo.by_texts(10)
+    def made(*texts: str) -> _Made:
+        one = _Made(texts)
+        kept.add(one)
+        return one
+
+    for number in range(1000):
+        assert made(str(number), "x").texts == (str(number), "x")
+    gc.collect()
+    assert 5 <= len(kept) <= 10
+
+
+def test_one_that_fails_is_asked_again() -> None:
+    asked: list[str] = []
+
+    @memo.by_text(4)
+    def number(text: str) -> int:
+        asked.append(text)
+        return int(text)
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="invalid literal"):
+            number("x")
+    assert [number("1"), number("1")] == [1, 1]
+    assert asked == ["x", "x", "1"]
