@@ -26,6 +26,7 @@ from gateway.record import removal
 from gateway.settings import Settings
 from gateway.store import copy
 from gateway.store.blobs import Blobs, Damaged
+from gateway.store.files import fsync_folder
 from gateway.store.metadata import write_moment
 from gateway.store.work import Work
 
@@ -108,7 +109,7 @@ def take(
         if work.recorded is not None:
             work.recorded.result()
     draft.replace(target)
-    _fsync(target.parent)
+    fsync_folder(target.parent)
     return taken
 
 
@@ -159,11 +160,3 @@ def files(folder: Path) -> Iterator[tuple[str, bytes]]:
         content = path.read_bytes()
         if not any(mark in content for mark in _PRIVATE):
             yield path.relative_to(folder).as_posix(), content
-
-
-def _fsync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,7 @@ does not verify, with the report (`INTERFACES.md` sections 3 and 7).
 
 from dataclasses import dataclass
 
-from gateway.edge.answers import BodyRefused, Receive, Scope, Send, answer_json
+from gateway.edge.answers import Receive, Scope, Send, answer_json
 from gateway.edge.authn import Peer
 from gateway.edge.refusals import told
 from gateway.edge.uploads import Doorway, Spooled, part_named, read_form
@@ -32,14 +32,8 @@ class Documents:
         if scope["method"] != "POST":
             await self.doorway.turn_away(405, "HTTP-FRAME", peer, receive, send, allow="POST")
             return
-        try:
+        async with self.doorway.answering(peer, receive, send):
             await self._post(scope, receive, send, peer)
-        except BodyRefused as refused:
-            await self.doorway.refuse_body(refused, peer, receive, send)
-        except Refusal as refusal:
-            await self.doorway.refuse_unread(refusal, peer, receive, send)
-        except Exception as error:
-            await self.doorway.fail(error, scope, send)
 
     async def _post(self, scope: Scope, receive: Receive, send: Send, peer: Peer) -> None:
         form = await read_form(self.doorway, scope, receive, send, peer, self.filing.blobs)

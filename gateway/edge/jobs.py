@@ -8,10 +8,22 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from functools import partial
+from typing import TypeVar
 
 logger = logging.getLogger(__name__)
 _PAUSE = 0.5
+_Value = TypeVar("_Value")
 Job = Callable[[asyncio.Event], Coroutine[None, None, None]]
+
+
+async def _tried(name: str, do: Callable[[], _Value], pool: Executor) -> _Value | None:
+    """Run a piece of a job on a worker thread; None where it failed: the job goes on."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, do)
+    except Exception as error:
+        logger.error("job %s failed: %s", name, type(error).__name__)
+        return None
 
 
 def every(
@@ -20,15 +32,11 @@ def every(
     """A job that runs `do` on a worker thread every `seconds`, and `last` once more at the stop."""
 
     async def run(stopping: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), seconds)
             if last or not stopping.is_set():
-                try:
-                    await loop.run_in_executor(pool, do)
-                except Exception as error:
-                    logger.error("job %s failed: %s", name, type(error).__name__)
+                await _tried(name, do, pool)
             if stopping.is_set():
                 return
 
@@ -39,11 +47,7 @@ def once(name: str, do: Callable[[], object], pool: Executor) -> Job:
     """A job that runs `do` on a worker thread as soon as the doors are open."""
 
     async def run(stopping: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(pool, do)
-        except Exception as error:
-            logger.error("job %s failed: %s", name, type(error).__name__)
+        await _tried(name, do, pool)
         await stopping.wait()
 
     return run
@@ -88,13 +92,9 @@ def until_empty(
     """
 
     async def run(stopping: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
         while not stopping.is_set():
-            done = 0
-            try:
-                done = await loop.run_in_executor(pool, work, stopping.is_set)
-            except Exception as error:
-                logger.error("job %s failed: %s", name, type(error).__name__)
+            done = await _tried(name, partial(work, stopping.is_set), pool)
+            if done is None:
                 await asyncio.sleep(_PAUSE)
             if not done:
                 await bell.wait(_PAUSE)

@@ -235,11 +235,11 @@ class _Conversation:
         caller = peer.caller
         try:
             answered = await loop.run_in_executor(door.pool, door.messages.receive, caller, frame)
+        except Defect as defect:  # the audit door told it
+            return door.messages.failed(frame, defect.incident)
         except Exception as error:
-            incident = error.incident if isinstance(error, Defect) else request[:8]
-            if not isinstance(error, Defect):
-                logger.error("incident %s at the mllp door: %s", incident, type(error).__name__)
-            return door.messages.failed(frame, incident)
+            logger.error("incident %s at the mllp door: %s", request[:8], type(error).__name__)
+            return door.messages.failed(frame, request[:8])
         if answered.refused:
             door.metrics.refused(answered.refused)
         if answered.kept:

@@ -7,8 +7,9 @@ while they come; they, and the receipt, are durable before the 202 leaves (G4).
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import parse_qs, unquote_to_bytes
@@ -93,6 +94,26 @@ class Doorway:
             return None
         return peer
 
+    @asynccontextmanager
+    async def answering(self, peer: Peer, receive: Receive, send: Send) -> AsyncIterator[None]:
+        """Answer what the block raises: a *no* by its kind, a defect by its number."""
+        try:
+            yield
+        except BodyRefused as refused:
+            await self.refuse_body(refused, peer, receive, send)
+        except Refusal as refusal:
+            await self.refuse_unread(refusal, peer, receive, send)
+        except Defect as defect:  # the audit door told it
+            await self._fail(defect.incident, send)
+        except Exception as error:
+            incident = self.new_id()[:8]
+            logger.error("incident %s at an upload door: %s", incident, type(error).__name__)
+            await self._fail(incident, send)
+
+    async def _fail(self, incident: str, send: Send) -> None:
+        """Something of ours: the incident number, and nothing else (G11)."""
+        await answer_json(send, 500, {"error": "internal error", "incident": incident})
+
     async def run(self, do: Callable[[], _Value]) -> _Value:
         """Do something on a worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, do)
@@ -135,13 +156,6 @@ class Doorway:
             return
         await answer_json(send, status, told(refusal), headers=headers_of(status))
 
-    async def fail(self, error: Exception, scope: Scope, send: Send) -> None:
-        """Something of ours: the incident number, and nothing else (G11)."""
-        incident = error.incident if isinstance(error, Defect) else self.new_id()[:8]
-        if not isinstance(error, Defect):
-            logger.error("incident %s at an upload door: %s", incident, type(error).__name__)
-        await answer_json(send, 500, {"error": "internal error", "incident": incident})
-
     def _record(self, code: str, caller: Any, outcome: Outcome, status: int) -> None:
         self.metrics.refused(code)
         self.door.refuse_at_edge(
@@ -165,7 +179,7 @@ class Uploads:
         if peer is None:
             return
         path, method = scope["path"], scope["method"]
-        try:
+        async with self.doorway.answering(peer, receive, send):
             if path == "/uploads" and method == "POST":
                 await self._post(scope, receive, send, peer)
             elif path.startswith(_FILES) and method == "PUT":
@@ -176,12 +190,6 @@ class Uploads:
                 await self.doorway.turn_away(
                     405, "HTTP-FRAME", peer, receive, send, allow=_allowed(path)
                 )
-        except BodyRefused as refused:
-            await self.doorway.refuse_body(refused, peer, receive, send)
-        except Refusal as refusal:
-            await self.doorway.refuse_unread(refusal, peer, receive, send)
-        except Exception as error:
-            await self.doorway.fail(error, scope, send)
 
     async def _post(self, scope: Scope, receive: Receive, send: Send, peer: Peer) -> None:
         """A form with one or more files."""

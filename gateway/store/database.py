@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from gateway.errors import Busy
 from gateway.settings import SettingsError
 from gateway.store import revisions
-from gateway.store.prepared import prepare_postgresql, prepare_sqlite
+from gateway.store.connections import prepare_postgresql, prepare_sqlite
 
 Kind = Literal["sqlite", "postgresql"]
 _SEAL_LOCK = 0x5EA1
